@@ -1,0 +1,11 @@
+namespace Grpc.Core;
+
+/// <summary>What a channel knows of its connections.</summary>
+public enum ConnectivityState
+{
+    Idle,
+    Connecting,
+    Ready,
+    TransientFailure,
+    Shutdown
+}

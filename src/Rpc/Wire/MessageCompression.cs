@@ -1,0 +1,102 @@
+using System.Buffers;
+using System.IO.Compression;
+using System.IO.Pipelines;
+using Grpc.Core;
+using Grpc.Net.Compression;
+
+namespace Grpc.Wire;
+
+/// <summary>Compresses and decompresses single messages.</summary>
+internal static class MessageCompression
+{
+    private const int ChunkBytes = 16 * 1024;
+
+    /// <summary>gzip and deflate.</summary>
+    public static IReadOnlyList<ICompressionProvider> DefaultProviders { get; } =
+        [new GzipCompressionProvider(CompressionLevel.Fastest), new DeflateCompressionProvider(CompressionLevel.Fastest)];
+
+    /// <summary>The value of grpc-accept-encoding: "identity,gzip,deflate".</summary>
+    public static string AcceptEncoding(IEnumerable<string> names) => string.Join(',', names.Prepend(GrpcProtocol.Identity));
+
+    /// <summary>Whether a grpc-accept-encoding header lists an encoding.</summary>
+    public static bool Accepts(string? acceptEncoding, string encoding)
+    {
+        var header = acceptEncoding.AsSpan();
+        foreach (var part in header.Split(','))
+        {
+            if (header[part].Trim().Equals(encoding, StringComparison.OrdinalIgnoreCase))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    public static void Compress(
+        ReadOnlySpan<byte> payload, PooledBufferWriter destination, ICompressionProvider provider, CompressionLevel? level)
+    {
+        using var target = new BufferWriterStream(destination);
+        using var stream = provider.CreateCompressionStream(target, level);
+        stream.Write(payload);
+    }
+
+    /// <summary>Stops at the limit, however much more the compressed bytes would become.</summary>
+    /// <exception cref="RpcException">RESOURCE_EXHAUSTED over the limit; INTERNAL where the bytes are not of this format.</exception>
+    public static void Decompress(
+        in ReadOnlySequence<byte> payload, PooledBufferWriter destination, ICompressionProvider provider, int? maxBytes)
+    {
+        var limit = maxBytes ?? int.MaxValue;
+        using var source = PipeReader.Create(payload).AsStream();
+        using var stream = provider.CreateDecompressionStream(source);
+        try
+        {
+            int read;
+            while ((read = stream.Read(destination.GetSpan(ChunkBytes))) > 0)
+            {
+                if (read > limit - destination.WrittenCount)
+                {
+                    throw MessageFrame.TooLargeToReceive("is larger when decompressed", limit);
+                }
+
+                destination.Advance(read);
+            }
+        }
+        catch (InvalidDataException exception)
+        {
+            throw new RpcException(new Status(
+                StatusCode.Internal, $"A compressed message is not valid {provider.EncodingName}.", exception));
+        }
+    }
+
+    private sealed class BufferWriterStream(PooledBufferWriter destination) : Stream
+    {
+        public override bool CanRead => false;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => true;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
+        }
+
+        public override void Flush()
+        {
+        }
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
+
+        public override void Write(ReadOnlySpan<byte> buffer) => destination.Write(buffer);
+    }
+}
