@@ -32,6 +32,7 @@ public static class InteropApplication
             grpc.CompressionProviders.Add(new CountingGzipProvider());
             grpc.CompressionProviders.Add(new DeflateCompressionProvider(CompressionLevel.Fastest));
         });
+        builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<TestServiceImplementation>();
         builder.Services.AddGrpcHealth();
         builder.Services.AddGrpcReflection();

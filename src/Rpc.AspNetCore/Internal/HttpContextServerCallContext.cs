@@ -76,20 +76,21 @@ internal sealed class HttpContextServerCallContext(
     public void Start()
     {
         var headers = httpContext.Request.Headers;
-        if (headers.TryGetValue(GrpcProtocol.EncodingHeader, out var encoding)
-            && !string.Equals(encoding, GrpcProtocol.Identity, StringComparison.OrdinalIgnoreCase))
+        var encoding = headers.GrpcEncoding;
+        if (encoding.Count > 0 && !string.Equals(encoding, GrpcProtocol.Identity, StringComparison.OrdinalIgnoreCase))
         {
             RequestCompression = options.FindCompression(encoding.ToString());
             if (RequestCompression is null)
             {
-                httpContext.Response.Headers[GrpcProtocol.AcceptEncodingHeader] = options.AcceptEncoding;
+                httpContext.Response.Headers.GrpcAcceptEncoding = options.AcceptEncoding;
                 throw new RpcException(new Status(
                     StatusCode.Unimplemented,
                     $"Compression '{encoding}' is not known here; use one of {options.AcceptEncoding}."));
             }
         }
 
-        if (!headers.TryGetValue(GrpcProtocol.TimeoutHeader, out var timeoutHeader))
+        var timeoutHeader = headers.GrpcTimeout;
+        if (timeoutHeader.Count == 0)
         {
             return;
         }
@@ -227,17 +228,18 @@ internal sealed class HttpContextServerCallContext(
             }
         }
 
-        if (!httpContext.Request.Headers.TryGetValue(GrpcProtocol.AcceptEncodingHeader, out var accepted))
+        var accepted = httpContext.Request.Headers.GrpcAcceptEncoding;
+        if (accepted.Count == 0)
         {
             return;
         }
 
-        headers[GrpcProtocol.AcceptEncodingHeader] = options.AcceptEncoding;
+        headers.GrpcAcceptEncoding = options.AcceptEncoding;
         if (encoding is not null && MessageCompression.Accepts(accepted, encoding)
             && options.FindCompression(encoding) is { } compression)
         {
             _compression = compression;
-            headers[GrpcProtocol.EncodingHeader] = compression.EncodingName;
+            headers.GrpcEncoding = compression.EncodingName;
         }
     }
 
@@ -278,10 +280,10 @@ internal sealed class HttpContextServerCallContext(
 
     private static void WriteStatus(IHeaderDictionary destination, in Status status)
     {
-        destination[GrpcProtocol.StatusHeader] = StatusNames.Of(status.StatusCode);
+        destination.GrpcStatus = StatusNames.Of(status.StatusCode);
         if (status.Detail.Length > 0)
         {
-            destination[GrpcProtocol.MessageHeader] = PercentEncoding.Encode(status.Detail);
+            destination.GrpcMessage = PercentEncoding.Encode(status.Detail);
         }
     }
 

@@ -33,7 +33,7 @@ internal static class RequestGuard
         var response = httpContext.Response;
         response.StatusCode = httpStatus;
         response.ContentType = GrpcProtocol.ContentType;
-        response.Headers[GrpcProtocol.StatusHeader] = StatusNames.Of(GrpcProtocol.FromHttpStatus(httpStatus));
-        response.Headers[GrpcProtocol.MessageHeader] = PercentEncoding.Encode(message);
+        response.Headers.GrpcStatus = StatusNames.Of(GrpcProtocol.FromHttpStatus(httpStatus));
+        response.Headers.GrpcMessage = PercentEncoding.Encode(message);
     }
 }

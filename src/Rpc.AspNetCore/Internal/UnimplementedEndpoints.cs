@@ -43,8 +43,8 @@ internal static class UnimplementedEndpoints
             endpoint => endpoint.Metadata.GetMetadata<GrpcMethodMetadata>()?.Method.ServiceName == service);
         var response = httpContext.Response;
         response.ContentType = GrpcProtocol.ContentType;
-        response.Headers[GrpcProtocol.StatusHeader] = StatusNames.Of(StatusCode.Unimplemented);
-        response.Headers[GrpcProtocol.MessageHeader] = isKnown ? "Method is unimplemented." : "Service is unimplemented.";
+        response.Headers.GrpcStatus = StatusNames.Of(StatusCode.Unimplemented);
+        response.Headers.GrpcMessage = isKnown ? "Method is unimplemented." : "Service is unimplemented.";
         return Task.CompletedTask;
     }
 

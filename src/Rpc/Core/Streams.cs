@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Grpc.Core;
 
 /// <summary>Messages that arrive one after another.</summary>
@@ -51,6 +53,17 @@ public static class AsyncStreamReaderExtensions
     {
         ArgumentNullException.ThrowIfNull(streamReader);
         return streamReader.MoveNext(CancellationToken.None);
+    }
+
+    /// <summary>All messages to the end of the stream.</summary>
+    public static async IAsyncEnumerable<T> ReadAllAsync<T>(
+        this IAsyncStreamReader<T> streamReader, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(streamReader);
+        while (await streamReader.MoveNext(cancellationToken))
+        {
+            yield return streamReader.Current;
+        }
     }
 }
 
