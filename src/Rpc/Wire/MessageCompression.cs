@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Binary;
 using System.IO.Compression;
 using System.IO.Pipelines;
 using Grpc.Core;
@@ -10,6 +11,9 @@ namespace Grpc.Wire;
 internal static class MessageCompression
 {
     private const int ChunkBytes = 16 * 1024;
+
+    /// <summary>A header of 10 bytes and a trailer of 8.</summary>
+    private const int MinGzipBytes = 18;
 
     /// <summary>gzip and deflate.</summary>
     public static IReadOnlyList<ICompressionProvider> DefaultProviders { get; } =
@@ -61,11 +65,33 @@ internal static class MessageCompression
 
                 destination.Advance(read);
             }
+
+            if (provider.EncodingName == "gzip")
+            {
+                CheckGzipLength(payload, destination.WrittenCount);
+            }
         }
         catch (InvalidDataException exception)
         {
             throw new RpcException(new Status(
                 StatusCode.Internal, $"A compressed message is not valid {provider.EncodingName}.", exception));
+        }
+    }
+
+    /// <summary>GZipStream takes a truncated stream for a short one; the length at the end of the stream tells.</summary>
+    /// <remarks>RFC 1952, section 2.3.1: ISIZE, the last four bytes, little-endian.</remarks>
+    private static void CheckGzipLength(in ReadOnlySequence<byte> payload, int length)
+    {
+        if (payload.Length < MinGzipBytes)
+        {
+            throw new InvalidDataException($"{payload.Length} bytes are no gzip stream.");
+        }
+
+        Span<byte> size = stackalloc byte[sizeof(uint)];
+        payload.Slice(payload.Length - size.Length).CopyTo(size);
+        if (BinaryPrimitives.ReadUInt32LittleEndian(size) != (uint)length)
+        {
+            throw new InvalidDataException($"The gzip stream ends after {length} bytes, before its end.");
         }
     }
 

@@ -1,0 +1,27 @@
+namespace Serving.Testing;
+
+/// <summary>Waits for what another thread brings about.</summary>
+public static class Eventually
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
+
+    /// <exception cref="TimeoutException">It did not become true in 20 seconds.</exception>
+    public static async Task TrueAsync(Func<bool> condition, string what)
+    {
+        var end = DateTime.UtcNow + Limit;
+        while (!condition())
+        {
+            if (DateTime.UtcNow > end)
+            {
+                throw new TimeoutException($"Not so after {Limit}: {what}.");
+            }
+
+            await Task.Yield();
+        }
+    }
+
+    /// <summary>A task, or a failure after 20 seconds.</summary>
+    public static Task<T> Within<T>(this Task<T> task) => task.WaitAsync(Limit);
+
+    public static Task Within(this Task task) => task.WaitAsync(Limit);
+}
