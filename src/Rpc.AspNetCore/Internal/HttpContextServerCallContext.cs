@@ -1,4 +1,5 @@
 using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
 using Grpc.Core;
 using Grpc.Net.Compression;
 using Grpc.Wire;
@@ -124,8 +125,7 @@ internal sealed class HttpContextServerCallContext(
             }
 
             PrepareHeaders();
-            var flags = (writeOptions ?? WriteOptionsCore)?.Flags ?? WriteFlags.None;
-            var compression = flags.HasFlag(WriteFlags.NoCompress) ? null : _compression;
+            var compression = (writeOptions ?? WriteOptionsCore).Has(WriteFlags.NoCompress) ? null : _compression;
             _writer ??= new MessageWriter(httpContext.Response.BodyWriter, options.MaxSendMessageSize);
             _writer.Write(message, serializer, compression, options.ResponseCompressionLevel);
             _hasBody = true;
@@ -145,6 +145,7 @@ internal sealed class HttpContextServerCallContext(
         ThrowIfGone(flush.Result);
         return ValueTask.CompletedTask;
 
+        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
         async ValueTask WaitAsync(ValueTask<FlushResult> flush) => ThrowIfGone(await flush);
 
         void ThrowIfGone(FlushResult result)

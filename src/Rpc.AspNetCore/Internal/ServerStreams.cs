@@ -96,7 +96,7 @@ internal sealed class ResponseStreamWriter<TResponse>(
             cancellationToken.ThrowIfCancellationRequested();
             var options = WriteOptions ?? call.WriteOptions;
             call.WriteMessage(message, serializer, options);
-            flush = (options?.Flags ?? WriteFlags.None).HasFlag(WriteFlags.BufferHint)
+            flush = options.Has(WriteFlags.BufferHint)
                 ? ValueTask.CompletedTask
                 : call.FlushAsync(cancellationToken);
         }

@@ -72,11 +72,10 @@ internal sealed class CallAttempts<TRequest, TResponse>(
         var call = Current;
         try
         {
-            var flags = options.WriteOptions?.Flags ?? WriteFlags.None;
             new MessageWriter(frame, channel.MaxSendMessageSize).Write(
                 request,
                 method.RequestMarshaller.ContextualSerializer,
-                flags.HasFlag(WriteFlags.NoCompress) ? null : call.RequestCompression,
+                options.WriteOptions.Has(WriteFlags.NoCompress) ? null : call.RequestCompression,
                 level: null);
         }
         catch (Exception exception)

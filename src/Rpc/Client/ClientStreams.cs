@@ -124,11 +124,10 @@ internal sealed class RequestStreamWriter<TRequest, TResponse> : IClientStreamWr
         try
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var flags = WriteOptions?.Flags ?? WriteFlags.None;
-            var compression = flags.HasFlag(WriteFlags.NoCompress) ? null : _call.RequestCompression;
+            var compression = WriteOptions.Has(WriteFlags.NoCompress) ? null : _call.RequestCompression;
             _buffer.Clear();
             _writer.Write(message, _call.Method.RequestMarshaller.ContextualSerializer, compression, level: null);
-            write = SendAsync(isFlushed: !flags.HasFlag(WriteFlags.BufferHint), cancellationToken);
+            write = SendAsync(isFlushed: !WriteOptions.Has(WriteFlags.BufferHint), cancellationToken);
         }
         catch (Exception exception)
         {

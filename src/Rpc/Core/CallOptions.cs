@@ -60,7 +60,7 @@ public readonly struct CallOptions
     public CallCredentials? Credentials { get; }
 
     /// <summary>Whether the call waits for a connection, up to its deadline, rather than fail with UNAVAILABLE.</summary>
-    public bool IsWaitForReady => _flags.HasFlag(Flags.WaitForReady);
+    public bool IsWaitForReady => (_flags & Flags.WaitForReady) != Flags.None;
 
     public CallOptions WithHeaders(Metadata headers) =>
         new(headers, Deadline, CancellationToken, WriteOptions, PropagationToken, Credentials, _flags);

@@ -38,6 +38,7 @@ internal sealed class MessageReader<T>(
 
     /// <summary>Reads the only message of the direction, and the end after it.</summary>
     /// <exception cref="RpcException">INTERNAL: there is none, or more than one.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<T> ReadSingleAsync(CancellationToken cancellationToken)
     {
         if (!await ReadAsync(cancellationToken))
