@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.IO.Compression;
-using System.IO.Pipelines;
 using Grpc.Core;
 using Grpc.Net.Compression;
 
@@ -50,8 +49,13 @@ internal static class MessageCompression
     public static void Decompress(
         in ReadOnlySequence<byte> payload, PooledBufferWriter destination, ICompressionProvider provider, int? maxBytes)
     {
+        if (payload.IsEmpty)
+        {
+            return; // What .NET's compressors make of an empty message.
+        }
+
         var limit = maxBytes ?? int.MaxValue;
-        using var source = PipeReader.Create(payload).AsStream();
+        using var source = new SequenceStream(payload);
         using var stream = provider.CreateDecompressionStream(source);
         try
         {
@@ -93,36 +97,5 @@ internal static class MessageCompression
         {
             throw new InvalidDataException($"The gzip stream ends after {length} bytes, before its end.");
         }
-    }
-
-    private sealed class BufferWriterStream(PooledBufferWriter destination) : Stream
-    {
-        public override bool CanRead => false;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => true;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
-
-        public override void Flush()
-        {
-        }
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
-
-        public override void Write(ReadOnlySpan<byte> buffer) => destination.Write(buffer);
     }
 }

@@ -112,8 +112,9 @@ internal sealed class MessageWriter(IBufferWriter<byte> target, int? maxBytes) :
     private void WriteWhole(ReadOnlySpan<byte> payload)
     {
         CheckSize(payload.Length);
-        if (_compression is null)
+        if (_compression is null || payload.IsEmpty)
         {
+            // An empty message is sent as it is: .NET's compressors make no valid stream of it.
             MessageFrame.WriteHeader(target, payload.Length, compressed: false);
             target.Write(payload);
             return;

@@ -1,0 +1,53 @@
+using System.Text.RegularExpressions;
+
+namespace Serving.Architecture.Tests;
+
+/// <summary>Conventions that a machine can hold.</summary>
+public sealed partial class ConventionTests
+{
+    private const int MaxLines = 800;
+
+    [Fact]
+    public void PathsInBackticks_Exist()
+    {
+        var missing = new List<string>();
+        foreach (var document in Repository.Files(".", "*.md"))
+        {
+            foreach (Match match in PathInBackticks().Matches(Repository.Read(document)))
+            {
+                var path = match.Groups[1].Value;
+                if (!Repository.Exists(path))
+                {
+                    missing.Add($"{document}: {path}");
+                }
+            }
+        }
+
+        Assert.Empty(missing);
+    }
+
+    [Fact]
+    public void Files_AreNoLongerThanTheLimit() => Assert.All(
+        Repository.Files(".", "*.cs"),
+        file => Assert.True(Repository.Read(file).Count(c => c == '\n') <= MaxLines, $"{file} has over {MaxLines} lines."));
+
+    [Fact]
+    public void Tests_DoNotSleep()
+    {
+        // Written so that this file does not find itself.
+        string[] sleeping = ["Thread" + ".Sleep", "Task" + ".Delay("];
+        var allowed = Repository.Files("tests/InteropHost", "*.cs").ToHashSet(); // It waits where a client asks it to.
+        Assert.All(
+            Repository.Files("tests", "*.cs").Where(file => !allowed.Contains(file)),
+            file => Assert.DoesNotContain(sleeping, call => Repository.Read(file).Contains(call, StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void Suppressions_AreOnlyInTheEditorConfig() => Assert.All(
+        Repository.Files("src", "*.cs"),
+        file => Assert.DoesNotContain("#pragma" + " warning", Repository.Read(file), StringComparison.Ordinal));
+
+    /// <summary>Paths from the root: "src/...", "tests/..." and so on.</summary>
+    [GeneratedRegex(@"`((?:src|tests|docs|bench|protos|models|helm|\.ci)/[A-Za-z0-9_./-]*)`")]
+    private static partial Regex PathInBackticks();
+}
