@@ -154,6 +154,53 @@ public sealed class DeadlineAndCancelTests
     }
 
     [Fact]
+    public async Task ResetWhileTheHandlerReads_IsACancellation_AndNoError()
+    {
+        var thrown = new List<Exception>();
+        var handled = 0;
+        await using var server = await GrpcTestServer.StartAsync(new ScriptedService
+        {
+            OnEmpty = (_, _) => Task.FromResult(new Empty()),
+            OnDuplex = async (requests, _, _) =>
+            {
+                try
+                {
+                    while (await requests.MoveNext())
+                    {
+                    }
+                }
+                catch (Exception exception)
+                {
+                    lock (thrown)
+                    {
+                        thrown.Add(exception);
+                    }
+
+                    throw;
+                }
+                finally
+                {
+                    Interlocked.Increment(ref handled);
+                }
+            }
+        });
+        const int Calls = 200;
+        await using var connection = await Http2Connection.ConnectAsync(server.Port);
+
+        for (var i = 0; i < Calls; i++)
+        {
+            await connection.SendRequestAsync(4 * i + 1, ScriptedService.DuplexPath);
+            await connection.SendDataAsync(4 * i + 1, EmptyMessage, endStream: false);
+            await connection.SendResetAsync(4 * i + 1, errorCode: 8); // CANCEL
+            await RequestWireTests.AssertAnswersAsync(connection, 4 * i + 3);
+        }
+
+        await Eventually.TrueAsync(() => thrown.Count == Volatile.Read(ref handled), "every started handler has thrown");
+        Assert.All(thrown, exception => Assert.IsAssignableFrom<OperationCanceledException>(exception));
+        Assert.Empty(server.Errors);
+    }
+
+    [Fact]
     public async Task ConnectionLoss_CancelsTheHandler()
     {
         var isStarted = new TaskCompletionSource();

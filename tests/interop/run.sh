@@ -96,7 +96,7 @@ echo
 for stack in python node to-python; do
   sed -n "s/^\(.*\) n\/a \(.*\)/- $stack, \1: \2/p" "$work/$stack.cases"
 done
-if grep -E "^(fail|crit|warn):" "$work"/{plain,tls}.out{,.err} >&2; then
+if grep -hE -A 12 "^(fail|crit|warn):" "$work"/{plain,tls}.out{,.err} >&2; then
   failed=$((failed + 1))
   echo "The host logged errors; see above." >&2
 fi

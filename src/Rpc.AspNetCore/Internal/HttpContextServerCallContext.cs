@@ -72,6 +72,15 @@ internal sealed class HttpContextServerCallContext(
     public static RpcException DeadlineExceeded() =>
         new(new Status(StatusCode.DeadlineExceeded, "The deadline passed before the call was complete."));
 
+    /// <summary>
+    /// What reading the request throws when its stream is gone. Kestrel fails the read before it cancels RequestAborted,
+    /// so the exception itself has to say that it is the client who ended the call.
+    /// </summary>
+    public static Exception OnRequestLost(IOException exception) => exception is BadHttpRequestException
+        ? new RpcException(new Status(
+            StatusCode.Internal, $"The request could not be read: {exception.Message}", exception))
+        : new OperationCanceledException("The client ended the call.", exception);
+
     /// <summary>Takes in the request's gRPC headers and starts its deadline.</summary>
     /// <exception cref="RpcException">A header is malformed, or names a compression that is not there.</exception>
     public void Start()
@@ -310,6 +319,7 @@ internal sealed class HttpContextServerCallContext(
                 }
 
                 return (rpc.Status, rpc.Trailers);
+            case OperationCanceledException { InnerException: IOException }:
             case OperationCanceledException or IOException when httpContext.RequestAborted.IsCancellationRequested:
                 return (new Status(StatusCode.Cancelled, "The client cancelled the call."), null);
             default:

@@ -50,7 +50,8 @@ internal abstract class ServerCallHandler<TService, TRequest, TResponse>(
         call.HttpContext.Request.BodyReader,
         method.RequestMarshaller.ContextualDeserializer,
         options.MaxReceiveMessageSize,
-        call.RequestCompression);
+        call.RequestCompression,
+        HttpContextServerCallContext.OnRequestLost);
 
     protected ValueTask<TRequest> ReadRequestAsync(HttpContextServerCallContext call) =>
         CreateReader(call).ReadSingleAsync(call.DeadlineToken);

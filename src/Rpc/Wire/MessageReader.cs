@@ -11,11 +11,13 @@ namespace Grpc.Wire;
 /// <param name="deserializer">Bytes to message.</param>
 /// <param name="maxBytes">The largest message, after decompression; null for no limit.</param>
 /// <param name="compression">What the peer's grpc-encoding names; null for identity.</param>
+/// <param name="onLost">What a read throws for an IOException of the pipe; null for that exception itself.</param>
 internal sealed class MessageReader<T>(
     PipeReader pipe,
     Func<DeserializationContext, T> deserializer,
     int? maxBytes,
-    ICompressionProvider? compression)
+    ICompressionProvider? compression,
+    Func<IOException, Exception>? onLost = null)
     where T : class
 {
     private readonly PayloadContext _payload = new();
@@ -27,10 +29,17 @@ internal sealed class MessageReader<T>(
     /// <exception cref="RpcException">The frames are malformed, truncated or too large.</exception>
     public ValueTask<bool> ReadAsync(CancellationToken cancellationToken)
     {
-        // Most messages are in the buffer before they are asked for.
-        if (pipe.TryRead(out var result) && !result.IsCanceled && TryTake(result, out var hasMessage))
+        try
         {
-            return new ValueTask<bool>(hasMessage);
+            // Most messages are in the buffer before they are asked for.
+            if (pipe.TryRead(out var result) && !result.IsCanceled && TryTake(result, out var hasMessage))
+            {
+                return new ValueTask<bool>(hasMessage);
+            }
+        }
+        catch (IOException exception) when (onLost is not null)
+        {
+            throw onLost(exception);
         }
 
         return WaitAsync(cancellationToken);
@@ -60,18 +69,25 @@ internal sealed class MessageReader<T>(
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> WaitAsync(CancellationToken cancellationToken)
     {
-        while (true)
+        try
         {
-            var result = await pipe.ReadAsync(cancellationToken);
-            if (result.IsCanceled)
+            while (true)
             {
-                throw new OperationCanceledException("The read was cancelled.");
-            }
+                var result = await pipe.ReadAsync(cancellationToken);
+                if (result.IsCanceled)
+                {
+                    throw new OperationCanceledException("The read was cancelled.");
+                }
 
-            if (TryTake(result, out var hasMessage))
-            {
-                return hasMessage;
+                if (TryTake(result, out var hasMessage))
+                {
+                    return hasMessage;
+                }
             }
+        }
+        catch (IOException exception) when (onLost is not null)
+        {
+            throw onLost(exception);
         }
     }
 
