@@ -1,7 +1,7 @@
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
-using System.Text;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Serving.Rpc.Services;
 using Serving.Rpc.Services.Health;
 using Serving.Rpc.Services.Reflection;
 
@@ -23,7 +23,7 @@ public static class ServerApplication
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
-            kestrel.RequestHeaderEncodingSelector = _ => Encoding.Latin1; // Odd bytes in a header cost no connection.
+            kestrel.UseGrpcHeaderLimits();
             kestrel.Listen(IPAddress.Parse(options.Address), options.Port, endpoint => Configure(endpoint, options));
         });
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTimeout);

@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Grpc.Net.Compression;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Serving.Rpc.Services;
 using Serving.Rpc.Services.Health;
 using Serving.Rpc.Services.Reflection;
 
@@ -19,14 +20,18 @@ public static class InteropApplication
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         builder.WebHost.UseKestrelHttpsConfiguration();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, options.Port, endpoint =>
+        builder.WebHost.ConfigureKestrel(kestrel =>
         {
-            endpoint.Protocols = HttpProtocols.Http2;
-            if (options.Tls)
+            kestrel.UseGrpcHeaderLimits();
+            kestrel.Listen(IPAddress.Loopback, options.Port, endpoint =>
             {
-                endpoint.UseHttps(CreateCertificate(options.CertificateFile));
-            }
-        }));
+                endpoint.Protocols = HttpProtocols.Http2;
+                if (options.Tls)
+                {
+                    endpoint.UseHttps(CreateCertificate(options.CertificateFile));
+                }
+            });
+        });
         builder.Services.AddGrpc(grpc =>
         {
             grpc.CompressionProviders.Add(new CountingGzipProvider());

@@ -129,27 +129,32 @@ public sealed class HostileClientTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData(40_000)]
-    [InlineData(10 * MiB)]
-    public async Task HugeMetadata_IsRefused(int bytes)
+    [InlineData(31_000, "0", null)]
+    [InlineData(33_000, "8", "200")] // RESOURCE_EXHAUSTED
+    [InlineData(100_000, "8", "200")]
+    [InlineData(200_000, null, "431")] // Kestrel's own limit
+    public async Task TooMuchMetadata_CostsItsCallOnly(int bytes, string? grpcStatus, string? httpStatus)
     {
         await using var connection = await Http2Connection.ConnectAsync(_server.Port);
-        const int Chunk = 16_000;
+        await SendMetadataAsync(connection, bytes);
+        await connection.SendDataAsync(1, [0, 0, 0, 0, 0], endStream: true);
+
+        var frames = await connection.ReadStreamAsync(1).Within();
+
+        Assert.Equal(grpcStatus, frames[^1].Header("grpc-status"));
+        Assert.Equal(httpStatus, httpStatus is null ? null : frames[0].Header(":status"));
+        await RequestWireTests.AssertAnswersAsync(connection, streamId: 3);
+    }
+
+    [Fact]
+    public async Task TenMegabytesOfMetadata_EndThatConnectionOnly()
+    {
+        await using var connection = await Http2Connection.ConnectAsync(_server.Port);
         try
         {
-            await connection.SendAsync(Http2FrameType.Headers, Http2Frame.EndStreamFlag, 1, Hpack.Encode(
-                (":method", "POST"), (":scheme", "http"), (":path", ScriptedService.EmptyPath), (":authority", "localhost"),
-                ("content-type", "application/grpc"), ("te", "trailers")));
-            for (var sent = 0; sent < bytes; sent += Chunk)
-            {
-                var flags = sent + Chunk >= bytes ? Http2Frame.EndHeadersFlag : (byte)0;
-                await connection.SendAsync(
-                    Http2FrameType.Continuation, flags, 1, Hpack.Encode(($"x-{sent}", new string('a', Chunk))));
-            }
-
+            await SendMetadataAsync(connection, 10 * MiB);
             var frames = await connection.ReadStreamAsync(1).Within();
-
-            Assert.DoesNotContain(frames, frame => frame.Type == Http2FrameType.Headers && frame.Header("grpc-status") == "0");
+            Assert.DoesNotContain(frames, frame => frame.Type == Http2FrameType.Headers);
         }
         catch (IOException)
         {
@@ -157,6 +162,20 @@ public sealed class HostileClientTests : IAsyncLifetime
         }
 
         await AssertNextCallIsAnsweredAsync();
+    }
+
+    private static async Task SendMetadataAsync(Http2Connection connection, int bytes)
+    {
+        const int Chunk = 8_000;
+        await connection.SendAsync(Http2FrameType.Headers, flags: 0, 1, Hpack.Encode(
+            (":method", "POST"), (":scheme", "http"), (":path", ScriptedService.EmptyPath), (":authority", "localhost"),
+            ("content-type", "application/grpc"), ("te", "trailers")));
+        for (var sent = 0; sent < bytes; sent += Chunk)
+        {
+            var flags = sent + Chunk >= bytes ? Http2Frame.EndHeadersFlag : (byte)0;
+            var value = new string('a', Math.Min(Chunk, bytes - sent));
+            await connection.SendAsync(Http2FrameType.Continuation, flags, 1, Hpack.Encode(($"x-{sent}", value)));
+        }
     }
 
     [Theory]

@@ -158,6 +158,27 @@ public sealed class RequestWireTests
     }
 
     [Fact]
+    public async Task OddMetadataThatIsSentBack_CostsNoStatus()
+    {
+        await using var server = await GrpcTestServer.StartAsync(new ScriptedService
+        {
+            OnEmpty = (_, context) =>
+            {
+                context.ResponseTrailers.Add(context.RequestHeaders.Get("odd")!);
+                return Task.FromResult(new Empty());
+            }
+        });
+        await using var connection = await Http2Connection.ConnectAsync(server.Port);
+        await connection.SendRequestAsync(1, ScriptedService.EmptyPath, endStream: false, ("odd", "caf\u00e9"));
+        await connection.SendDataAsync(1, [0, 0, 0, 0, 0], endStream: true);
+
+        var trailers = (await connection.ReadStreamAsync(1).Within())[^1];
+
+        Assert.Equal("0", trailers.Header("grpc-status"));
+        Assert.Equal("caf?", trailers.Header("odd"));
+    }
+
+    [Fact]
     public async Task BinaryMetadataThatIsNoBase64_IsInternal()
     {
         await using var server = await GrpcTestServer.StartAsync(new ScriptedService

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Net;
-using System.Text;
 using Grpc.AspNetCore.Server;
 using Grpc.Net.Client;
 using Microsoft.AspNetCore.Builder;
@@ -8,6 +7,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Serving.Rpc.Services;
 
 namespace Serving.Testing;
 
@@ -60,7 +60,7 @@ public sealed class GrpcTestServer : IAsyncDisposable
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
-            kestrel.RequestHeaderEncodingSelector = _ => Encoding.Latin1; // Odd bytes in a header cost no connection.
+            kestrel.UseGrpcHeaderLimits();
             kestrel.Listen(IPAddress.Loopback, 0, endpoint =>
             {
                 endpoint.Protocols = HttpProtocols.Http2;

@@ -351,30 +351,35 @@ internal sealed class HttpContextServerCallContext(
     private async Task OnDeadline()
     {
         Volatile.Write(ref _isDeadlineExceeded, true);
-        if (TryEnd(DeadlineExceeded().Status, trailers: null))
-        {
-            logger.LogDebug("{Method} passed its deadline.", method.FullName);
-            try
-            {
-                await httpContext.Response.CompleteAsync();
-                Reset(GrpcProtocol.Http2NoError); // Whatever else the client sends is of no use.
-            }
-            catch (Exception exception) when (exception is IOException or InvalidOperationException
-                                              or OperationCanceledException)
-            {
-                logger.LogDebug(exception, "{Method}: the connection was gone at the deadline.", method.FullName);
-            }
-        }
-
+        var isEndedHere = TryEnd(DeadlineExceeded().Status, trailers: null);
         CancellationTokenSource? cancellation;
         lock (_gate)
         {
             cancellation = _cancellation;
         }
 
-        if (cancellation is not null)
+        // The handler learns of it at once, also where the client's flow control holds up the response's end.
+        var cancelling = cancellation?.CancelAsync() ?? Task.CompletedTask;
+        if (isEndedHere)
         {
-            await cancellation.CancelAsync();
+            await CompleteResponseAsync();
+        }
+
+        await cancelling;
+    }
+
+    private async Task CompleteResponseAsync()
+    {
+        logger.LogDebug("{Method} passed its deadline.", method.FullName);
+        try
+        {
+            await httpContext.Response.CompleteAsync();
+            Reset(GrpcProtocol.Http2NoError); // Whatever else the client sends is of no use.
+        }
+        catch (Exception exception) when (exception is IOException or InvalidOperationException
+                                          or OperationCanceledException)
+        {
+            logger.LogDebug(exception, "{Method}: the connection was gone at the deadline.", method.FullName);
         }
     }
 

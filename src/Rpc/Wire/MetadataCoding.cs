@@ -5,9 +5,27 @@ namespace Grpc.Wire;
 /// <summary>Metadata to headers and back.</summary>
 internal static class MetadataCoding
 {
-    /// <summary>The header value of an entry: its text, or its bytes in base64 without padding.</summary>
-    public static string Encode(Metadata.Entry entry) =>
-        entry.IsBinary ? Convert.ToBase64String(entry.BinarySpan).TrimEnd('=') : entry.Value;
+    /// <summary>
+    /// The header value of an entry: its text, or its bytes in base64 without padding. Text that came from a peer and is
+    /// sent on may hold anything; what no header can carry becomes '?'.
+    /// </summary>
+    public static string Encode(Metadata.Entry entry)
+    {
+        if (entry.IsBinary)
+        {
+            return Convert.ToBase64String(entry.BinarySpan).TrimEnd('=');
+        }
+
+        return entry.Value.AsSpan().ContainsAnyExceptInRange(' ', '~')
+            ? string.Create(entry.Value.Length, entry.Value, static (span, value) =>
+            {
+                for (var i = 0; i < span.Length; i++)
+                {
+                    span[i] = value[i] is >= ' ' and <= '~' ? value[i] : '?';
+                }
+            })
+            : entry.Value;
+    }
 
     /// <summary>Adds a header; a "-bin" header may hold several values with commas between them.</summary>
     /// <exception cref="RpcException">INTERNAL: a "-bin" value is no base64.</exception>
