@@ -14,11 +14,9 @@ public static class GrpcEndpointRouteBuilderExtensions
         where TService : class
     {
         ArgumentNullException.ThrowIfNull(builder);
-        var marker = builder.ServiceProvider.GetService<GrpcMarker>()
-            ?? throw new InvalidOperationException("MapGrpcService needs AddGrpc: call builder.Services.AddGrpc() first.");
-        var endpoints = ServiceEndpoints.Map<TService>(builder);
-        UnimplementedEndpoints.MapOnce(builder, marker);
-        return new GrpcServiceEndpointConventionBuilder(endpoints);
+        return builder.ServiceProvider.GetService<RegisteredServices>() is not null
+            ? new GrpcServiceEndpointConventionBuilder(ServiceEndpoints.Map<TService>(builder))
+            : throw new InvalidOperationException("MapGrpcService needs AddGrpc: call builder.Services.AddGrpc() first.");
     }
 }
 

@@ -2,6 +2,7 @@ using Grpc.AspNetCore.Server;
 using Grpc.AspNetCore.Server.Internal;
 using Grpc.Net.Compression;
 using Grpc.Wire;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
@@ -23,7 +24,7 @@ public static class GrpcServicesExtensions
         services.AddOptions();
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(new RegisteredServices(services));
-        services.TryAddSingleton<GrpcMarker>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, UnimplementedCalls>());
         services.TryAddEnumerable(
             ServiceDescriptor.Singleton<IPostConfigureOptions<GrpcServiceOptions>, DefaultCompressionProviders>());
         return new Builder(services);

@@ -214,14 +214,14 @@ public sealed class RequestWireTests
     }
 
     [Fact]
-    public async Task GetOnAMethod_IsNotFound()
+    public async Task GetOnAMethod_Is405()
     {
         await using var server = await GrpcTestServer.StartAsync(Echo());
         await using var connection = await Http2Connection.ConnectAsync(server.Port);
         await connection.SendHeadersAsync(1, endStream: true,
             (":method", "GET"), (":scheme", "http"), (":path", ScriptedService.EmptyPath), (":authority", "localhost"));
 
-        Assert.Equal("404", (await connection.ReadStreamAsync(1).Within())[0].Header(":status"));
+        Assert.Equal("405", (await connection.ReadStreamAsync(1).Within())[0].Header(":status"));
     }
 
     internal static async Task AssertAnswersAsync(Http2Connection connection, int streamId)
