@@ -8,6 +8,7 @@ using Serving.Testing;
 namespace Serving.Rpc.AspNetCore.Tests;
 
 /// <summary>Clients that mean harm: whatever they send, the next well-formed call is answered.</summary>
+[Collection(nameof(AloneCollection))]
 public sealed class HostileClientTests : IAsyncLifetime
 {
     private const int MiB = 1024 * 1024;
