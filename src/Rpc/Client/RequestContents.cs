@@ -58,10 +58,15 @@ internal sealed class StreamingContent : GrpcContent
         _completed.TrySetResult();
     }
 
-    protected override Task SerializeToStreamAsync(
+    /// <summary>
+    /// The first thing is a flush: SocketsHttpHandler keeps the request's headers back until there is one, and a call whose
+    /// first message comes late, or never, would not reach the server.
+    /// </summary>
+    protected override async Task SerializeToStreamAsync(
         Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
+        await stream.FlushAsync(cancellationToken);
         _stream.TrySetResult(stream);
-        return _completed.Task.WaitAsync(cancellationToken);
+        await _completed.Task.WaitAsync(cancellationToken);
     }
 }
