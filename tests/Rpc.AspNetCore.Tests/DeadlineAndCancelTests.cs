@@ -157,12 +157,13 @@ public sealed class DeadlineAndCancelTests
     public async Task ResetWhileTheHandlerReads_IsACancellation_AndNoError()
     {
         var thrown = new List<Exception>();
-        var handled = 0;
+        var started = 0;
         await using var server = await GrpcTestServer.StartAsync(new ScriptedService
         {
             OnEmpty = (_, _) => Task.FromResult(new Empty()),
             OnDuplex = async (requests, _, _) =>
             {
+                Interlocked.Increment(ref started);
                 try
                 {
                     while (await requests.MoveNext())
@@ -178,10 +179,6 @@ public sealed class DeadlineAndCancelTests
 
                     throw;
                 }
-                finally
-                {
-                    Interlocked.Increment(ref handled);
-                }
             }
         });
         const int Calls = 200;
@@ -191,13 +188,22 @@ public sealed class DeadlineAndCancelTests
         {
             await connection.SendRequestAsync(4 * i + 1, ScriptedService.DuplexPath);
             await connection.SendDataAsync(4 * i + 1, EmptyMessage, endStream: false);
+            await Eventually.TrueAsync(() => Volatile.Read(ref started) == i + 1, "the handler runs");
             await connection.SendResetAsync(4 * i + 1, errorCode: 8); // CANCEL
             await RequestWireTests.AssertAnswersAsync(connection, 4 * i + 3);
         }
 
-        await Eventually.TrueAsync(() => thrown.Count == Volatile.Read(ref handled), "every started handler has thrown");
+        await Eventually.TrueAsync(() => Count() == Calls, "every handler has thrown");
         Assert.All(thrown, exception => Assert.IsAssignableFrom<OperationCanceledException>(exception));
         Assert.Empty(server.Errors);
+
+        int Count()
+        {
+            lock (thrown)
+            {
+                return thrown.Count;
+            }
+        }
     }
 
     [Fact]
