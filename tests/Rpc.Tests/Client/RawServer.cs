@@ -16,6 +16,9 @@ public sealed class RawServer : IAsyncDisposable
 
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
+    /// <summary>Whether a client has connected that was not accepted yet.</summary>
+    public bool HasPendingConnection => _listener.Pending();
+
     public TestService.TestServiceClient CreateClient(Action<GrpcChannelOptions>? configure = null)
     {
         var options = new GrpcChannelOptions();
