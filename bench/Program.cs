@@ -1,0 +1,7 @@
+using System.CommandLine;
+using Serving.Bench;
+
+return new RootCommand("Measurements of the product, with random weights.")
+{
+    LinearBench.Create()
+}.Parse(args).Invoke();

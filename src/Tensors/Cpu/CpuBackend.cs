@@ -1,0 +1,281 @@
+using System.Diagnostics.CodeAnalysis;
+using Serving.Tensors.Kernels;
+using Serving.Tensors.Threading;
+
+namespace Serving.Tensors.Cpu;
+
+/// <summary>Runs on this machine's processor, with its widest vectors and a fixed number of threads.</summary>
+public sealed unsafe class CpuBackend : TensorBackend
+{
+    private const int FloatsPerCacheLine = 16;
+    private const int MaxSegmentsOnStack = 256;
+
+    // Enough items for the threads to finish together although some are held up.
+    private const int ItemsPerThread = 4;
+    private const int RowsPerItem = 16;
+
+    private readonly BufferPool _pool = new();
+    private readonly ForkJoinPool _threads;
+    private readonly CpuKernels _kernels;
+    private readonly Lock _scratchGate = new();
+    private NativeBuffer? _scratch;
+
+    /// <summary>Starts the threads.</summary>
+    /// <param name="threads">At least 1; the caller of an operation is one of them.</param>
+    public CpuBackend(int threads)
+        : this(threads, CpuKernels.Best)
+    {
+    }
+
+    internal CpuBackend(int threads, CpuKernels kernels)
+    {
+        _threads = new(threads);
+        _kernels = kernels;
+    }
+
+    public int Threads => _threads.Threads;
+
+    public override string Description => $"cpu {_kernels.Name}, {Threads} {(Threads == 1 ? "thread" : "threads")}";
+
+    public override long AllocatedBytes => _pool.BytesInUse;
+
+    /// <summary>Runs multiply-adds on registers on every thread: the peak that products are measured against.</summary>
+    /// <returns>Floating-point operations done.</returns>
+    public long RunMultiplyAdds(int repeats)
+    {
+        var job = new PeakJob { Kernels = _kernels, Repeats = repeats / ItemsPerThread };
+        var items = Threads * ItemsPerThread;
+        _threads.Run(ref job, items);
+        return _kernels.MultiplyAdds(1) * job.Repeats * items;
+    }
+
+    public override Tensor Allocate(int rows, int columns)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(rows);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
+
+        // An odd number of cache lines, so that rows of a tile fall into different sets of the cache.
+        var lines = ((columns + FloatsPerCacheLine - 1) / FloatsPerCacheLine) | 1;
+        var stride = lines * FloatsPerCacheLine;
+        return new(_pool.Rent((long)rows * stride * sizeof(float), hugePages: true), 0, rows, columns, stride);
+    }
+
+    public override PackedWeight PackWeight(ReadOnlySpan<Tensor> weights, WeightFormat format = WeightFormat.Float32)
+    {
+        if (weights.Length == 0)
+            throw new ShapeException("PackWeight: no weights came; at least one is needed.");
+        var outFeatures = 0;
+        foreach (var weight in weights)
+        {
+            if (weight.Columns != weights[0].Columns)
+                throw new ShapeException($"PackWeight: {weights[0]} and {weight} differ in input features.");
+            outFeatures += weight.Rows;
+        }
+
+        return new CpuPackedWeight(_pool, weights, outFeatures, format);
+    }
+
+    public override MaskSet AllocateMasks(ReadOnlySpan<(int OutFeatures, int InFeatures)> shapes) =>
+        new CpuMaskSet(_pool, shapes);
+
+    public override void Linear(
+        Tensor x,
+        PackedWeight weight,
+        Tensor bias,
+        ReadOnlySpan<RowSegment> segments,
+        Activation activation,
+        Tensor residual,
+        Tensor output)
+    {
+        var packed = (CpuPackedWeight)weight;
+        Shapes.Linear(x, weight, bias, segments, residual, output);
+        if (x.Rows == 0)
+            return;
+
+        if (segments.Length > MaxSegmentsOnStack)
+            throw new ShapeException($"Linear: {segments.Length} segments came; {MaxSegmentsOnStack} are the most.");
+        var rows = stackalloc MaskedRows[Math.Max(1, segments.Length)];
+        var count = MergeSegments(segments, x.Rows, rows);
+        var panels = Panels.Count(weight.OutFeatures);
+        var job = new LinearJob
+        {
+            Kernels = _kernels,
+            Arguments = new()
+            {
+                X = Pointer(x),
+                XStride = x.Stride,
+                Panels = packed.Panels,
+                Format = weight.Format,
+                InFeatures = weight.InFeatures,
+                OutFeatures = weight.OutFeatures,
+                Bias = PointerOrNull(bias),
+                Activation = activation,
+                Residual = PointerOrNull(residual),
+                ResidualStride = residual.Stride,
+                Output = Pointer(output),
+                OutputStride = output.Stride,
+                Segments = rows,
+                SegmentCount = count
+            },
+            Rows = x.Rows,
+            RowsPerItem = LinearBlocking.RowBlock,
+            PanelCount = panels,
+            PanelsPerItem = Math.Clamp(panels / (Threads * ItemsPerThread), 1, 8)
+        };
+        _threads.Run(ref job, job.Items);
+    }
+
+    public override void LayerNorm(Tensor x, Tensor gamma, Tensor beta, float epsilon, Tensor output)
+    {
+        Shapes.LayerNorm(x, gamma, beta, output);
+        var job = new LayerNormJob
+        {
+            Kernels = _kernels,
+            X = Pointer(x),
+            XStride = x.Stride,
+            Gamma = Pointer(gamma),
+            Beta = Pointer(beta),
+            Epsilon = epsilon,
+            Output = Pointer(output),
+            OutputStride = output.Stride,
+            Rows = x.Rows,
+            Columns = x.Columns,
+            RowsPerItem = RowsPerItem
+        };
+        _threads.Run(ref job, ItemCount(x.Rows));
+    }
+
+    public override void EmbeddingSum(
+        Tensor tokens, Tensor positions, Tensor types, ReadOnlySpan<TokenIds> ids, Tensor output)
+    {
+        Shapes.EmbeddingSum(tokens, positions, types, ids, output);
+        fixed (TokenIds* idsPointer = ids)
+        {
+            var job = new EmbeddingJob
+            {
+                Kernels = _kernels,
+                Tokens = Pointer(tokens),
+                TokenStride = tokens.Stride,
+                Positions = Pointer(positions),
+                PositionStride = positions.Stride,
+                Types = Pointer(types),
+                TypeStride = types.Stride,
+                Ids = idsPointer,
+                Output = Pointer(output),
+                OutputStride = output.Stride,
+                Rows = ids.Length,
+                Columns = output.Columns,
+                RowsPerItem = RowsPerItem
+            };
+            _threads.Run(ref job, ItemCount(ids.Length));
+        }
+    }
+
+    public override void Attention(
+        Tensor query,
+        ReadOnlySpan<int> queryOffsets,
+        Tensor key,
+        Tensor value,
+        ReadOnlySpan<int> keyOffsets,
+        int heads,
+        Tensor output)
+    {
+        var mostKeys = Shapes.Attention(query, queryOffsets, key, value, keyOffsets, heads, output);
+        var headDim = query.Columns / heads;
+        var scratchFloats = _kernels.AttentionScratchFloats(mostKeys, headDim);
+        scratchFloats = ((scratchFloats / FloatsPerCacheLine) + 1) * FloatsPerCacheLine;
+        fixed (int* queryPointer = queryOffsets, keyPointer = keyOffsets)
+        {
+            lock (_scratchGate)
+            {
+                var job = new AttentionJob
+                {
+                    Kernels = _kernels,
+                    FirstHead = new()
+                    {
+                        Query = Pointer(query),
+                        QueryStride = query.Stride,
+                        Key = Pointer(key),
+                        KeyStride = key.Stride,
+                        Value = Pointer(value),
+                        ValueStride = value.Stride,
+                        HeadDim = headDim,
+                        Output = Pointer(output),
+                        OutputStride = output.Stride
+                    },
+                    Heads = heads,
+                    QueryOffsets = queryPointer,
+                    KeyOffsets = keyPointer,
+                    Scratch = Scratch(scratchFloats * Threads),
+                    ScratchFloatsPerWorker = (nint)scratchFloats
+                };
+                _threads.Run(ref job, (queryOffsets.Length - 1) * heads);
+            }
+        }
+    }
+
+    public override void GatherRows(Tensor x, ReadOnlySpan<int> rows, Tensor output)
+    {
+        Shapes.GatherRows(x, rows, output);
+        for (var i = 0; i < rows.Length; i++)
+        {
+            new ReadOnlySpan<float>(Pointer(x) + ((nint)rows[i] * x.Stride), x.Columns)
+                .CopyTo(new Span<float>(Pointer(output) + ((nint)i * output.Stride), x.Columns));
+        }
+    }
+
+    /// <summary>Stops the threads and frees what no one holds any more.</summary>
+    [SuppressMessage("Usage", "CA1816:Dispose methods should call SuppressFinalize", Justification = "No finalizer.")]
+    public override void Dispose()
+    {
+        _threads.Dispose();
+        lock (_scratchGate)
+            _scratch?.Dispose();
+        _pool.Dispose();
+    }
+
+    internal static float* Pointer(Tensor tensor) => ((NativeBuffer)tensor.Storage).Floats + tensor.Offset;
+
+    private static float* PointerOrNull(Tensor tensor) => tensor.IsNone ? null : Pointer(tensor);
+
+    private static int ItemCount(int rows) => (rows + RowsPerItem - 1) / RowsPerItem;
+
+    /// <summary>Turns segments into row ranges; neighbours with the same mask become one.</summary>
+    private static int MergeSegments(ReadOnlySpan<RowSegment> segments, int allRows, MaskedRows* merged)
+    {
+        if (segments.Length == 0)
+        {
+            merged[0] = new(0, allRows, bits: null);
+            return 1;
+        }
+
+        var count = 0;
+        var row = 0;
+        foreach (var segment in segments)
+        {
+            if (segment.Rows == 0)
+                continue;
+            var bits = segment.Mask is null ? null : ((CpuPackedMask)segment.Mask).Words;
+            if (count > 0 && merged[count - 1].Bits == bits)
+                merged[count - 1] = new(merged[count - 1].FirstRow, row + segment.Rows, bits);
+            else
+                merged[count++] = new(row, row + segment.Rows, bits);
+            row += segment.Rows;
+        }
+
+        return count;
+    }
+
+    /// <summary>Memory for the threads' intermediate values; grows to the largest need and stays.</summary>
+    private float* Scratch(long floats)
+    {
+        var bytes = floats * sizeof(float);
+        if (_scratch is null || _scratch.Bytes < bytes)
+        {
+            _scratch?.Dispose();
+            _scratch = _pool.Rent(bytes, hugePages: false);
+        }
+
+        return _scratch.Floats;
+    }
+}

@@ -1,0 +1,115 @@
+using Serving.Tensors.Kernels;
+using Serving.Tensors.Threading;
+
+namespace Serving.Tensors.Cpu;
+
+/// <summary>A linear layer, cut into blocks of rows by groups of panels.</summary>
+internal struct LinearJob : IParallelJob
+{
+    public CpuKernels Kernels;
+    public LinearArguments Arguments;
+    public int Rows;
+    public int RowsPerItem;
+    public int PanelCount;
+    public int PanelsPerItem;
+
+    public readonly int PanelGroups => (PanelCount + PanelsPerItem - 1) / PanelsPerItem;
+
+    public readonly int Items => (Rows + RowsPerItem - 1) / RowsPerItem * PanelGroups;
+
+    public readonly void Execute(int item, int worker)
+    {
+        var firstRow = item / PanelGroups * RowsPerItem;
+        var firstPanel = item % PanelGroups * PanelsPerItem;
+        Kernels.Linear(
+            Arguments,
+            firstRow,
+            Math.Min(firstRow + RowsPerItem, Rows),
+            firstPanel,
+            Math.Min(firstPanel + PanelsPerItem, PanelCount));
+    }
+}
+
+/// <summary>Attention, cut into heads of sequences.</summary>
+internal unsafe struct AttentionJob : IParallelJob
+{
+    public CpuKernels Kernels;
+    public AttentionArguments FirstHead;
+    public int Heads;
+    public int* QueryOffsets;
+    public int* KeyOffsets;
+    public float* Scratch;
+    public nint ScratchFloatsPerWorker;
+
+    public readonly void Execute(int item, int worker)
+    {
+        var sequence = item / Heads;
+        var column = item % Heads * FirstHead.HeadDim;
+        var queryRow = QueryOffsets[sequence];
+        var keyRow = KeyOffsets[sequence];
+        var head = FirstHead;
+        head.Query += (queryRow * head.QueryStride) + column;
+        head.Queries = QueryOffsets[sequence + 1] - queryRow;
+        head.Key += (keyRow * head.KeyStride) + column;
+        head.Value += (keyRow * head.ValueStride) + column;
+        head.Keys = KeyOffsets[sequence + 1] - keyRow;
+        head.Output += (queryRow * head.OutputStride) + column;
+        Kernels.Attention(head, Scratch + (worker * ScratchFloatsPerWorker));
+    }
+}
+
+/// <summary>Layer normalization, cut into groups of rows.</summary>
+internal unsafe struct LayerNormJob : IParallelJob
+{
+    public CpuKernels Kernels;
+    public float* X;
+    public nint XStride;
+    public float* Gamma;
+    public float* Beta;
+    public float Epsilon;
+    public float* Output;
+    public nint OutputStride;
+    public int Rows;
+    public int Columns;
+    public int RowsPerItem;
+
+    public readonly void Execute(int item, int worker)
+    {
+        var end = Math.Min((item + 1) * RowsPerItem, Rows);
+        for (var row = item * RowsPerItem; row < end; row++)
+            Kernels.LayerNorm(X + (row * XStride), Gamma, Beta, Epsilon, Output + (row * OutputStride), Columns);
+    }
+}
+
+/// <summary>Sums of embeddings, cut into groups of tokens.</summary>
+internal unsafe struct EmbeddingJob : IParallelJob
+{
+    public CpuKernels Kernels;
+    public float* Tokens;
+    public nint TokenStride;
+    public float* Positions;
+    public nint PositionStride;
+    public float* Types;
+    public nint TypeStride;
+    public TokenIds* Ids;
+    public float* Output;
+    public nint OutputStride;
+    public int Rows;
+    public int Columns;
+    public int RowsPerItem;
+
+    public readonly void Execute(int item, int worker)
+    {
+        var end = Math.Min((item + 1) * RowsPerItem, Rows);
+        for (var row = item * RowsPerItem; row < end; row++)
+        {
+            var ids = Ids[row];
+            Kernels.Sum(
+                Tokens + (ids.Token * TokenStride),
+                Positions + (ids.Position * PositionStride),
+                Types + (ids.Type * TypeStride),
+                Output + (row * OutputStride),
+                Columns);
+        }
+    }
+}

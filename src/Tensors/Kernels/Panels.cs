@@ -1,0 +1,134 @@
+namespace Serving.Tensors.Kernels;
+
+/// <summary>The layout of packed weights and masks: panels of 32 output features, panel[out / 32][in][32].</summary>
+/// <remarks>
+/// A panel's mask has one 32-bit word for each k, bit j for output feature 32 * panel + j. The last panel is padded with
+/// zeros.
+/// </remarks>
+internal static unsafe class Panels
+{
+    public const int Width = 32;
+
+    public static int Count(int outFeatures) => (outFeatures + Width - 1) / Width;
+
+    /// <summary>Puts rows of weights into their panels.</summary>
+    /// <param name="source">[rows, inFeatures], rows lie `stride` floats apart.</param>
+    /// <param name="panels">Float or bfloat16, as the format says.</param>
+    /// <param name="firstRow">The output feature of the first row.</param>
+    public static void PackWeight(
+        float* source, nint stride, int firstRow, int rows, int inFeatures, void* panels, WeightFormat format)
+    {
+        for (var row = 0; row < rows; row++)
+        {
+            var feature = firstRow + row;
+            var at = ((nint)(feature / Width) * inFeatures * Width) + (feature % Width);
+            var values = source + (row * stride);
+            if (format == WeightFormat.Float32)
+            {
+                var panel = (float*)panels + at;
+                for (nint k = 0; k < inFeatures; k++)
+                    panel[k * Width] = values[k];
+            }
+            else
+            {
+                var panel = (ushort*)panels + at;
+                for (nint k = 0; k < inFeatures; k++)
+                    panel[k * Width] = BFloat16.FromSingle(values[k]);
+            }
+        }
+    }
+
+    /// <summary>Puts row-major bits into their panels' words. The words' other bits stay.</summary>
+    public static void PackMask(ReadOnlySpan<byte> bits, int firstRow, int rows, int inFeatures, uint* panels)
+    {
+        var block = stackalloc uint[Width];
+        for (var row = 0; row < rows;)
+        {
+            var lane = (firstRow + row) % Width;
+            var count = Math.Min(Width - lane, rows - row);
+            var words = panels + ((nint)((firstRow + row) / Width) * inFeatures);
+            var lanes = Ones(count) << lane;
+            for (var k = 0; k < inFeatures; k += Width)
+            {
+                new Span<uint>(block, Width).Clear();
+                var columns = Math.Min(Width, inFeatures - k);
+                for (var j = 0; j < count; j++)
+                    block[lane + j] = ReadBits(bits, ((long)(row + j) * inFeatures) + k, columns);
+                Transpose(block);
+                for (var j = 0; j < columns; j++)
+                    words[k + j] = (words[k + j] & ~lanes) | block[j];
+            }
+
+            row += count;
+        }
+    }
+
+    /// <summary>The inverse of <see cref="PackMask"/>.</summary>
+    public static void UnpackMask(uint* panels, int firstRow, int rows, int inFeatures, Span<byte> bits)
+    {
+        bits.Clear();
+        var block = stackalloc uint[Width];
+        for (var row = 0; row < rows;)
+        {
+            var lane = (firstRow + row) % Width;
+            var count = Math.Min(Width - lane, rows - row);
+            var words = panels + ((nint)((firstRow + row) / Width) * inFeatures);
+            for (var k = 0; k < inFeatures; k += Width)
+            {
+                new Span<uint>(block, Width).Clear();
+                var columns = Math.Min(Width, inFeatures - k);
+                for (var j = 0; j < columns; j++)
+                    block[j] = words[k + j];
+                Transpose(block);
+                for (var j = 0; j < count; j++)
+                    OrBits(bits, ((long)(row + j) * inFeatures) + k, block[lane + j] & Ones(columns));
+            }
+
+            row += count;
+        }
+    }
+
+    private static uint Ones(int count) => count == Width ? uint.MaxValue : (1u << count) - 1;
+
+    private static uint ReadBits(ReadOnlySpan<byte> bits, long first, int count)
+    {
+        var index = (int)(first / 8);
+        ulong window = 0;
+        if (index + sizeof(ulong) <= bits.Length)
+        {
+            window = BitConverter.ToUInt64(bits[index..]);
+        }
+        else
+        {
+            for (var i = bits.Length - 1; i >= index; i--)
+                window = (window << 8) | bits[i];
+        }
+
+        return (uint)(window >> (int)(first % 8)) & Ones(count);
+    }
+
+    private static void OrBits(Span<byte> bits, long first, uint value)
+    {
+        var window = (ulong)value << (int)(first % 8);
+        for (var index = (int)(first / 8); window != 0; index++)
+        {
+            bits[index] |= (byte)window;
+            window >>= 8;
+        }
+    }
+
+    /// <summary>Transposes 32 x 32 bits in place: swaps halves, then quarters, down to single bits.</summary>
+    private static void Transpose(uint* rows)
+    {
+        var mask = 0x0000FFFFu;
+        for (var half = Width / 2; half != 0; half >>= 1, mask ^= mask << half)
+        {
+            for (var row = 0; row < Width; row = (row + half + 1) & ~half)
+            {
+                var swap = ((rows[row] >> half) ^ rows[row + half]) & mask;
+                rows[row] ^= swap << half;
+                rows[row + half] ^= swap;
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+namespace Serving.Tensors;
+
+/// <summary>What a linear layer does to its result.</summary>
+public enum Activation
+{
+    None,
+
+    /// <summary>x Φ(x) with the exact error function (Hendrycks and Gimpel 2016, sec. 2).</summary>
+    Gelu,
+
+    Tanh
+}
+
+/// <summary>Rows that share a mask.</summary>
+/// <param name="Rows">How many rows; segments lie one after another.</param>
+/// <param name="Mask">Which weights the rows see; null sees all.</param>
+public readonly record struct RowSegment(int Rows, PackedMask? Mask);
+
+/// <summary>A device: its memory and the operations on it. Everything above this layer is written against it.</summary>
+/// <remarks>
+/// Sequences of different lengths lie one after another in a tensor [tokens, features]; offsets say where each begins,
+/// with the total at the end. A row of a result has the same bits whatever the other rows are and however many threads
+/// work. One operation runs at a time; callers on several threads take turns.
+/// </remarks>
+public abstract class TensorBackend : IDisposable
+{
+    /// <summary>What the backend runs on, for people: "cpu avx512, 2 threads".</summary>
+    public abstract string Description { get; }
+
+    /// <summary>Bytes of device memory that tensors, weights and masks hold now.</summary>
+    public abstract long AllocatedBytes { get; }
+
+    /// <summary>A tensor of zeros. Its owner disposes it.</summary>
+    public abstract Tensor Allocate(int rows, int columns);
+
+    /// <summary>Lays weights out for <see cref="Linear"/>, stacked along their output features.</summary>
+    /// <param name="weights">Each [outFeatures, inFeatures] with the same inFeatures.</param>
+    /// <exception cref="ShapeException">The weights differ in inFeatures.</exception>
+    public abstract PackedWeight PackWeight(ReadOnlySpan<Tensor> weights, WeightFormat format = WeightFormat.Float32);
+
+    /// <summary>Room for masks, in one piece.</summary>
+    public abstract MaskSet AllocateMasks(ReadOnlySpan<(int OutFeatures, int InFeatures)> shapes);
+
+    /// <summary>Linear layer through masks: output = activation(x (weight ⊙ mask)ᵀ + bias) + residual.</summary>
+    /// <param name="x">[rows, inFeatures]</param>
+    /// <param name="weight">[outFeatures, inFeatures]</param>
+    /// <param name="bias">[1, outFeatures], or none</param>
+    /// <param name="segments">Whose rows add up to those of x; empty means all rows without a mask.</param>
+    /// <param name="residual">[rows, outFeatures], or none</param>
+    /// <param name="output">[rows, outFeatures]; not x and not residual</param>
+    /// <remarks>A dropped weight counts as +0, whatever its value: NaN and infinities vanish.</remarks>
+    /// <exception cref="ShapeException">Operands do not fit together.</exception>
+    public abstract void Linear(
+        Tensor x,
+        PackedWeight weight,
+        Tensor bias,
+        ReadOnlySpan<RowSegment> segments,
+        Activation activation,
+        Tensor residual,
+        Tensor output);
+
+    /// <summary>Layer normalization of each row (Ba et al. 2016, eq. 4), in place or not.</summary>
+    /// <param name="x">[rows, features]</param>
+    /// <param name="gamma">[1, features]</param>
+    /// <param name="beta">[1, features]</param>
+    /// <param name="epsilon">Added to the variance; at least 0.</param>
+    /// <param name="output">[rows, features]</param>
+    public abstract void LayerNorm(Tensor x, Tensor gamma, Tensor beta, float epsilon, Tensor output);
+
+    /// <summary>Sums the embeddings of each token: token + position + type.</summary>
+    /// <param name="tokens">[vocab, hidden]</param>
+    /// <param name="positions">[maxPositions, hidden]</param>
+    /// <param name="types">[typeCount, hidden]</param>
+    /// <param name="ids">A row of each table per token, each in range.</param>
+    /// <param name="output">[ids, hidden]</param>
+    public abstract void EmbeddingSum(Tensor tokens, Tensor positions, Tensor types, ReadOnlySpan<TokenIds> ids, Tensor output);
+
+    /// <summary>Scaled dot-product attention (Vaswani et al. 2017, eq. 1) over all heads, each sequence by itself.</summary>
+    /// <param name="query">[queries, hidden]</param>
+    /// <param name="queryOffsets">Where each sequence's queries begin; one entry more than sequences.</param>
+    /// <param name="key">[tokens, hidden]</param>
+    /// <param name="value">[tokens, hidden]</param>
+    /// <param name="keyOffsets">Where each sequence's keys and values begin; no sequence is empty.</param>
+    /// <param name="heads">A divisor of hidden.</param>
+    /// <param name="output">[queries, hidden]</param>
+    public abstract void Attention(
+        Tensor query,
+        ReadOnlySpan<int> queryOffsets,
+        Tensor key,
+        Tensor value,
+        ReadOnlySpan<int> keyOffsets,
+        int heads,
+        Tensor output);
+
+    /// <summary>Copies rows: output[i] = x[rows[i]].</summary>
+    /// <param name="rows">Each in range.</param>
+    /// <param name="output">[rows, features]</param>
+    public abstract void GatherRows(Tensor x, ReadOnlySpan<int> rows, Tensor output);
+
+    public abstract void Dispose();
+}
+
+/// <summary>Where a token's embeddings lie in their tables.</summary>
+public readonly record struct TokenIds(int Token, int Position, int Type);
