@@ -1,0 +1,178 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using System.Text.Json;
+
+namespace Serving.Text.Bpe;
+
+/// <summary>GPT-2's byte-level byte-pair encoding (Radford et al. 2019, sec. 2.2; Sennrich et al. 2016). Thread-safe.</summary>
+public sealed class BpeTokenizer
+{
+    private readonly int[] _byteIds = new int[256];
+    private readonly byte[][] _bytesOfToken;
+    private readonly Dictionary<(int Left, int Right), (int Rank, int Id)> _merges = [];
+
+    /// <summary>Prepares a vocabulary.</summary>
+    /// <param name="vocabulary">Tokens in GPT-2's byte alphabet.</param>
+    /// <param name="merges">Pairs of tokens, the one to merge first at the front.</param>
+    /// <exception cref="VocabularyException">A byte, or a token that a merge makes or needs, is missing.</exception>
+    public BpeTokenizer(Vocabulary vocabulary, IReadOnlyList<(string Left, string Right)> merges)
+    {
+        Vocabulary = vocabulary;
+        Merges = merges;
+        for (var value = 0; value < 256; value++)
+            _byteIds[value] = vocabulary.GetId(ByteAlphabet.ToCharacter((byte)value).ToString());
+        for (var rank = 0; rank < merges.Count; rank++)
+        {
+            var (left, right) = merges[rank];
+            var pair = (vocabulary.GetId(left), vocabulary.GetId(right));
+            _merges.TryAdd(pair, (rank, vocabulary.GetId(left + right)));
+        }
+
+        _bytesOfToken = [.. vocabulary.Tokens.Select(ToBytes)];
+    }
+
+    public Vocabulary Vocabulary { get; }
+
+    public IReadOnlyList<(string Left, string Right)> Merges { get; }
+
+    /// <summary>Reads vocab.json and merges.txt of a Hugging Face folder.</summary>
+    /// <exception cref="VocabularyException">A file does not have its format.</exception>
+    public static BpeTokenizer Load(string vocabPath, string mergesPath) =>
+        new(LoadVocabulary(vocabPath), LoadMerges(mergesPath));
+
+    /// <summary>Writes vocab.json and merges.txt.</summary>
+    public void Save(string vocabPath, string mergesPath)
+    {
+        var ids = Vocabulary.Tokens.Select((token, id) => (token, id)).ToDictionary(pair => pair.token, pair => pair.id);
+        File.WriteAllText(vocabPath, JsonSerializer.Serialize(ids));
+        File.WriteAllText(
+            mergesPath, "#version: 0.2\n" + string.Concat(Merges.Select(merge => $"{merge.Left} {merge.Right}\n")));
+    }
+
+    /// <summary>The token ids of a text. Lone surrogates count as U+FFFD; marks like "&lt;|endoftext|&gt;" are just text.</summary>
+    public IReadOnlyList<int> Encode(string text)
+    {
+        var ids = new List<int>();
+        var rest = text.AsSpan();
+        var word = new List<int>();
+        while (rest.Length > 0)
+        {
+            var length = WordSplitter.FirstWord(rest);
+            word.Clear();
+            foreach (var value in Encoding.UTF8.GetBytes(rest[..length].ToString()))
+                word.Add(_byteIds[value]);
+            MergeWord(word, ids);
+            rest = rest[length..];
+        }
+
+        return ids;
+    }
+
+    /// <summary>The text of token ids; bytes that are no UTF-8 become U+FFFD.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">An id is not in the vocabulary.</exception>
+    public string Decode(IEnumerable<int> ids) => Encoding.UTF8.GetString([.. ids.SelectMany(id => DecodeToken(id).ToArray())]);
+
+    /// <summary>The bytes of one token, which may be a part of a character.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The id is not in the vocabulary.</exception>
+    public ReadOnlySpan<byte> DecodeToken(int id)
+    {
+        if ((uint)id >= (uint)_bytesOfToken.Length)
+            throw new ArgumentOutOfRangeException(nameof(id), id, $"Token ids are 0 to {_bytesOfToken.Length - 1}.");
+        return _bytesOfToken[id];
+    }
+
+    /// <summary>Merges the pair of the lowest rank, the leftmost first, until none is left.</summary>
+    private void MergeWord(List<int> symbols, List<int> output)
+    {
+        // A linked list over the symbols, and a queue of the pairs: linear but for a logarithm, also for one long word.
+        var ids = CollectionsMarshal.AsSpan(symbols);
+        var next = new int[ids.Length];
+        var previous = new int[ids.Length];
+        var queue = new PriorityQueue<(int At, int Left, int Right), (int Rank, int At)>();
+        for (var i = 0; i < ids.Length; i++)
+        {
+            next[i] = i + 1;
+            previous[i] = i - 1;
+            Enqueue(ids, next, i, queue);
+        }
+
+        while (queue.TryDequeue(out var pair, out _))
+        {
+            var (at, left, right) = pair;
+            var second = next[at];
+            if (ids[at] != left || second >= ids.Length || ids[second] != right)
+                continue; // One of the two has been merged with another since.
+            ids[at] = _merges[(left, right)].Id;
+            ids[second] = -1;
+            next[at] = next[second];
+            if (next[at] < ids.Length)
+                previous[next[at]] = at;
+            if (previous[at] >= 0)
+                Enqueue(ids, next, previous[at], queue);
+            Enqueue(ids, next, at, queue);
+        }
+
+        for (var i = 0; i < ids.Length; i = next[i])
+            output.Add(ids[i]);
+    }
+
+    private void Enqueue(
+        Span<int> ids, int[] next, int at, PriorityQueue<(int At, int Left, int Right), (int Rank, int At)> queue)
+    {
+        if (next[at] < ids.Length && _merges.TryGetValue((ids[at], ids[next[at]]), out var merge))
+            queue.Enqueue((at, ids[at], ids[next[at]]), (merge.Rank, at));
+    }
+
+    /// <summary>A token outside the byte alphabet, such as &lt;|endoftext|&gt; with a space in it, stands for itself.</summary>
+    private static byte[] ToBytes(string token)
+    {
+        var bytes = new byte[token.Length];
+        for (var i = 0; i < token.Length; i++)
+        {
+            if (!ByteAlphabet.TryToByte(token[i], out bytes[i]))
+                return Encoding.UTF8.GetBytes(token);
+        }
+
+        return bytes;
+    }
+
+    private static Vocabulary LoadVocabulary(string path)
+    {
+        try
+        {
+            var ids = JsonSerializer.Deserialize<Dictionary<string, int>>(File.ReadAllText(path))
+                ?? throw new VocabularyException($"{path} is empty; an object of tokens and ids is needed.");
+            var tokens = new string[ids.Count];
+            foreach (var (token, id) in ids)
+            {
+                if ((uint)id >= (uint)tokens.Length || tokens[id] is not null)
+                    throw new VocabularyException($"{path}: the ids are not 0 to {tokens.Length - 1} once each; '{token}' has {id}.");
+                tokens[id] = token;
+            }
+
+            return new(tokens);
+        }
+        catch (JsonException exception)
+        {
+            throw new VocabularyException($"{path} is no object of tokens and ids: {exception.Message}");
+        }
+    }
+
+    private static List<(string, string)> LoadMerges(string path)
+    {
+        var merges = new List<(string, string)>();
+        var lines = File.ReadAllText(path).Split('\n');
+        for (var number = 0; number < lines.Length; number++)
+        {
+            var line = lines[number].TrimEnd('\r');
+            if (line.Length == 0 || (number == 0 && line.StartsWith("#version", StringComparison.Ordinal)))
+                continue;
+            var space = line.IndexOf(' ');
+            if (space <= 0 || space == line.Length - 1 || line.LastIndexOf(' ') != space)
+                throw new VocabularyException($"{path}, line {number + 1}: '{line}' is not two tokens with a space between.");
+            merges.Add((line[..space], line[(space + 1)..]));
+        }
+
+        return merges;
+    }
+}

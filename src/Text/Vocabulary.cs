@@ -1,0 +1,55 @@
+using System.Collections.Frozen;
+using System.Text;
+
+namespace Serving.Text;
+
+/// <summary>Tokens and their ids, 0 to Count - 1.</summary>
+public sealed class Vocabulary
+{
+    private readonly string[] _tokens;
+    private readonly FrozenDictionary<string, int> _ids;
+
+    /// <summary>Numbers tokens in their order.</summary>
+    /// <exception cref="VocabularyException">There are none, or a token is there twice.</exception>
+    public Vocabulary(IEnumerable<string> tokens)
+    {
+        _tokens = [.. tokens];
+        if (_tokens.Length == 0)
+            throw new VocabularyException("The vocabulary has no tokens; at least one is needed.");
+        var ids = new Dictionary<string, int>(_tokens.Length, StringComparer.Ordinal);
+        for (var id = 0; id < _tokens.Length; id++)
+        {
+            if (!ids.TryAdd(_tokens[id], id))
+                throw new VocabularyException($"The token '{_tokens[id]}' has the ids {ids[_tokens[id]]} and {id}; one is needed.");
+        }
+
+        _ids = ids.ToFrozenDictionary(StringComparer.Ordinal);
+    }
+
+    public int Count => _tokens.Length;
+
+    public IReadOnlyList<string> Tokens => _tokens;
+
+    public string this[int id] => _tokens[id];
+
+    /// <summary>Reads vocab.txt: one token a line, its id the number of the line, from 0.</summary>
+    public static Vocabulary Load(string path)
+    {
+        // Not File.ReadLines: some tokens of multilingual vocabularies are line separators other than \n.
+        var text = File.ReadAllText(path, Encoding.UTF8);
+        var lines = text.Split('\n').Select(line => line.TrimEnd('\r')).ToList();
+        if (lines[^1].Length == 0)
+            lines.RemoveAt(lines.Count - 1);
+        return new(lines);
+    }
+
+    /// <summary>Writes vocab.txt.</summary>
+    public void Save(string path) => File.WriteAllText(path, string.Concat(_tokens.Select(token => token + "\n")));
+
+    public bool TryGetId(string token, out int id) => _ids.TryGetValue(token, out id);
+
+    /// <exception cref="VocabularyException">The token is not there.</exception>
+    public int GetId(string token) => _ids.TryGetValue(token, out var id)
+        ? id
+        : throw new VocabularyException($"The vocabulary of {Count} tokens has no '{token}', which the tokenizer needs.");
+}
