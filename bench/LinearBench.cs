@@ -40,7 +40,7 @@ internal static class LinearBench
         var segmentCount = (rows + segmentRows - 1) / segmentRows;
         using var masks = backend.AllocateMasks(Enumerable.Repeat((outFeatures, inFeatures), segmentCount).ToArray());
         foreach (var mask in masks.Masks)
-            mask.Write(0, outFeatures, RandomTensors.Bits(outFeatures * (long)inFeatures, keep: 0.95, seed: 3));
+            mask.Write(0, outFeatures, RandomTensors.Bits(outFeatures * (long)inFeatures, seed: 3));
         var mixed = masks.Masks
             .Select((mask, i) => new RowSegment(Math.Min(segmentRows, rows - (i * segmentRows)), mask))
             .ToArray();

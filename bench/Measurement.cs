@@ -10,11 +10,17 @@ internal static class Measurement
 {
     private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    // Twice at least, and until the runtime has compiled what is hot.
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(1.5);
+
     /// <summary>Times some runs after warming up, and gives the median.</summary>
     public static TimeSpan Median(int runs, Action run)
     {
-        for (var i = 0; i < 2; i++)
+        var begin = Stopwatch.GetTimestamp();
+        run();
+        do
             run();
+        while (Stopwatch.GetElapsedTime(begin) < WarmUp);
         return Median(Enumerable.Range(0, runs).Select(_ =>
         {
             var start = Stopwatch.GetTimestamp();

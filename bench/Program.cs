@@ -3,5 +3,6 @@ using Serving.Bench;
 
 return new RootCommand("Measurements of the product, with random weights.")
 {
+    EncoderBench.Create(),
     LinearBench.Create()
 }.Parse(args).Invoke();

@@ -27,17 +27,22 @@ internal static class RandomTensors
         return values;
     }
 
-    /// <summary>Bits of which about the fraction `keep` is 1.</summary>
-    public static byte[] Bits(long count, double keep, int seed)
+    /// <summary>Bits of which 15 in 16 are 1: about what masks keep.</summary>
+    public static byte[] Bits(long count, int seed)
     {
         var random = new Random(seed);
         var bytes = new byte[PackedMask.ByteCount(count)];
-        for (var i = 0L; i < count; i++)
+        var other = new byte[bytes.Length];
+        random.NextBytes(bytes);
+        for (var repeat = 0; repeat < 3; repeat++)
         {
-            if (random.NextDouble() < keep)
-                bytes[i / 8] |= (byte)(1 << (int)(i % 8));
+            random.NextBytes(other);
+            for (var i = 0; i < bytes.Length; i++)
+                bytes[i] |= other[i];
         }
 
+        if (count % 8 != 0)
+            bytes[^1] &= (byte)((1 << (int)(count % 8)) - 1); // Spare bits are 0.
         return bytes;
     }
 }

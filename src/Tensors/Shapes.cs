@@ -31,6 +31,16 @@ internal static class Shapes
             throw new ShapeException($"Linear: the segments have {rows} rows, x is {x}; they must be as many.");
     }
 
+    public static void Project(Tensor x, Tensor weight, Tensor bias, Tensor output)
+    {
+        if (x.Columns != weight.Columns)
+            throw new ShapeException($"Project: inner dimensions differ: x is {x}, the weight is {weight}.");
+        if (output.Rows != x.Rows || output.Columns != weight.Rows)
+            throw new ShapeException($"Project: the output is {output}; [{x.Rows}, {weight.Rows}] is needed.");
+        if (!bias.IsNone && (bias.Rows != 1 || bias.Columns != weight.Rows))
+            throw new ShapeException($"Project: the bias is {bias}; [1, {weight.Rows}] is needed.");
+    }
+
     public static void LayerNorm(Tensor x, Tensor gamma, Tensor beta, Tensor output)
     {
         if (gamma.Rows != 1 || beta.Rows != 1 || gamma.Columns != x.Columns || beta.Columns != x.Columns)

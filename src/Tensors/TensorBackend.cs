@@ -59,6 +59,13 @@ public abstract class TensorBackend : IDisposable
         Tensor residual,
         Tensor output);
 
+    /// <summary>Linear layer with a weight that is not packed: output = x weightᵀ + bias. For weights of few rows.</summary>
+    /// <param name="x">[rows, inFeatures]</param>
+    /// <param name="weight">[outFeatures, inFeatures]</param>
+    /// <param name="bias">[1, outFeatures], or none</param>
+    /// <param name="output">[rows, outFeatures]</param>
+    public abstract void Project(Tensor x, Tensor weight, Tensor bias, Tensor output);
+
     /// <summary>Layer normalization of each row (Ba et al. 2016, eq. 4), in place or not.</summary>
     /// <param name="x">[rows, features]</param>
     /// <param name="gamma">[1, features]</param>

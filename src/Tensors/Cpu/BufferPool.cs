@@ -12,7 +12,7 @@ internal sealed unsafe class BufferPool : IDisposable
 
     // From here on a buffer is whole pages of its own.
     private const nuint PagedBytes = 1 << 20;
-    private const nuint HugePageBytes = 8 << 20;
+    private const nuint HugePageBytes = 2 << 20;
 
     private readonly Lock _gate = new();
     private readonly Stack<nint>[] _free = new Stack<nint>[21]; // By the logarithm of the capacity, up to 1 MiB.

@@ -8,7 +8,7 @@ namespace Serving.Tensors.Cpu;
 public sealed unsafe class CpuBackend : TensorBackend
 {
     private const int FloatsPerCacheLine = 16;
-    private const int MaxSegmentsOnStack = 256;
+    private const int MaxSegmentsOnStack = 1024;
 
     // Enough items for the threads to finish together although some are held up.
     private const int ItemsPerThread = 4;
@@ -92,37 +92,30 @@ public sealed unsafe class CpuBackend : TensorBackend
         if (x.Rows == 0)
             return;
 
-        if (segments.Length > MaxSegmentsOnStack)
-            throw new ShapeException($"Linear: {segments.Length} segments came; {MaxSegmentsOnStack} are the most.");
-        var rows = stackalloc MaskedRows[Math.Max(1, segments.Length)];
-        var count = MergeSegments(segments, x.Rows, rows);
-        var panels = Panels.Count(weight.OutFeatures);
-        var job = new LinearJob
+        var room = Math.Max(1, segments.Length);
+        fixed (MaskedRows* rows = room <= MaxSegmentsOnStack ? stackalloc MaskedRows[room] : new MaskedRows[room])
+            Linear(x, packed, bias, rows, MergeSegments(segments, x.Rows, rows), activation, residual, output);
+    }
+
+    public override void Project(Tensor x, Tensor weight, Tensor bias, Tensor output)
+    {
+        Shapes.Project(x, weight, bias, output);
+        var job = new ProjectJob
         {
             Kernels = _kernels,
-            Arguments = new()
-            {
-                X = Pointer(x),
-                XStride = x.Stride,
-                Panels = packed.Panels,
-                Format = weight.Format,
-                InFeatures = weight.InFeatures,
-                OutFeatures = weight.OutFeatures,
-                Bias = PointerOrNull(bias),
-                Activation = activation,
-                Residual = PointerOrNull(residual),
-                ResidualStride = residual.Stride,
-                Output = Pointer(output),
-                OutputStride = output.Stride,
-                Segments = rows,
-                SegmentCount = count
-            },
+            X = Pointer(x),
+            XStride = x.Stride,
+            Weight = Pointer(weight),
+            WeightStride = weight.Stride,
+            Bias = PointerOrNull(bias),
+            Output = Pointer(output),
+            OutputStride = output.Stride,
             Rows = x.Rows,
-            RowsPerItem = LinearBlocking.RowBlock,
-            PanelCount = panels,
-            PanelsPerItem = Math.Clamp(panels / (Threads * ItemsPerThread), 1, 8)
+            InFeatures = x.Columns,
+            OutFeatures = weight.Rows,
+            RowsPerItem = RowsPerItem
         };
-        _threads.Run(ref job, job.Items);
+        _threads.Run(ref job, ItemCount(x.Rows));
     }
 
     public override void LayerNorm(Tensor x, Tensor gamma, Tensor beta, float epsilon, Tensor output)
@@ -240,6 +233,50 @@ public sealed unsafe class CpuBackend : TensorBackend
 
     private static int ItemCount(int rows) => (rows + RowsPerItem - 1) / RowsPerItem;
 
+    private void Linear(
+        Tensor x,
+        CpuPackedWeight weight,
+        Tensor bias,
+        MaskedRows* segments,
+        int segmentCount,
+        Activation activation,
+        Tensor residual,
+        Tensor output)
+    {
+        var panels = Panels.Count(weight.OutFeatures);
+        var mostBlocks = segmentCount + (x.Rows / LinearBlocking.Rows) + 2;
+        fixed (int* rowStarts = mostBlocks <= MaxSegmentsOnStack ? stackalloc int[mostBlocks] : new int[mostBlocks])
+        {
+            var blocks = CutRows(segments, segmentCount, rowStarts);
+            var job = new LinearJob
+            {
+                Kernels = _kernels,
+                Arguments = new()
+                {
+                    X = Pointer(x),
+                    XStride = x.Stride,
+                    Panels = weight.Panels,
+                    Format = weight.Format,
+                    InFeatures = weight.InFeatures,
+                    OutFeatures = weight.OutFeatures,
+                    Bias = PointerOrNull(bias),
+                    Activation = activation,
+                    Residual = PointerOrNull(residual),
+                    ResidualStride = residual.Stride,
+                    Output = Pointer(output),
+                    OutputStride = output.Stride,
+                    Segments = segments,
+                    SegmentCount = segmentCount
+                },
+                RowStarts = rowStarts,
+                RowBlocks = blocks,
+                PanelCount = panels,
+                PanelsPerItem = Math.Clamp(panels / (Threads * ItemsPerThread), 1, 8)
+            };
+            _threads.Run(ref job, job.Items);
+        }
+    }
+
     /// <summary>Turns segments into row ranges; neighbours with the same mask become one.</summary>
     private static int MergeSegments(ReadOnlySpan<RowSegment> segments, int allRows, MaskedRows* merged)
     {
@@ -264,6 +301,29 @@ public sealed unsafe class CpuBackend : TensorBackend
         }
 
         return count;
+    }
+
+    /// <summary>Cuts rows into blocks, where possible between segments, so that no segment gets a tile of few rows.</summary>
+    /// <param name="starts">Receives where each block begins, and the end of the last.</param>
+    /// <returns>How many blocks there are.</returns>
+    private static int CutRows(MaskedRows* segments, int segmentCount, int* starts)
+    {
+        var blocks = 0;
+        starts[0] = 0;
+        for (var s = 0; s < segmentCount; s++)
+        {
+            var (first, end) = (segments[s].FirstRow, segments[s].EndRow);
+            if (end - starts[blocks] > LinearBlocking.Rows && first > starts[blocks])
+                starts[++blocks] = first;
+            while (end - starts[blocks] > LinearBlocking.Rows)
+            {
+                starts[blocks + 1] = starts[blocks] + LinearBlocking.Rows;
+                blocks++;
+            }
+        }
+
+        starts[++blocks] = segments[segmentCount - 1].EndRow;
+        return blocks;
     }
 
     /// <summary>Memory for the threads' intermediate values; grows to the largest need and stays.</summary>

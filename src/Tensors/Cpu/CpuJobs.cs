@@ -4,29 +4,27 @@ using Serving.Tensors.Threading;
 namespace Serving.Tensors.Cpu;
 
 /// <summary>A linear layer, cut into blocks of rows by groups of panels.</summary>
-internal struct LinearJob : IParallelJob
+internal unsafe struct LinearJob : IParallelJob
 {
     public CpuKernels Kernels;
     public LinearArguments Arguments;
-    public int Rows;
-    public int RowsPerItem;
+
+    /// <summary>Where each block begins, and the end of the last.</summary>
+    public int* RowStarts;
+    public int RowBlocks;
     public int PanelCount;
     public int PanelsPerItem;
 
     public readonly int PanelGroups => (PanelCount + PanelsPerItem - 1) / PanelsPerItem;
 
-    public readonly int Items => (Rows + RowsPerItem - 1) / RowsPerItem * PanelGroups;
+    public readonly int Items => RowBlocks * PanelGroups;
 
     public readonly void Execute(int item, int worker)
     {
-        var firstRow = item / PanelGroups * RowsPerItem;
+        var block = item / PanelGroups;
         var firstPanel = item % PanelGroups * PanelsPerItem;
-        Kernels.Linear(
-            Arguments,
-            firstRow,
-            Math.Min(firstRow + RowsPerItem, Rows),
-            firstPanel,
-            Math.Min(firstPanel + PanelsPerItem, PanelCount));
+        var endPanel = Math.Min(firstPanel + PanelsPerItem, PanelCount);
+        Kernels.Linear(Arguments, RowStarts[block], RowStarts[block + 1], firstPanel, endPanel);
     }
 }
 
@@ -55,6 +53,36 @@ internal unsafe struct AttentionJob : IParallelJob
         head.Keys = KeyOffsets[sequence + 1] - keyRow;
         head.Output += (queryRow * head.OutputStride) + column;
         Kernels.Attention(head, Scratch + (worker * ScratchFloatsPerWorker));
+    }
+}
+
+/// <summary>A linear layer with an unpacked weight, cut into groups of rows.</summary>
+internal unsafe struct ProjectJob : IParallelJob
+{
+    public CpuKernels Kernels;
+    public float* X;
+    public nint XStride;
+    public float* Weight;
+    public nint WeightStride;
+    public float* Bias;
+    public float* Output;
+    public nint OutputStride;
+    public int Rows;
+    public int InFeatures;
+    public int OutFeatures;
+    public int RowsPerItem;
+
+    public readonly void Execute(int item, int worker)
+    {
+        var end = Math.Min((item + 1) * RowsPerItem, Rows);
+        for (var row = item * RowsPerItem; row < end; row++)
+        {
+            for (var feature = 0; feature < OutFeatures; feature++)
+            {
+                var product = Kernels.Dot(X + (row * XStride), Weight + (feature * WeightStride), InFeatures);
+                Output[(row * OutputStride) + feature] = product + (Bias == null ? 0f : Bias[feature]);
+            }
+        }
     }
 }
 

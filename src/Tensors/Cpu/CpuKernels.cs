@@ -33,6 +33,8 @@ internal abstract unsafe class CpuKernels
 
     public abstract void LayerNorm(float* x, float* gamma, float* beta, float epsilon, float* y, int columns);
 
+    public abstract float Dot(float* a, float* b, int columns);
+
     public abstract void Sum(float* a, float* b, float* c, float* y, int columns);
 
     /// <summary>Runs multiply-adds on registers alone: what no matrix product can be faster than.</summary>
@@ -56,6 +58,8 @@ internal sealed unsafe class CpuKernels<TSimd, TVec> : CpuKernels
 
     public override void LayerNorm(float* x, float* gamma, float* beta, float epsilon, float* y, int columns) =>
         RowKernels<TSimd, TVec>.LayerNorm(x, gamma, beta, epsilon, y, columns);
+
+    public override float Dot(float* a, float* b, int columns) => RowKernels<TSimd, TVec>.Dot(a, b, columns);
 
     public override void Sum(float* a, float* b, float* c, float* y, int columns) =>
         RowKernels<TSimd, TVec>.Sum(a, b, c, y, columns);

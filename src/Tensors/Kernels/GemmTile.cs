@@ -30,7 +30,8 @@ internal static unsafe class GemmTile<TSimd, TVec>
     /// <param name="c">[rows, 2 * Count], rows lie ldc floats apart.</param>
     /// <param name="accumulate">Whether the sums go on from what c holds, rather than from zero.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run<TRows, TSource>(float* a, nint lda, TSource w, nint k, float* c, nint ldc, bool accumulate)
+    public static void Run<TRows, TSource>(
+        float* a, nint lda, TSource w, nint k, float* c, nint ldc, bool accumulate)
         where TRows : struct, IRowCount
         where TSource : struct, IWeightSource<TVec>
     {

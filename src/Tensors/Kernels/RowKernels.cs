@@ -47,6 +47,19 @@ internal static unsafe class RowKernels<TSimd, TVec>
             TSimd.Store(x + i, TSimd.Multiply(TSimd.Load(x + i), inverse));
     }
 
+    /// <summary>Σ a * b.</summary>
+    public static float Dot(float* a, float* b, int columns)
+    {
+        var sum = TSimd.Create(0f);
+        var i = 0;
+        for (; i <= columns - TSimd.Count; i += TSimd.Count)
+            sum = TSimd.MultiplyAdd(TSimd.Load(a + i), TSimd.Load(b + i), sum);
+        var total = TSimd.Sum(sum);
+        for (; i < columns; i++)
+            total = SimdScalar.MultiplyAdd(a[i], b[i], total);
+        return total;
+    }
+
     /// <summary>y = a + b + c.</summary>
     public static void Sum(float* a, float* b, float* c, float* y, int columns)
     {

@@ -74,3 +74,21 @@ internal readonly unsafe struct MaskedBFloat16PanelSource<TSimd, TVec>(ushort* w
     public void Load(nint k, out TVec first, out TVec second) =>
         TSimd.LoadMasked(_weights + (k * Panels.Width), _bits + k, _column, out first, out second);
 }
+
+/// <summary>Weights of another source, while the memory that is read next is fetched: so many bytes for each k.</summary>
+internal readonly unsafe struct PrefetchingSource<TVec, TSource>(TSource source, void* next, nint bytesPerTerm)
+    : IWeightSource<TVec>
+    where TVec : struct
+    where TSource : struct, IWeightSource<TVec>
+{
+    private readonly TSource _source = source;
+    private readonly byte* _next = (byte*)next;
+    private readonly nint _bytesPerTerm = bytesPerTerm;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Load(nint k, out TVec first, out TVec second)
+    {
+        Cache.Prefetch(_next + (k * _bytesPerTerm));
+        _source.Load(k, out first, out second);
+    }
+}

@@ -1,0 +1,118 @@
+using System.CommandLine;
+using Serving.Models.Bert;
+using Serving.Tensors;
+using Serving.Tensors.Cpu;
+using Serving.Text.Bert;
+
+namespace Serving.Bench;
+
+/// <summary>Forward passes of a BERT encoder, each sequence under a task's masks.</summary>
+internal static class EncoderBench
+{
+    public static Command Create()
+    {
+        var shape = new Option<string>("--shape") { DefaultValueFactory = _ => "base", Description = string.Join(", ", Shapes.Names) };
+        var batch = new Option<int>("--batch") { DefaultValueFactory = _ => 8, Description = "Sequences of a batch." };
+        var seq = new Option<int>("--seq") { DefaultValueFactory = _ => 128, Description = "Tokens of every sequence." };
+        var lengths = new Option<FileInfo?>("--lengths") { Description = "Tokens of each sequence, one number a line." };
+        var tasks = new Option<int>("--tasks") { DefaultValueFactory = _ => 0, Description = "0 runs without masks." };
+        var threads = new Option<int>("--threads") { DefaultValueFactory = _ => Environment.ProcessorCount };
+        var runs = new Option<int>("--runs") { DefaultValueFactory = _ => 10 };
+        var bfloat16 = new Option<bool>("--bfloat16") { Description = "Keep weights in bfloat16." };
+        var json = CommonOptions.Json();
+        var command = new Command("encoder", "A BERT encoder, sequences under many tasks in one batch.")
+        {
+            shape, batch, seq, lengths, tasks, threads, runs, bfloat16, json
+        };
+        command.SetAction(parsed =>
+        {
+            var file = parsed.GetValue(lengths);
+            var size = parsed.GetValue(batch);
+            int[] tokens = file is null
+                ? [.. Enumerable.Repeat(parsed.GetValue(seq), size)]
+                : [.. File.ReadLines(file.FullName).Where(line => line.Length > 0).Select(int.Parse)];
+            Run(
+                parsed.GetValue(shape)!,
+                size,
+                tokens,
+                parsed.GetValue(tasks),
+                parsed.GetValue(threads),
+                parsed.GetValue(runs),
+                parsed.GetValue(bfloat16) ? WeightFormat.BFloat16 : WeightFormat.Float32,
+                parsed.GetValue(json));
+        });
+        return command;
+    }
+
+    private static void Run(
+        string shape, int batchSize, int[] lengths, int tasks, int threads, int runs, WeightFormat format, bool asJson)
+    {
+        var config = Shapes.Bert(shape);
+        using var backend = new CpuBackend(threads);
+        using var encoder = BertEncoder.Load(backend, config, new RandomBertWeights(), format);
+        var masks = Enumerable.Range(0, tasks).Select(task => LoadMasks(backend, config, task)).ToArray();
+        var batches = Batches(lengths, batchSize, masks);
+        using var workspace = encoder.CreateWorkspace(batches.Max(batch => batch.BranchTokens), batchSize);
+        var peak = LinearBench.PeakGflops(backend);
+        var median = Measurement.Median(runs, () =>
+        {
+            foreach (var batch in batches)
+                encoder.Forward(batch, workspace);
+        });
+
+        var flops = lengths.Sum(length => Operations(config, length));
+        Measurement.Print(
+            asJson,
+            ("bench", "encoder"),
+            ("shape", shape),
+            ("batch", batchSize),
+            ("sequences", lengths.Length),
+            ("tokens", lengths.Sum()),
+            ("tasks", tasks),
+            ("weights", format.ToString()),
+            ("backend", backend.Description),
+            ("median_ms", Measurement.Rounded(median.TotalMilliseconds)),
+            ("sequences_per_second", Measurement.Rounded(lengths.Length / median.TotalSeconds)),
+            ("tokens_per_second", Measurement.Rounded(lengths.Sum() / median.TotalSeconds)),
+            ("gflops", Measurement.Rounded(flops * 1e-9 / median.TotalSeconds)),
+            ("peak_gflops", Measurement.Rounded(peak)));
+        foreach (var mask in masks)
+            mask.Dispose();
+    }
+
+    private static BertMasks LoadMasks(TensorBackend backend, BertConfig config, int task)
+    {
+        var random = new RandomMasks(seed: 1000 * task);
+        random.Prepare(config);
+        return BertMasks.Load(backend, config, random);
+    }
+
+    /// <summary>Batches in the order of the lengths; sequence i is of task i modulo the tasks, sorted by task.</summary>
+    private static List<BertBatch> Batches(int[] lengths, int batchSize, BertMasks[] masks)
+    {
+        var batches = new List<BertBatch>();
+        foreach (var chunk in lengths.Select((length, i) => (length, i)).Chunk(batchSize))
+        {
+            var batch = new BertBatch();
+            foreach (var (length, i) in chunk.OrderBy(pair => masks.Length == 0 ? 0 : pair.i % masks.Length))
+            {
+                var tokens = Enumerable.Range(0, length)
+                    .Select(t => new Token(((i * 131) + t) * 7919 % 30000, 0, TokenSource.Text, default));
+                var sequence = batch.AddSequence(new([.. tokens], DroppedTokens: 0));
+                batch.AddBranch(sequence, masks.Length == 0 ? null : masks[i % masks.Length]);
+            }
+
+            batches.Add(batch);
+        }
+
+        return batches;
+    }
+
+    /// <summary>Multiply-adds of a sequence, times two, as all rows of all layers would need.</summary>
+    private static double Operations(BertConfig config, int length)
+    {
+        double hidden = config.Hidden;
+        var perToken = (4 * hidden * hidden) + (2 * hidden * config.Inner) + (2 * length * hidden);
+        return 2 * config.Layers * length * perToken;
+    }
+}

@@ -1,0 +1,213 @@
+using Serving.Tensors;
+
+namespace Serving.Models.Bert;
+
+/// <summary>BERT's encoder with its pooler (Devlin et al. 2019; post-norm blocks of Vaswani et al. 2017), frozen.</summary>
+/// <remarks>
+/// Every branch of a batch sees the weights through its own masks (Zhao et al. 2020, sec. 3). Of the last layer only what
+/// [CLS] needs is computed. Forward allocates nothing on the managed heap.
+/// </remarks>
+public sealed class BertEncoder : IDisposable
+{
+    private readonly TensorBackend _backend;
+    private readonly BertParameters _parameters;
+
+    private BertEncoder(TensorBackend backend, BertConfig config, BertParameters parameters)
+    {
+        _backend = backend;
+        _parameters = parameters;
+        Config = config;
+    }
+
+    public BertConfig Config { get; }
+
+    /// <summary>SHA-256 of the parameters: what a task's masks are made for.</summary>
+    public string Digest => _parameters.Digest;
+
+    /// <summary>Reads all parameters.</summary>
+    /// <exception cref="ModelFileException">A parameter is missing or has another shape; nothing stays behind.</exception>
+    public static BertEncoder Load(
+        TensorBackend backend, BertConfig config, IBertWeights weights, WeightFormat format = WeightFormat.Float32) =>
+        new(backend, config, BertParameters.Load(backend, config, weights, format));
+
+    /// <summary>Memory for batches of up to so many tokens and branches.</summary>
+    public BertWorkspace CreateWorkspace(int maxTokens, int maxBranches) => new(_backend, Config, maxTokens, maxBranches);
+
+    /// <summary>The pooled [CLS] vector of each branch.</summary>
+    /// <returns>[branches, hidden], in the workspace: valid until its next use.</returns>
+    /// <exception cref="ShapeException">The batch is empty or larger than the workspace.</exception>
+    public Tensor Forward(BertBatch batch, BertWorkspace workspace) => Forward(batch, workspace, trace: null);
+
+    /// <param name="trace">Sees each intermediate result under the name of the module that made it.</param>
+    internal Tensor Forward(BertBatch batch, BertWorkspace workspace, Action<string, Tensor>? trace)
+    {
+        ThrowUnlessFits(batch, workspace);
+        var pass = new ForwardPass(this, batch, workspace, trace);
+        pass.Embed();
+        var last = Config.Layers - 1;
+        var branchLayer = batch.IsOneToOne ? 0 : Math.Min(FirstMaskedLayer(batch), last);
+        for (var layer = 0; layer <= last; layer++)
+        {
+            if (layer == branchLayer)
+                pass.Branch();
+            if (layer < last)
+                pass.RunLayer(layer);
+            else
+                pass.RunLastLayer(layer);
+        }
+
+        return pass.Pool();
+    }
+
+    public void Dispose() => _parameters.Dispose();
+
+    private static int FirstMaskedLayer(BertBatch batch)
+    {
+        var first = int.MaxValue;
+        foreach (var (_, masks) in batch.Branches)
+            first = Math.Min(first, masks?.FirstMaskedLayer ?? int.MaxValue);
+        return first;
+    }
+
+    private static void ThrowUnlessFits(BertBatch batch, BertWorkspace workspace)
+    {
+        var tokens = Math.Max(batch.SequenceTokens, batch.BranchTokens);
+        if (batch.BranchCount == 0 || batch.BranchCount > workspace.MaxBranches || tokens > workspace.MaxTokens)
+        {
+            throw new ShapeException(
+                $"Forward: the batch has {batch.BranchCount} branches and {tokens} tokens; 1 to {workspace.MaxBranches} "
+                + $"branches and up to {workspace.MaxTokens} tokens are needed.");
+        }
+    }
+
+    /// <summary>One batch on its way through the layers.</summary>
+    private ref struct ForwardPass(
+        BertEncoder encoder, BertBatch batch, BertWorkspace workspace, Action<string, Tensor>? trace)
+    {
+        private readonly TensorBackend _backend = encoder._backend;
+        private readonly BertConfig _config = encoder.Config;
+        private readonly BertParameters _parameters = encoder._parameters;
+        private ReadOnlySpan<int> _offsets = batch.SequenceOffsets;
+        private Tensor _hidden = workspace.Hidden.Slice(0, batch.SequenceTokens);
+        private Tensor _spare = workspace.Sum.Slice(0, batch.SequenceTokens);
+        private bool _isBranched;
+
+        public readonly void Embed()
+        {
+            _backend.EmbeddingSum(_parameters.Words, _parameters.Positions, _parameters.Types, batch.Tokens, _hidden);
+            Normalize(_hidden, _parameters.EmbeddingNorm);
+            trace?.Invoke("embeddings", _hidden);
+        }
+
+        /// <summary>From here on rows belong to branches.</summary>
+        public void Branch()
+        {
+            _isBranched = true;
+            if (batch.IsOneToOne)
+                return;
+            var rows = workspace.Rows.AsSpan(0, batch.BranchTokens);
+            var at = 0;
+            foreach (var (sequence, _) in batch.Branches)
+            {
+                for (var row = _offsets[sequence]; row < _offsets[sequence + 1]; row++)
+                    rows[at++] = row;
+            }
+
+            // The two swap roles: the copies go where the sums were.
+            var (hidden, spare) = (workspace.Sum, workspace.Hidden);
+            _backend.GatherRows(_hidden, rows, hidden.Slice(0, rows.Length));
+            _hidden = hidden.Slice(0, rows.Length);
+            _spare = spare.Slice(0, rows.Length);
+            _offsets = batch.BranchOffsets;
+        }
+
+        public readonly void RunLayer(int layer)
+        {
+            var hidden = _config.Hidden;
+            var attention = workspace.Attention.Slice(0, _hidden.Rows);
+            var context = workspace.Context.Slice(0, _hidden.Rows);
+            Linear(layer, BertStacks.Attention, _hidden, Activation.None, residual: default, attention);
+            var query = attention.SliceColumns(0, hidden);
+            var key = attention.SliceColumns(hidden, hidden);
+            var value = attention.SliceColumns(2 * hidden, hidden);
+            _backend.Attention(query, _offsets, key, value, _offsets, _config.Heads, context);
+            trace?.Invoke($"encoder.layer.{layer}.attention.self", context);
+            FinishLayer(layer, _hidden, context, _spare);
+        }
+
+        public void RunLastLayer(int layer)
+        {
+            var hidden = _config.Hidden;
+            var branches = batch.BranchCount;
+            var keyValue = workspace.Attention.SliceColumns(0, 2 * hidden).Slice(0, _hidden.Rows);
+            Linear(layer, BertStacks.Attention, _hidden, Activation.None, residual: default, keyValue);
+
+            var first = workspace.First.Slice(0, branches);
+            var query = workspace.FirstQuery.Slice(0, branches);
+            var context = workspace.FirstContext.Slice(0, branches);
+            _backend.GatherRows(_hidden, _offsets[..branches], first);
+            Linear(layer, BertStacks.LastQuery, first, Activation.None, residual: default, query, rowsPerBranch: 1);
+            var key = keyValue.SliceColumns(0, hidden);
+            var value = keyValue.SliceColumns(hidden, hidden);
+            var queryOffsets = workspace.FirstOffsets.AsSpan(0, branches + 1);
+            _backend.Attention(query, queryOffsets, key, value, _offsets, _config.Heads, context);
+            trace?.Invoke($"encoder.layer.{layer}.attention.self", context);
+            FinishLayer(layer, first, context, query, rowsPerBranch: 1);
+            _hidden = first;
+        }
+
+        public readonly Tensor Pool()
+        {
+            var pooled = workspace.Pooled.Slice(0, batch.BranchCount);
+            var branches = batch.Branches;
+            for (var i = 0; i < branches.Length; i++)
+                workspace.Segments[i] = new(1, branches[i].Masks?.Pooler);
+            var segments = workspace.Segments.AsSpan(0, branches.Length);
+            var pooler = _parameters.Pooler;
+            _backend.Linear(_hidden, pooler.Weight, pooler.Bias, segments, Activation.Tanh, residual: default, pooled);
+            trace?.Invoke("pooler", pooled);
+            return pooled;
+        }
+
+        /// <summary>Behind the heads: output projection and feed-forward, each with its residual and norm.</summary>
+        private readonly void FinishLayer(int layer, Tensor hidden, Tensor context, Tensor spare, int rowsPerBranch = 0)
+        {
+            var parameters = _parameters.Layers[layer];
+            var inner = workspace.Inner.Slice(0, hidden.Rows);
+            Linear(layer, BertStacks.AttentionOutput, context, Activation.None, hidden, spare, rowsPerBranch);
+            _backend.LayerNorm(
+                spare, parameters.AttentionNorm.Gamma, parameters.AttentionNorm.Beta, _config.LayerNormEpsilon, hidden);
+            trace?.Invoke($"encoder.layer.{layer}.attention.output", hidden);
+            Linear(layer, BertStacks.Intermediate, hidden, Activation.Gelu, residual: default, inner, rowsPerBranch);
+            trace?.Invoke($"encoder.layer.{layer}.intermediate", inner);
+            Linear(layer, BertStacks.Output, inner, Activation.None, hidden, spare, rowsPerBranch);
+            _backend.LayerNorm(
+                spare, parameters.OutputNorm.Gamma, parameters.OutputNorm.Beta, _config.LayerNormEpsilon, hidden);
+            trace?.Invoke($"encoder.layer.{layer}.output", hidden);
+        }
+
+        private readonly void Normalize(Tensor x, Norm norm) =>
+            _backend.LayerNorm(x, norm.Gamma, norm.Beta, _config.LayerNormEpsilon, x);
+
+        /// <param name="rowsPerBranch">How many rows each branch has; 0 for as many as its sequence has tokens.</param>
+        private readonly void Linear(
+            int layer, int stack, Tensor x, Activation activation, Tensor residual, Tensor output, int rowsPerBranch = 0)
+        {
+            var (weight, bias) = _parameters.Layers[layer].Stacks[stack];
+            var segments = ReadOnlySpan<RowSegment>.Empty;
+            if (_isBranched)
+            {
+                var branches = batch.Branches;
+                for (var i = 0; i < branches.Length; i++)
+                {
+                    var rows = rowsPerBranch > 0 ? rowsPerBranch : _offsets[i + 1] - _offsets[i];
+                    workspace.Segments[i] = new(rows, branches[i].Masks?.Layers[layer].Stacks[stack]);
+                }
+
+                segments = workspace.Segments.AsSpan(0, branches.Length);
+            }
+
+            _backend.Linear(x, weight, bias, segments, activation, residual, output);
+        }
+    }
+}

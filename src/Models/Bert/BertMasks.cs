@@ -1,0 +1,146 @@
+using Serving.Tensors;
+
+namespace Serving.Models.Bert;
+
+/// <summary>Where a task's masks come from.</summary>
+public interface IMaskSource
+{
+    /// <summary>Whether a tensor, named as in <see cref="BertTensors"/>, has a mask.</summary>
+    bool HasMask(string name);
+
+    /// <summary>Its bits, see <see cref="BitMask"/>.</summary>
+    ReadOnlySpan<byte> ReadMask(string name);
+}
+
+/// <summary>A task's masks, resident on a device, stacked as the encoder stacks its weights.</summary>
+public sealed class BertMasks : IDisposable
+{
+    private readonly MaskSet? _set;
+
+    private BertMasks(MaskSet? set, BertLayerMasks[] layers, PackedMask? pooler)
+    {
+        _set = set;
+        Layers = layers;
+        Pooler = pooler;
+        FirstMaskedLayer = Array.FindIndex(layers, layer => !layer.IsEmpty);
+        if (FirstMaskedLayer < 0)
+            FirstMaskedLayer = layers.Length;
+    }
+
+    /// <summary>The first layer with a mask; the number of layers if none has one. Below it, tasks share all results.</summary>
+    public int FirstMaskedLayer { get; }
+
+    /// <summary>Bytes on the device.</summary>
+    public long Bytes => _set?.Bytes ?? 0;
+
+    internal IReadOnlyList<BertLayerMasks> Layers { get; }
+
+    internal PackedMask? Pooler { get; }
+
+    /// <summary>Copies masks onto the device; a stack of matrices is masked as soon as one of them is.</summary>
+    /// <exception cref="ShapeException">A mask has not as many bits as its matrix.</exception>
+    public static BertMasks Load(TensorBackend backend, BertConfig config, IMaskSource source)
+    {
+        var plan = new Plan(source);
+        var layers = Enumerable.Range(0, config.Layers)
+            .Select(layer => BertStacks.OfLayer(config, layer)
+                .Select(stack => plan.Add(
+                    [.. stack.Select(matrix => (BertTensors.Weight(layer, matrix), BertTensors.Shape(config, matrix)))]))
+                .ToArray())
+            .ToArray();
+        var pooler = plan.Add([(BertTensors.PoolerWeight, (config.Hidden, config.Hidden))]);
+        var set = plan.Shapes.Count == 0 ? null : backend.AllocateMasks(plan.Shapes.ToArray());
+        try
+        {
+            foreach (var member in plan.Members)
+            {
+                var bits = source.HasMask(member.Name) ? source.ReadMask(member.Name) : AllKept(member.Rows, member.Columns);
+                set!.Masks[member.Shape].Write(member.FirstRow, member.Rows, bits);
+            }
+        }
+        catch
+        {
+            set?.Dispose();
+            throw;
+        }
+
+        PackedMask? Mask(int? shape) => shape is { } index ? set!.Masks[index] : null;
+        return new(set, [.. layers.Select(stacks => new BertLayerMasks([.. stacks.Select(Mask)]))], Mask(pooler));
+    }
+
+    public void Dispose() => _set?.Dispose();
+
+    /// <summary>A matrix without a mask in a stack that has one keeps all its weights.</summary>
+    private static byte[] AllKept(int rows, int columns)
+    {
+        var ones = new byte[BitMask.ByteCount(rows, columns)];
+        ones.AsSpan().Fill(0xFF);
+        return ones;
+    }
+
+    /// <summary>Which packed masks there will be, and where in them the matrices go.</summary>
+    private sealed class Plan(IMaskSource source)
+    {
+        public List<(int OutFeatures, int InFeatures)> Shapes { get; } = [];
+
+        public List<(int Shape, string Name, int FirstRow, int Rows, int Columns)> Members { get; } = [];
+
+        /// <returns>The index of the stack's shape; null if none of its matrices has a mask.</returns>
+        public int? Add(IReadOnlyList<(string Name, (int Rows, int Columns) Shape)> stack)
+        {
+            if (!stack.Any(member => source.HasMask(member.Name)))
+                return null;
+            var firstRow = 0;
+            foreach (var (name, (rows, columns)) in stack)
+            {
+                Members.Add((Shapes.Count, name, firstRow, rows, columns));
+                firstRow += rows;
+            }
+
+            Shapes.Add((firstRow, stack[0].Shape.Columns));
+            return Shapes.Count - 1;
+        }
+    }
+}
+
+/// <summary>A layer's masks, one for each of its stacks; null where the stack has none.</summary>
+internal sealed record BertLayerMasks(IReadOnlyList<PackedMask?> Stacks)
+{
+    public bool IsEmpty => Stacks.All(mask => mask is null);
+}
+
+/// <summary>Which matrices of a layer share their input and are multiplied as one.</summary>
+internal static class BertStacks
+{
+    private static readonly BertMatrix[][] Inside =
+    [
+        [BertMatrix.Query, BertMatrix.Key, BertMatrix.Value],
+        [BertMatrix.AttentionOutput],
+        [BertMatrix.Intermediate],
+        [BertMatrix.Output]
+    ];
+
+    // Of the last layer only [CLS] is used: keys and values run on all tokens, the rest on that one.
+    private static readonly BertMatrix[][] Last =
+    [
+        [BertMatrix.Key, BertMatrix.Value],
+        [BertMatrix.AttentionOutput],
+        [BertMatrix.Intermediate],
+        [BertMatrix.Output],
+        [BertMatrix.Query]
+    ];
+
+    /// <summary>Index of the stack that keys and values, and queries but in the last layer, are in.</summary>
+    public const int Attention = 0;
+
+    public const int AttentionOutput = 1;
+
+    public const int Intermediate = 2;
+
+    public const int Output = 3;
+
+    /// <summary>The queries of the last layer.</summary>
+    public const int LastQuery = 4;
+
+    public static BertMatrix[][] OfLayer(BertConfig config, int layer) => layer == config.Layers - 1 ? Last : Inside;
+}

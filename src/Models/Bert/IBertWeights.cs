@@ -1,0 +1,13 @@
+namespace Serving.Models.Bert;
+
+/// <summary>Where an encoder's parameters come from.</summary>
+public interface IBertWeights
+{
+    /// <summary>Reads some rows of a parameter.</summary>
+    /// <param name="name">As in <see cref="BertTensors"/>.</param>
+    /// <param name="rows">Of the whole parameter; 1 for a vector.</param>
+    /// <param name="firstRow">Where to begin.</param>
+    /// <param name="values">Receives as many whole rows as fit, row-major.</param>
+    /// <exception cref="ModelFileException">It is not there or has another shape.</exception>
+    void Read(string name, int rows, int columns, int firstRow, Span<float> values);
+}

@@ -1,0 +1,92 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using Serving.Tensors;
+
+namespace Serving.Models.Bert;
+
+/// <summary>Reads parameters onto a device and digests them on the way.</summary>
+internal sealed class ParameterReader(
+    TensorBackend backend, IBertWeights weights, WeightFormat format, List<IDisposable> owned) : IDisposable
+{
+    // 4 MiB at a time, so that the largest table needs no array of its size.
+    private const int ChunkFloats = 1 << 20;
+
+    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private readonly float[] _chunk = new float[ChunkFloats];
+
+    /// <summary>A parameter that stays as it is.</summary>
+    public Tensor Tensor(string name, int rows, int columns)
+    {
+        var tensor = Read(name, rows, columns);
+        owned.Add(tensor);
+        return tensor;
+    }
+
+    public Norm Norm(string name, int hidden) => new(Tensor(name + ".weight", 1, hidden), Tensor(name + ".bias", 1, hidden));
+
+    /// <summary>Linear layers with the same input, stacked into one.</summary>
+    public Dense Dense(IReadOnlyList<(string Name, int Rows)> modules, int columns)
+    {
+        var parts = new List<Tensor>();
+        try
+        {
+            foreach (var (name, rows) in modules)
+                parts.Add(Read(name + ".weight", rows, columns));
+            var weight = backend.PackWeight(CollectionsMarshal.AsSpan(parts), format);
+            owned.Add(weight);
+            return new(weight, StackedBias(modules));
+        }
+        finally
+        {
+            foreach (var part in parts)
+                part.Dispose();
+        }
+    }
+
+    /// <summary>The digest of all that was read; call it once, at the end.</summary>
+    public string Digest() => Convert.ToHexStringLower(_hash.GetHashAndReset());
+
+    public void Dispose() => _hash.Dispose();
+
+    private Tensor StackedBias(IReadOnlyList<(string Name, int Rows)> modules)
+    {
+        var values = new List<float>();
+        foreach (var (name, rows) in modules)
+        {
+            using var part = Read(name + ".bias", 1, rows);
+            values.AddRange(part.ToArray());
+        }
+
+        var bias = backend.Allocate(1, values.Count);
+        owned.Add(bias);
+        bias.CopyFrom(CollectionsMarshal.AsSpan(values));
+        return bias;
+    }
+
+    private Tensor Read(string name, int rows, int columns)
+    {
+        _hash.AppendData(Encoding.UTF8.GetBytes($"{name} {rows} {columns}\n"));
+        var tensor = backend.Allocate(rows, columns);
+        try
+        {
+            var rowsPerChunk = Math.Max(1, ChunkFloats / columns);
+            for (var row = 0; row < rows; row += rowsPerChunk)
+            {
+                var count = Math.Min(rowsPerChunk, rows - row);
+                var size = count * columns;
+                var values = size <= ChunkFloats ? _chunk.AsSpan(0, size) : new float[size];
+                weights.Read(name, rows, columns, row, values);
+                _hash.AppendData(MemoryMarshal.AsBytes(values));
+                tensor.Slice(row, count).CopyFrom(values);
+            }
+
+            return tensor;
+        }
+        catch
+        {
+            tensor.Dispose();
+            throw;
+        }
+    }
+}

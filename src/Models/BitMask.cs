@@ -1,0 +1,51 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using Serving.Tensors;
+
+namespace Serving.Models;
+
+/// <summary>One bit for each weight of a matrix, as files hold it: row-major, least significant bit first, spare bits 0.</summary>
+public static class BitMask
+{
+    /// <summary>Bytes of a mask [rows, columns].</summary>
+    public static long ByteCount(int rows, int columns) => PackedMask.ByteCount((long)rows * columns);
+
+    /// <summary>How many weights are kept.</summary>
+    public static long PopCount(ReadOnlySpan<byte> bits)
+    {
+        var count = 0L;
+        var words = MemoryMarshal.Cast<byte, ulong>(bits);
+        foreach (var word in words)
+            count += BitOperations.PopCount(word);
+        foreach (var value in bits[(words.Length * sizeof(ulong))..])
+            count += BitOperations.PopCount(value);
+        return count;
+    }
+
+    /// <summary>SHA-256 of the bits, in lower-case hexadecimal.</summary>
+    public static string Digest(ReadOnlySpan<byte> bits) => Convert.ToHexStringLower(SHA256.HashData(bits));
+
+    /// <summary>Whether the bits behind the last weight are 0.</summary>
+    public static bool HasZeroPadding(ReadOnlySpan<byte> bits, long count) =>
+        count % 8 == 0 || bits[^1] >> (int)(count % 8) == 0;
+
+    /// <summary>How different two tasks' masks of the same matrix are: |a - b|₁ / (|a|₁ + |b|₁).</summary>
+    /// <returns>0 for the same masks to 1 for disjoint ones; 0 when both are empty.</returns>
+    /// <remarks>Zhao et al. 2020, fig. 5. Independent masks that keep the fraction q differ by 1 - q on average.</remarks>
+    /// <exception cref="ArgumentException">The masks differ in length.</exception>
+    public static double Dissimilarity(ReadOnlySpan<byte> a, ReadOnlySpan<byte> b)
+    {
+        if (a.Length != b.Length)
+            throw new ArgumentException($"The masks have {a.Length} and {b.Length} bytes; masks of one matrix are needed.");
+        var different = 0L;
+        var kept = 0L;
+        for (var i = 0; i < a.Length; i++)
+        {
+            different += BitOperations.PopCount((uint)(a[i] ^ b[i]));
+            kept += BitOperations.PopCount(a[i]) + BitOperations.PopCount(b[i]);
+        }
+
+        return kept == 0 ? 0 : (double)different / kept;
+    }
+}

@@ -1,0 +1,15 @@
+namespace Serving.Models;
+
+/// <summary>A model or task file can't be used; the message gives what was found, what is needed and the remedy.</summary>
+public sealed class ModelFileException : Exception
+{
+    public ModelFileException(string message)
+        : base(message)
+    {
+    }
+
+    public ModelFileException(string message, Exception innerException)
+        : base(message, innerException)
+    {
+    }
+}

@@ -1,0 +1,136 @@
+using System.Buffers.Binary;
+using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
+
+namespace Serving.Models.Safetensors;
+
+/// <summary>A memory-mapped safetensors file. Everything in its header is checked before a tensor is read.</summary>
+public sealed unsafe class SafetensorsFile : IDisposable
+{
+    private const int LengthBytes = sizeof(ulong);
+
+    private readonly MemoryMappedFile _mapping;
+    private readonly MemoryMappedViewAccessor _view;
+    private readonly byte* _data;
+    private readonly SafetensorsHeader _header;
+
+    private SafetensorsFile(
+        string path, MemoryMappedFile mapping, MemoryMappedViewAccessor view, byte* data, SafetensorsHeader header)
+    {
+        Path = path;
+        _mapping = mapping;
+        _view = view;
+        _data = data;
+        _header = header;
+    }
+
+    public string Path { get; }
+
+    /// <summary>The tensors by name.</summary>
+    public IReadOnlyDictionary<string, SafetensorsEntry> Entries => _header.Entries;
+
+    /// <summary>The file's own notes, text by name.</summary>
+    public IReadOnlyDictionary<string, string> Metadata => _header.Metadata;
+
+    /// <summary>Maps a file.</summary>
+    /// <exception cref="ModelFileException">It is not there, or is no sound safetensors file.</exception>
+    public static SafetensorsFile Open(string path)
+    {
+        try
+        {
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
+            var length = file.Length;
+            var header = ReadHeader(path, file, length, out var dataStart);
+            var mapping = MemoryMappedFile.CreateFromFile(
+                file, mapName: null, length, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+            var view = mapping.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
+            byte* pointer = null;
+            view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
+            return new(path, mapping, view, pointer + view.PointerOffset + dataStart, header);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new ModelFileException($"{path} can't be read: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>The bytes of a tensor, in the file's memory: valid until the file is disposed.</summary>
+    /// <exception cref="ModelFileException">It is not there, or has 2 GiB or more.</exception>
+    public ReadOnlySpan<byte> Bytes(string name)
+    {
+        var entry = Entry(name);
+        if (entry.ByteCount > int.MaxValue)
+            throw new ModelFileException($"{Path}: {entry} has {entry.ByteCount} bytes; up to {int.MaxValue} can be read.");
+        return new(_data + entry.Begin, (int)entry.ByteCount);
+    }
+
+    /// <summary>Reads elements of a tensor as floats, whether they are F32, F16 or BF16.</summary>
+    /// <param name="first">The first element.</param>
+    /// <param name="values">Receives as many elements as it is long.</param>
+    /// <exception cref="ModelFileException">It is not there, has another type or fewer elements.</exception>
+    public void ReadFloats(string name, long first, Span<float> values)
+    {
+        var entry = Entry(name);
+        var elementBytes = SafetensorsTypes.ElementBytes(entry.Type);
+        if (first < 0 || first > (entry.ByteCount / elementBytes) - values.Length)
+            throw new ModelFileException($"{Path}: {entry} has no elements {first} to {first + values.Length}.");
+        var source = _data + entry.Begin + (first * elementBytes);
+        switch (entry.Type)
+        {
+            case SafetensorsTypes.Float32:
+                new ReadOnlySpan<byte>(source, values.Length * sizeof(float)).CopyTo(MemoryMarshal.AsBytes(values));
+                break;
+            case SafetensorsTypes.Float16:
+                for (var i = 0; i < values.Length; i++)
+                    values[i] = (float)BinaryPrimitives.ReadHalfLittleEndian(new(source + (2L * i), 2));
+                break;
+            case SafetensorsTypes.BFloat16:
+                for (var i = 0; i < values.Length; i++)
+                {
+                    var upper = BinaryPrimitives.ReadUInt16LittleEndian(new(source + (2L * i), 2));
+                    values[i] = BitConverter.UInt32BitsToSingle((uint)upper << 16);
+                }
+
+                break;
+            default:
+                throw new ModelFileException($"{Path}: {entry} is no tensor of floats; F32, F16 or BF16 is needed.");
+        }
+    }
+
+    /// <summary>A tensor by name.</summary>
+    /// <exception cref="ModelFileException">It is not there.</exception>
+    public SafetensorsEntry Entry(string name) => Entries.TryGetValue(name, out var entry)
+        ? entry
+        : throw new ModelFileException($"{Path} has no tensor '{name}', which is needed; it has {Entries.Count} others.");
+
+    public void Dispose()
+    {
+        _view.SafeMemoryMappedViewHandle.ReleasePointer();
+        _view.Dispose();
+        _mapping.Dispose();
+    }
+
+    private static SafetensorsHeader ReadHeader(string path, FileStream file, long length, out long dataStart)
+    {
+        if (length < LengthBytes)
+        {
+            throw new ModelFileException(
+                $"{path} has {length} bytes; a safetensors file begins with {LengthBytes} bytes of length. Fetch it again.");
+        }
+
+        Span<byte> lengthBytes = stackalloc byte[LengthBytes];
+        file.ReadExactly(lengthBytes);
+        var headerBytes = BinaryPrimitives.ReadUInt64LittleEndian(lengthBytes);
+        if (headerBytes > SafetensorsHeader.MaxBytes || (long)headerBytes > length - LengthBytes)
+        {
+            throw new ModelFileException(
+                $"{path} announces a header of {headerBytes} bytes; {length - LengthBytes} follow, and "
+                + $"{SafetensorsHeader.MaxBytes} are the most. It is truncated or no safetensors file. Fetch it again.");
+        }
+
+        var header = new byte[headerBytes];
+        file.ReadExactly(header);
+        dataStart = LengthBytes + (long)headerBytes;
+        return SafetensorsHeader.Parse(path, header, length - dataStart);
+    }
+}

@@ -1,0 +1,59 @@
+using Serving.Models.Bert;
+using Serving.Tensors;
+
+namespace Serving.Models.Tasks;
+
+/// <summary>A task version in a device's memory: its masks and its head.</summary>
+public sealed class BertTask : IDisposable
+{
+    private readonly Tensor _weight;
+    private readonly Tensor _bias;
+
+    private BertTask(string version, TaskManifest manifest, BertMasks masks, Tensor weight, Tensor bias)
+    {
+        Version = version;
+        Labels = manifest.Labels;
+        Inputs = manifest.Inputs;
+        Masks = masks;
+        _weight = weight;
+        _bias = bias;
+    }
+
+    public string Version { get; }
+
+    public IReadOnlyList<string> Labels { get; }
+
+    public TaskInputs Inputs { get; }
+
+    public BertMasks Masks { get; }
+
+    /// <summary>Bytes on the device.</summary>
+    public long Bytes => Masks.Bytes + _weight.Storage.Bytes + _bias.Storage.Bytes;
+
+    /// <summary>Copies a version onto the device, after checking that it is for this encoder.</summary>
+    /// <exception cref="ModelFileException">It is not; nothing stays behind.</exception>
+    public static BertTask Load(TensorBackend backend, BertEncoder encoder, TaskPack pack)
+    {
+        pack.ThrowUnlessFor(encoder);
+        var (weight, bias) = pack.ReadHead(encoder.Config.Hidden);
+        var masks = BertMasks.Load(backend, encoder.Config, pack);
+        var weightTensor = backend.Allocate(bias.Length, encoder.Config.Hidden);
+        var biasTensor = backend.Allocate(1, bias.Length);
+        weightTensor.CopyFrom(weight);
+        biasTensor.CopyFrom(bias);
+        return new(pack.Version, pack.Manifest, masks, weightTensor, biasTensor);
+    }
+
+    /// <summary>The head: logits of pooled vectors.</summary>
+    /// <param name="pooled">[rows, hidden]</param>
+    /// <param name="logits">[rows, labels]</param>
+    public void Score(TensorBackend backend, Tensor pooled, Tensor logits) =>
+        backend.Project(pooled, _weight, _bias, logits);
+
+    public void Dispose()
+    {
+        Masks.Dispose();
+        _weight.Dispose();
+        _bias.Dispose();
+    }
+}

@@ -1,0 +1,221 @@
+using System.Security.Cryptography;
+using Serving.Models.Bert;
+using Serving.Models.Safetensors;
+
+namespace Serving.Models.Tasks;
+
+/// <summary>A task version's files: task.json, mask.safetensors, head.safetensors. Checked when it is opened.</summary>
+/// <remarks>
+/// The version is the SHA-256 of task.json, which has the digests of the other two: one flipped bit anywhere is another
+/// version, or an error.
+/// </remarks>
+public sealed class TaskPack : IMaskSource, IDisposable
+{
+    public const string ManifestFile = "task.json";
+    public const string MaskFile = "mask.safetensors";
+    public const string HeadFile = "head.safetensors";
+
+    private readonly SafetensorsFile _masks;
+    private readonly SafetensorsFile _head;
+
+    private TaskPack(string folder, string version, TaskManifest manifest, SafetensorsFile masks, SafetensorsFile head)
+    {
+        Folder = folder;
+        Version = version;
+        Manifest = manifest;
+        _masks = masks;
+        _head = head;
+    }
+
+    public string Folder { get; }
+
+    /// <summary>SHA-256 of its contents, in lower-case hexadecimal.</summary>
+    public string Version { get; }
+
+    public TaskManifest Manifest { get; }
+
+    /// <summary>The masked tensors, with their shapes.</summary>
+    public IEnumerable<(string Name, int Rows, int Columns)> Masks =>
+        _masks.Entries.Keys.Select(name => (name, Shape(name).Rows, Shape(name).Columns));
+
+    /// <summary>Opens a folder and checks everything in it that does not depend on the backbone.</summary>
+    /// <param name="expectedVersion">What the contents must hash to; null takes any.</param>
+    /// <exception cref="ModelFileException">A file is missing, damaged, or not the one that was meant.</exception>
+    public static TaskPack Open(string folder, string? expectedVersion = null)
+    {
+        var manifestPath = Path.Combine(folder, ManifestFile);
+        var json = ReadFile(manifestPath);
+        var version = Convert.ToHexStringLower(SHA256.HashData(json));
+        if (expectedVersion is not null && !string.Equals(version, expectedVersion, StringComparison.OrdinalIgnoreCase))
+        {
+            throw new ModelFileException(
+                $"{manifestPath} hashes to {version}, not to its version {expectedVersion}: it was changed. Import it again.");
+        }
+
+        var manifest = TaskManifest.Parse(manifestPath, json);
+        ThrowUnlessDigest(folder, MaskFile, manifest);
+        ThrowUnlessDigest(folder, HeadFile, manifest);
+        var masks = SafetensorsFile.Open(Path.Combine(folder, MaskFile));
+        SafetensorsFile? head = null;
+        try
+        {
+            head = SafetensorsFile.Open(Path.Combine(folder, HeadFile));
+            var pack = new TaskPack(folder, version, manifest, masks, head);
+            pack.ThrowUnlessMasksAreSound();
+            return pack;
+        }
+        catch
+        {
+            head?.Dispose();
+            masks.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Checks that the masks and the head are for an encoder.</summary>
+    /// <exception cref="ModelFileException">They are for another, or have other shapes.</exception>
+    public void ThrowUnlessFor(BertEncoder encoder)
+    {
+        if (!string.Equals(Manifest.Backbone, encoder.Digest, StringComparison.OrdinalIgnoreCase))
+        {
+            throw new ModelFileException(
+                $"{Folder} is for the backbone {Manifest.Backbone}; {encoder.Digest} is loaded. Load its backbone, or train "
+                + "the task on this one.");
+        }
+
+        var maskable = BertTensors.Maskable(encoder.Config)
+            .Append((BertTensors.ClassifierWeight, Manifest.Labels.Count, encoder.Config.Hidden))
+            .ToDictionary(tensor => tensor.Item1, tensor => (tensor.Item2, tensor.Item3));
+        foreach (var (name, rows, columns) in Masks)
+        {
+            if (!maskable.TryGetValue(name, out var shape))
+                throw new ModelFileException($"{_masks.Path}: '{name}' is no weight that a task may mask.");
+            if (shape != (rows, columns))
+            {
+                throw new ModelFileException(
+                    $"{_masks.Path}: the mask of '{name}' is [{rows}, {columns}]; the weight is [{shape.Item1}, {shape.Item2}].");
+            }
+        }
+
+        ThrowUnlessShape(BertTensors.ClassifierWeight, [Manifest.Labels.Count, encoder.Config.Hidden]);
+        ThrowUnlessShape(BertTensors.ClassifierBias, [Manifest.Labels.Count]);
+    }
+
+    public bool HasMask(string name) => _masks.Entries.ContainsKey(name);
+
+    public ReadOnlySpan<byte> ReadMask(string name) => _masks.Bytes(name);
+
+    /// <summary>Reads the head's weight with its mask applied, [labels, hidden], and its bias.</summary>
+    /// <exception cref="ModelFileException">A value is no finite number.</exception>
+    public (float[] Weight, float[] Bias) ReadHead(int hidden)
+    {
+        var weight = new float[Manifest.Labels.Count * hidden];
+        var bias = new float[Manifest.Labels.Count];
+        _head.ReadFloats(BertTensors.ClassifierWeight, 0, weight);
+        _head.ReadFloats(BertTensors.ClassifierBias, 0, bias);
+        if (HasMask(BertTensors.ClassifierWeight))
+        {
+            var bits = ReadMask(BertTensors.ClassifierWeight);
+            for (var i = 0; i < weight.Length; i++)
+            {
+                if ((bits[i / 8] >> (i % 8) & 1) == 0)
+                    weight[i] = 0f;
+            }
+        }
+
+        if (!weight.All(float.IsFinite) || !bias.All(float.IsFinite))
+            throw new ModelFileException($"{_head.Path} has values that are no finite numbers; train the head again.");
+        return (weight, bias);
+    }
+
+    public void Dispose()
+    {
+        _masks.Dispose();
+        _head.Dispose();
+    }
+
+    private static byte[] ReadFile(string path)
+    {
+        try
+        {
+            return File.ReadAllBytes(path);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new ModelFileException(
+                $"{path} can't be read ({exception.Message}); a task version is a folder with {ManifestFile}, {MaskFile} and "
+                + $"{HeadFile}.",
+                exception);
+        }
+    }
+
+    private static void ThrowUnlessDigest(string folder, string name, TaskManifest manifest)
+    {
+        var path = Path.Combine(folder, name);
+        if (!manifest.Files.TryGetValue(name, out var expected))
+            throw new ModelFileException($"{Path.Combine(folder, ManifestFile)} has no digest of {name}; one is needed.");
+        string digest;
+        try
+        {
+            using var file = File.OpenRead(path);
+            digest = Convert.ToHexStringLower(SHA256.HashData(file));
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new ModelFileException($"{path} can't be read: {exception.Message}", exception);
+        }
+
+        if (!string.Equals(digest, expected, StringComparison.OrdinalIgnoreCase))
+        {
+            throw new ModelFileException(
+                $"{path} hashes to {digest}, {ManifestFile} says {expected}: it is damaged. Import the task again.");
+        }
+    }
+
+    private void ThrowUnlessMasksAreSound()
+    {
+        foreach (var name in _masks.Entries.Keys)
+        {
+            var (rows, columns) = Shape(name);
+            var entry = _masks.Entry(name);
+            var bytes = BitMask.ByteCount(rows, columns);
+            if (entry.Type != SafetensorsTypes.UInt8 || entry.ByteCount != bytes)
+                throw new ModelFileException($"{_masks.Path}: {entry} is no mask of [{rows}, {columns}]; U8 [{bytes}] is needed.");
+            var bits = ReadMask(name);
+            if (!BitMask.HasZeroPadding(bits, (long)rows * columns))
+                throw new ModelFileException($"{_masks.Path}: the mask of '{name}' has ones behind its last weight.");
+            var kept = BitMask.PopCount(bits);
+            if (!Manifest.Kept.TryGetValue(name, out var expected) || kept != expected)
+            {
+                throw new ModelFileException(
+                    $"{_masks.Path}: the mask of '{name}' keeps {kept} weights, {ManifestFile} says {expected}. It is damaged; "
+                    + "import the task again.");
+            }
+        }
+    }
+
+    /// <summary>A mask's shape, from the file's metadata: its bits alone do not tell.</summary>
+    private (int Rows, int Columns) Shape(string name)
+    {
+        var text = _masks.Metadata.GetValueOrDefault(name) ?? "";
+        var sizes = text.Split('x');
+        if (sizes.Length != 2 || !int.TryParse(sizes[0], out var rows) || !int.TryParse(sizes[1], out var columns)
+            || rows <= 0 || columns <= 0 || (long)rows * columns > int.MaxValue)
+        {
+            throw new ModelFileException($"{_masks.Path}: the metadata of '{name}' is '{text}'; its rows x columns are needed.");
+        }
+
+        return (rows, columns);
+    }
+
+    private void ThrowUnlessShape(string name, ReadOnlySpan<long> shape)
+    {
+        var entry = _head.Entry(name);
+        if (!entry.Shape.SequenceEqual(shape.ToArray()))
+        {
+            throw new ModelFileException(
+                $"{_head.Path}: {entry} does not fit; [{string.Join(", ", shape.ToArray())}] is needed for "
+                + $"{Manifest.Labels.Count} labels.");
+        }
+    }
+}

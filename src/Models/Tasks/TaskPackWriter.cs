@@ -1,0 +1,84 @@
+using System.Security.Cryptography;
+using Serving.Models.Bert;
+using Serving.Models.Safetensors;
+
+namespace Serving.Models.Tasks;
+
+/// <summary>Writes a task version.</summary>
+public sealed class TaskPackWriter
+{
+    private readonly SafetensorsWriter _masks = new();
+    private readonly SafetensorsWriter _head = new();
+    private readonly Dictionary<string, long> _kept = new(StringComparer.Ordinal);
+
+    /// <summary>Adds a mask.</summary>
+    /// <param name="name">The tensor that it is for, as in <see cref="BertTensors"/>.</param>
+    /// <param name="bits">See <see cref="BitMask"/>; read again when the version is written.</param>
+    /// <exception cref="ArgumentException">There are not as many bits as weights, or spare bits are not 0.</exception>
+    public void AddMask(string name, int rows, int columns, ReadOnlyMemory<byte> bits)
+    {
+        if (bits.Length != BitMask.ByteCount(rows, columns) || !BitMask.HasZeroPadding(bits.Span, (long)rows * columns))
+        {
+            throw new ArgumentException(
+                $"The mask of '{name}' has {bits.Length} bytes; [{rows}, {columns}] needs {BitMask.ByteCount(rows, columns)}, "
+                + "with spare bits 0.");
+        }
+
+        _masks.Add(name, SafetensorsTypes.UInt8, [bits.Length], bits);
+        _masks.Metadata.Add(name, $"{rows}x{columns}");
+        _kept.Add(name, BitMask.PopCount(bits.Span));
+    }
+
+    /// <summary>Sets the head.</summary>
+    /// <param name="weight">[labels, hidden]</param>
+    /// <param name="bias">[labels]</param>
+    public void SetHead(ReadOnlySpan<float> weight, ReadOnlySpan<float> bias)
+    {
+        _head.Add(BertTensors.ClassifierWeight, [bias.Length, weight.Length / bias.Length], weight);
+        _head.Add(BertTensors.ClassifierBias, [bias.Length], bias);
+    }
+
+    /// <summary>Writes the three files into a folder below `parent` that is named after the version.</summary>
+    /// <param name="manifest">Its kept counts and files are filled in.</param>
+    /// <returns>The version. An interrupted write leaves nothing under its name.</returns>
+    public string Write(string parent, TaskManifest manifest)
+    {
+        Directory.CreateDirectory(parent);
+        var temporary = Path.Combine(parent, $".writing-{Guid.NewGuid():N}");
+        Directory.CreateDirectory(temporary);
+        try
+        {
+            var complete = manifest with
+            {
+                Format = TaskManifest.CurrentFormat,
+                Kept = _kept,
+                Files = new Dictionary<string, string>(StringComparer.Ordinal)
+                {
+                    [TaskPack.MaskFile] = WriteFile(Path.Combine(temporary, TaskPack.MaskFile), _masks.Write),
+                    [TaskPack.HeadFile] = WriteFile(Path.Combine(temporary, TaskPack.HeadFile), _head.Write)
+                }
+            };
+            var json = complete.ToJson();
+            var version = WriteFile(Path.Combine(temporary, TaskPack.ManifestFile), stream => stream.Write(json));
+            var folder = Path.Combine(parent, version);
+            if (!Directory.Exists(folder)) // The same contents are the same version.
+                Directory.Move(temporary, folder);
+            return version;
+        }
+        finally
+        {
+            if (Directory.Exists(temporary))
+                Directory.Delete(temporary, recursive: true);
+        }
+    }
+
+    /// <returns>SHA-256 of what was written, in lower-case hexadecimal.</returns>
+    private static string WriteFile(string path, Action<Stream> write)
+    {
+        using var file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite);
+        write(file);
+        file.Flush(flushToDisk: true);
+        file.Position = 0;
+        return Convert.ToHexStringLower(SHA256.HashData(file));
+    }
+}
