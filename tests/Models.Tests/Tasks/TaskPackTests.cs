@@ -1,0 +1,153 @@
+using Serving.Models.Bert;
+using Serving.Models.Safetensors;
+using Serving.Models.Tasks;
+using Serving.Tensors.Cpu;
+using Serving.Testing;
+
+namespace Serving.Models.Tests.Tasks;
+
+public sealed class TaskPackTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly CpuBackend _backend = new(1);
+    private readonly BertEncoder _encoder;
+    private readonly Golden _golden = new();
+    private readonly string _version;
+
+    public TaskPackTests()
+    {
+        _encoder = Golden.Folder.LoadEncoder(_backend);
+        _version = GoldenTask.Write(_folder.Path, _golden, _encoder);
+    }
+
+    public void Dispose()
+    {
+        _golden.Dispose();
+        _encoder.Dispose();
+        _backend.Dispose();
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public void Write_ThenOpen_GivesMasksHeadAndManifest()
+    {
+        using var pack = TaskPack.Open(_version, expectedVersion: Path.GetFileName(_version));
+
+        Assert.Equal(["negative", "neutral", "positive"], pack.Manifest.Labels);
+        Assert.Equal(0.875, pack.Manifest.Metrics["accuracy"]);
+        Assert.Equal("job-1", pack.Manifest.Lineage!.Job);
+        Assert.Equal(_golden.MaskNames.Order(), pack.Masks.Select(mask => mask.Name).Order());
+        foreach (var (name, rows, columns) in pack.Masks)
+        {
+            Assert.Equal(_golden.MaskShape(name), (rows, columns));
+            Assert.Equal(_golden.ReadMask(name), pack.ReadMask(name));
+            Assert.Equal(BitMask.PopCount(_golden.ReadMask(name)), pack.Manifest.Kept[name]);
+        }
+
+        Assert.Equal(_golden.Floats("head.bias"), pack.ReadHead(_encoder.Config.Hidden).Bias);
+    }
+
+    [Fact]
+    public void Write_TheSameAgain_IsTheSameVersion()
+    {
+        Assert.Equal(_version, GoldenTask.Write(_folder.Path, _golden, _encoder));
+        Assert.Single(Directory.EnumerateFileSystemEntries(_folder.Path)); // Nothing half-written stays.
+    }
+
+    [Fact]
+    public void Open_AnyFlippedBit_IsRefused()
+    {
+        var random = new Random(1);
+        foreach (var name in (string[])[TaskPack.ManifestFile, TaskPack.MaskFile, TaskPack.HeadFile])
+        {
+            var path = Path.Combine(_version, name);
+            var sound = File.ReadAllBytes(path);
+            for (var i = 0; i < 40; i++)
+            {
+                var flipped = sound.ToArray();
+                flipped[random.Next(flipped.Length)] ^= (byte)(1 << random.Next(8));
+                File.WriteAllBytes(path, flipped);
+                Assert.Throws<ModelFileException>(() => TaskPack.Open(_version, Path.GetFileName(_version)));
+            }
+
+            File.WriteAllBytes(path, sound);
+        }
+
+        TaskPack.Open(_version, Path.GetFileName(_version)).Dispose();
+    }
+
+    [Fact]
+    public void Open_MissingFiles_AreNamed()
+    {
+        File.Delete(Path.Combine(_version, TaskPack.HeadFile));
+        Assert.Contains(
+            "head.safetensors can't be read", Assert.Throws<ModelFileException>(() => TaskPack.Open(_version)).Message);
+        Assert.Contains(
+            "a task version is a folder with task.json, mask.safetensors and head.safetensors",
+            Assert.Throws<ModelFileException>(() => TaskPack.Open(_folder.At("none"))).Message);
+    }
+
+    [Fact]
+    public void Load_TaskOfAnotherBackbone_IsRefusedAndLeavesNothing()
+    {
+        using var other = BertEncoder.Load(_backend, _encoder.Config, new ConstantWeights());
+        using var pack = TaskPack.Open(_version);
+        var before = _backend.AllocatedBytes;
+
+        var exception = Assert.Throws<ModelFileException>(() => BertTask.Load(_backend, other, pack));
+
+        Assert.EndsWith(
+            $"is for the backbone {_encoder.Digest}; {other.Digest} is loaded. Load its backbone, or train the task on this "
+            + "one.",
+            exception.Message);
+        Assert.Equal(before, _backend.AllocatedBytes);
+    }
+
+    [Fact]
+    public void Load_WrongNamesAndShapes_AreRefused()
+    {
+        Refused("is no weight that a task may mask", writer => writer.AddMask("embeddings.word_embeddings.weight", 2, 4, new byte[1]));
+        Refused(
+            "the mask of 'pooler.dense.weight' is [2, 4]; the weight is [48, 48]",
+            writer => writer.AddMask("pooler.dense.weight", 2, 4, new byte[1]));
+        Refused("'classifier.weight' F32 [2, 48] does not fit; [3, 48] is needed for 3 labels", labels: 2);
+        Refused("has values that are no finite numbers", head: float.NaN);
+
+        void Refused(string message, Action<TaskPackWriter>? add = null, int labels = 3, float head = 0f)
+        {
+            var writer = new TaskPackWriter();
+            add?.Invoke(writer);
+            writer.SetHead([.. Enumerable.Repeat(head, labels * 48)], new float[labels]);
+            var version = writer.Write(_folder.Path, GoldenTask.Manifest(_encoder));
+            using var pack = TaskPack.Open(_folder.At(version));
+            var before = _backend.AllocatedBytes;
+            var exception = Assert.Throws<ModelFileException>(() => BertTask.Load(_backend, _encoder, pack));
+            Assert.Contains(message, exception.Message, StringComparison.Ordinal);
+            Assert.Equal(before, _backend.AllocatedBytes);
+        }
+    }
+
+    [Fact]
+    public void Load_AndDispose_GivesTheBytesBack()
+    {
+        using var pack = TaskPack.Open(_version);
+        var before = _backend.AllocatedBytes;
+        var task = BertTask.Load(_backend, _encoder, pack);
+        Assert.Equal(before + task.Bytes, _backend.AllocatedBytes);
+        task.Dispose();
+        Assert.Equal(before, _backend.AllocatedBytes);
+    }
+
+    [Fact]
+    public void AddMask_BitsThatDoNotFit_AreRefused()
+    {
+        var writer = new TaskPackWriter();
+        Assert.Throws<ArgumentException>(() => writer.AddMask("a", 3, 3, new byte[1]));
+        Assert.Throws<ArgumentException>(() => writer.AddMask("a", 3, 3, new byte[] { 0, 0b10 })); // A tenth bit.
+    }
+
+    private sealed class ConstantWeights : IBertWeights
+    {
+        public void Read(string name, int rows, int columns, int firstRow, Span<float> values) => values.Fill(0.5f);
+    }
+}
