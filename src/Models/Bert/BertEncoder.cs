@@ -24,6 +24,9 @@ public sealed class BertEncoder : IDisposable
     /// <summary>SHA-256 of the parameters: what a task's masks are made for.</summary>
     public string Digest => _parameters.Digest;
 
+    /// <summary>Bytes of the parameters on the device.</summary>
+    public long Bytes => _parameters.Bytes;
+
     /// <summary>Reads all parameters.</summary>
     /// <exception cref="ModelFileException">A parameter is missing or has another shape; nothing stays behind.</exception>
     public static BertEncoder Load(

@@ -31,6 +31,9 @@ internal sealed class BertParameters : IDisposable
     /// <summary>SHA-256 over names, shapes and float32 values.</summary>
     public string Digest { get; private set; } = "";
 
+    /// <summary>Bytes on the device.</summary>
+    public long Bytes => _owned.Sum(owned => owned is PackedWeight weight ? weight.Bytes : ((Tensor)owned).Storage.Bytes);
+
     /// <summary>Reads everything; what was read is freed when something is missing.</summary>
     public static BertParameters Load(TensorBackend backend, BertConfig config, IBertWeights weights, WeightFormat format)
     {

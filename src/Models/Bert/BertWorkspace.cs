@@ -39,6 +39,9 @@ public sealed class BertWorkspace : IDisposable
 
     public int MaxBranches { get; }
 
+    /// <summary>Bytes on the device.</summary>
+    public long Bytes => _owned.Sum(tensor => tensor.Storage.Bytes);
+
     internal Tensor Hidden { get; }
 
     internal Tensor Sum { get; }

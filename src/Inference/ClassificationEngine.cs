@@ -1,0 +1,299 @@
+using Serving.Models;
+using Serving.Models.Bert;
+using Serving.Models.Tasks;
+using Serving.Tensors;
+using Serving.Text;
+using Serving.Text.Bert;
+
+namespace Serving.Inference;
+
+/// <summary>Classifies texts under many tasks on one backbone: requests wait in a queue, a loop runs them in batches.</summary>
+/// <remarks>
+/// A request is checked and tokenized on its caller's thread and keeps the task versions that it was admitted with. The
+/// loop takes what waits, up to a token budget, as soon as it is free. The engine owns neither backend nor encoder.
+/// </remarks>
+public sealed class ClassificationEngine : IDisposable
+{
+    private readonly BertEncoder _encoder;
+    private readonly BertTokenizer _tokenizer;
+    private readonly EngineOptions _options;
+    private readonly TimeProvider _time;
+    private readonly TaskRegistry _registry;
+    private readonly BatchRunner _runner;
+    private readonly Thread _loop;
+
+    // Guards what follows; pulsed when a unit comes or the engine stops.
+    private readonly object _gate = new();
+    private readonly FairQueue _queue = new();
+    private int _queuedRequests;
+    private int _queuedTokens;
+    private long _admitted;
+    private bool _isStopping;
+
+    // The loop's own.
+    private readonly List<WorkUnit> _batch = [];
+    private readonly List<WorkUnit> _single = [];
+    private long _batches;
+    private long _allocatedBytes;
+
+    /// <summary>Starts the loop.</summary>
+    /// <exception cref="ArgumentException">A limit is out of range, or the tokenizer has tokens that the encoder lacks.</exception>
+    public ClassificationEngine(
+        TensorBackend backend, BertEncoder encoder, BertTokenizer tokenizer, EngineOptions options, TimeProvider time)
+    {
+        options.ThrowUnlessValid(encoder.Config.MaxPositions);
+        if (tokenizer.Vocabulary.Count > encoder.Config.Vocab)
+        {
+            throw new ArgumentException(
+                $"The vocabulary has {tokenizer.Vocabulary.Count} tokens, the encoder {encoder.Config.Vocab}; take the "
+                + "vocabulary that belongs to the model.");
+        }
+
+        _encoder = encoder;
+        _tokenizer = tokenizer;
+        _options = options;
+        _time = time;
+        _registry = new(backend, encoder);
+        _runner = new(backend, encoder, options);
+        _loop = new Thread(Loop) { IsBackground = true, Name = "classification" };
+        _loop.Start();
+    }
+
+    /// <summary>Batches that were run.</summary>
+    public long Batches => Interlocked.Read(ref _batches);
+
+    /// <summary>What the loop has allocated on the managed heap so far, in bytes.</summary>
+    internal long LoopAllocatedBytes => Interlocked.Read(ref _allocatedBytes);
+
+    /// <summary>Requests that wait.</summary>
+    public int QueuedRequests
+    {
+        get
+        {
+            lock (_gate)
+                return _queuedRequests;
+        }
+    }
+
+    /// <summary>What the engine holds on the device.</summary>
+    public EngineMemory Memory => new(_encoder.Bytes, _runner.Bytes, _registry.Memory());
+
+    /// <summary>Copies a task version into memory, without making requests wait. It gets no requests by name yet.</summary>
+    /// <returns>The version.</returns>
+    /// <exception cref="ModelFileException">It is not for this engine's encoder; nothing has changed.</exception>
+    public string LoadTask(string name, TaskPack pack) => _registry.Load(name, pack);
+
+    /// <summary>Makes a loaded version the one that requests without a version get, from the next request on.</summary>
+    /// <exception cref="UnknownTaskException">It is not loaded.</exception>
+    public void ActivateTask(string name, string version) => _registry.Activate(name, version);
+
+    /// <summary>Unloads a version, also the active one. Requests that were admitted with it still finish.</summary>
+    /// <returns>The bytes freed, once they are.</returns>
+    /// <exception cref="UnknownTaskException">It is not loaded.</exception>
+    public async Task<long> UnloadTaskAsync(string name, string version)
+    {
+        var freed = await _registry.UnloadAsync(name, version);
+        lock (_gate)
+            _queue.Forget(name);
+        return freed;
+    }
+
+    /// <summary>Classifies a text under one or several tasks, which share whatever their masks do not touch.</summary>
+    /// <exception cref="UnknownTaskException">A task is not loaded.</exception>
+    /// <exception cref="TaskInputException">The request does not have the texts that a task reads.</exception>
+    /// <exception cref="InvalidTextException">A text can't be tokenized.</exception>
+    /// <exception cref="QueueFullException">Too much is waiting.</exception>
+    /// <exception cref="DeadlinePassedException">The deadline passed before it was its turn.</exception>
+    /// <exception cref="NonFiniteScoresException">A task's scores are no finite numbers.</exception>
+    public Task<Classification> ClassifyAsync(ClassificationRequest request, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        if (request.Tasks.Count == 0)
+            throw new TaskInputException("The request names no task; at least one is needed.");
+        var tasks = _registry.Use(request.Tasks);
+        try
+        {
+            foreach (var task in tasks)
+                ThrowUnlessReads(task, request);
+            var sequence = _tokenizer.Encode(request.Text, request.Pair, _encoder.Config.MaxPositions, request.Truncation);
+            var pending = new PendingRequest(request, sequence, tasks, _time, Interlocked.Increment(ref _admitted));
+            Admit(pending, cancellationToken);
+            return pending.Answer;
+        }
+        catch
+        {
+            foreach (var task in tasks)
+                task.Release();
+            throw;
+        }
+    }
+
+    /// <summary>Stops after the batch that is running; what waits fails. Frees the tasks and the intermediate results.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            if (_isStopping)
+                return;
+            _isStopping = true;
+            Monitor.PulseAll(_gate);
+        }
+
+        _loop.Join();
+        while (_queue.TryPeek(out var unit))
+        {
+            _queue.Dequeue();
+            unit.Request.Fail(new ObjectDisposedException(nameof(ClassificationEngine)));
+            unit.Request.FinishUnit(TimeSpan.Zero);
+        }
+
+        _registry.Dispose();
+        _runner.Dispose();
+    }
+
+    private static void ThrowUnlessReads(ResidentTask task, ClassificationRequest request)
+    {
+        var needsPair = task.Task.Inputs == TaskInputs.Pair;
+        if (needsPair && request.Pair is null)
+            throw new TaskInputException($"The task '{task.Name}' reads a text and its pair; the pair is missing.");
+        if (!needsPair && request.Pair is not null)
+            throw new TaskInputException($"The task '{task.Name}' reads one text; leave the pair out.");
+    }
+
+    private void Admit(PendingRequest request, CancellationToken cancellationToken)
+    {
+        var tokens = request.BranchTokens;
+        if (tokens > _options.MaxQueuedTokens)
+        {
+            throw new TaskInputException(
+                $"The request has {tokens} tokens over its {request.Tasks.Length} tasks; at most {_options.MaxQueuedTokens} "
+                + "can wait. Split it.");
+        }
+
+        // As many tasks at a time as fit into a batch.
+        var length = request.Sequence.Tokens.Count;
+        var tasksPerUnit = Math.Min(_options.MaxBatchBranches, _options.MaxBatchTokens / length);
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_isStopping, this);
+            if (_queuedRequests >= _options.MaxQueuedRequests || _queuedTokens + tokens > _options.MaxQueuedTokens)
+            {
+                throw new QueueFullException(
+                    $"The queue is full ({_queuedRequests} requests, {_queuedTokens} tokens); retry later.");
+            }
+
+            _queuedRequests++;
+            _queuedTokens += tokens;
+            request.Begin((request.Tasks.Length + tasksPerUnit - 1) / tasksPerUnit, cancellationToken);
+            for (var first = 0; first < request.Tasks.Length; first += tasksPerUnit)
+            {
+                var count = Math.Min(tasksPerUnit, request.Tasks.Length - first);
+                _queue.Enqueue(request.Tasks[first].Name, new(request, first, count));
+            }
+
+            Monitor.Pulse(_gate);
+        }
+    }
+
+    private void Loop()
+    {
+        while (TakeBatch())
+        {
+            if (_batch.Count == 0)
+                continue;
+            var begin = _time.GetTimestamp();
+            RunBatch();
+            var computed = _time.GetElapsedTime(begin);
+            Interlocked.Exchange(ref _allocatedBytes, GC.GetAllocatedBytesForCurrentThread());
+            Interlocked.Increment(ref _batches);
+            foreach (var unit in _batch)
+                unit.Request.FinishUnit(computed);
+        }
+    }
+
+    /// <summary>One bad row does not fail its neighbours: when a batch fails, its units run one by one.</summary>
+    private void RunBatch()
+    {
+        try
+        {
+            _runner.Run(_batch);
+        }
+        catch (Exception) when (_batch.Count > 1)
+        {
+            foreach (var unit in _batch)
+            {
+                _single.Clear();
+                _single.Add(unit);
+                RunSingle(unit);
+            }
+        }
+        catch (Exception exception)
+        {
+            _batch[0].Request.Fail(exception);
+        }
+    }
+
+    private void RunSingle(WorkUnit unit)
+    {
+        try
+        {
+            _runner.Run(_single);
+        }
+        catch (Exception exception)
+        {
+            unit.Request.Fail(exception);
+        }
+    }
+
+    /// <summary>Waits for work and takes as much as fits into a batch, past what is over or too late.</summary>
+    /// <returns>False when the engine stops.</returns>
+    private bool TakeBatch()
+    {
+        _batch.Clear();
+        lock (_gate)
+        {
+            while (_queue.Count == 0 && !_isStopping)
+                Monitor.Wait(_gate);
+            if (_isStopping)
+                return false;
+            var now = _time.GetUtcNow();
+            var tokens = 0;
+            var branches = 0;
+            while (_queue.TryPeek(out var unit))
+            {
+                var request = unit.Request;
+                if (!request.IsOver && request.Deadline <= now)
+                {
+                    request.Fail(new DeadlinePassedException(
+                        $"The deadline {request.Deadline:O} passed while the request waited; allow more time or retry later."));
+                }
+
+                var runs = !request.IsOver;
+                if (runs && (tokens + unit.Tokens > _options.MaxBatchTokens
+                    || branches + unit.TaskCount > _options.MaxBatchBranches))
+                    break;
+                Dequeue(unit);
+                if (!runs)
+                {
+                    request.FinishUnit(TimeSpan.Zero);
+                    continue;
+                }
+
+                request.Start();
+                tokens += unit.Tokens;
+                branches += unit.TaskCount;
+                _batch.Add(unit);
+            }
+
+            return true;
+        }
+    }
+
+    private void Dequeue(WorkUnit unit)
+    {
+        _queue.Dequeue();
+        _queuedTokens -= unit.Tokens;
+        if (unit.FirstTask + unit.TaskCount == unit.Request.Tasks.Length)
+            _queuedRequests--;
+    }
+}

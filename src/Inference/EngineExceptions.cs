@@ -1,0 +1,16 @@
+namespace Serving.Inference;
+
+/// <summary>A request names a task, or a version of one, that is not loaded.</summary>
+public sealed class UnknownTaskException(string message) : Exception(message);
+
+/// <summary>A request does not have the texts that its task reads.</summary>
+public sealed class TaskInputException(string message) : Exception(message);
+
+/// <summary>Too much is waiting; the request was not admitted and may be tried again.</summary>
+public sealed class QueueFullException(string message) : Exception(message);
+
+/// <summary>A request's deadline passed while it waited; it cost no forward pass.</summary>
+public sealed class DeadlinePassedException(string message) : Exception(message);
+
+/// <summary>A task's scores are no finite numbers.</summary>
+public sealed class NonFiniteScoresException(string message) : Exception(message);

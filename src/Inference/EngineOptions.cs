@@ -1,0 +1,32 @@
+namespace Serving.Inference;
+
+/// <summary>Limits of a classification engine.</summary>
+public sealed record EngineOptions
+{
+    /// <summary>The most tokens of a batch, counted over its branches. Also bounds the memory of intermediate results.</summary>
+    public int MaxBatchTokens { get; init; } = 4096;
+
+    /// <summary>The most branches of a batch.</summary>
+    public int MaxBatchBranches { get; init; } = 256;
+
+    /// <summary>The most requests that wait.</summary>
+    public int MaxQueuedRequests { get; init; } = 1024;
+
+    /// <summary>The most tokens that wait, counted over branches.</summary>
+    public int MaxQueuedTokens { get; init; } = 65_536;
+
+    /// <exception cref="ArgumentException">A limit is out of range, or leaves no room for the longest text.</exception>
+    internal void ThrowUnlessValid(int maxSequenceTokens)
+    {
+        ThrowIfBelow(nameof(MaxBatchTokens), MaxBatchTokens, maxSequenceTokens);
+        ThrowIfBelow(nameof(MaxBatchBranches), MaxBatchBranches, 1);
+        ThrowIfBelow(nameof(MaxQueuedRequests), MaxQueuedRequests, 1);
+        ThrowIfBelow(nameof(MaxQueuedTokens), MaxQueuedTokens, maxSequenceTokens);
+    }
+
+    private static void ThrowIfBelow(string name, int value, int least)
+    {
+        if (value < least)
+            throw new ArgumentException($"{name} is {value}; at least {least} is needed.");
+    }
+}

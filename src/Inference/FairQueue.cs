@@ -1,0 +1,91 @@
+namespace Serving.Inference;
+
+/// <summary>Units that wait: the highest priority first, then the task that was served least, then the earliest deadline.</summary>
+/// <remarks>
+/// Tasks share by tokens, as in start-time fair queueing (Goyal et al. 1996, sec. 2): each has a virtual time that advances
+/// by the tokens it was served, and one that begins to wait starts no earlier than the queue's own. Not thread-safe.
+/// </remarks>
+internal sealed class FairQueue
+{
+    private readonly Dictionary<string, Flow> _flows = new(StringComparer.Ordinal);
+    private readonly List<Flow> _waiting = [];
+    private long _virtualTime;
+
+    public int Count { get; private set; }
+
+    /// <summary>Adds a unit to the flow of a task.</summary>
+    public void Enqueue(string task, WorkUnit unit)
+    {
+        if (!_flows.TryGetValue(task, out var flow))
+            _flows.Add(task, flow = new());
+        if (flow.Units.Count == 0)
+        {
+            flow.VirtualTime = Math.Max(flow.VirtualTime, _virtualTime);
+            _waiting.Add(flow);
+        }
+
+        var request = unit.Request;
+        flow.Units.Enqueue(unit, (-request.Priority, request.Deadline, request.Order));
+        Count++;
+    }
+
+    /// <summary>The unit that is next; it stays in the queue.</summary>
+    public bool TryPeek(out WorkUnit unit)
+    {
+        unit = default;
+        if (Count == 0)
+            return false;
+        unit = _waiting[NextFlow()].Units.Peek();
+        return true;
+    }
+
+    /// <summary>Takes the unit that TryPeek gave.</summary>
+    public void Dequeue()
+    {
+        var index = NextFlow();
+        var flow = _waiting[index];
+        var unit = flow.Units.Dequeue();
+        Count--;
+        _virtualTime = Math.Max(_virtualTime, flow.VirtualTime);
+        if (!unit.Request.IsOver)
+            flow.VirtualTime += unit.Tokens;
+        if (flow.Units.Count != 0)
+            return;
+        _waiting[index] = _waiting[^1];
+        _waiting.RemoveAt(_waiting.Count - 1);
+    }
+
+    /// <summary>Forgets a task that nobody will ask for again; one that still waits is kept.</summary>
+    public void Forget(string task)
+    {
+        if (_flows.TryGetValue(task, out var flow) && flow.Units.Count == 0)
+            _flows.Remove(task);
+    }
+
+    private int NextFlow()
+    {
+        var best = 0;
+        var bestKey = Key(_waiting[0]);
+        for (var i = 1; i < _waiting.Count; i++)
+        {
+            var key = Key(_waiting[i]);
+            if (key.CompareTo(bestKey) < 0)
+                (best, bestKey) = (i, key);
+        }
+
+        return best;
+    }
+
+    private static (int, long, long) Key(Flow flow)
+    {
+        var request = flow.Units.Peek().Request;
+        return (-request.Priority, flow.VirtualTime, request.Order);
+    }
+
+    private sealed class Flow
+    {
+        public PriorityQueue<WorkUnit, (int, DateTimeOffset, long)> Units { get; } = new();
+
+        public long VirtualTime { get; set; }
+    }
+}

@@ -1,0 +1,81 @@
+using Serving.Models;
+using Serving.Models.Bert;
+using Serving.Models.Tasks;
+using Serving.Testing;
+
+namespace Serving.Inference.Tests;
+
+/// <summary>An engine over the small random BERT, with tasks that the test makes.</summary>
+internal sealed class EngineFixture : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public EngineFixture(EngineOptions? options = null)
+    {
+        var folder = new BertFolder(Path.Combine(AppContext.BaseDirectory, "golden", "bert"));
+        Encoder = folder.LoadEncoder(Backend);
+        Engine = new(Backend, Encoder, folder.LoadTokenizer(), options ?? new(), Time);
+    }
+
+    public GatedBackend Backend { get; } = new();
+
+    public ManualTime Time { get; } = new();
+
+    public BertEncoder Encoder { get; }
+
+    public ClassificationEngine Engine { get; }
+
+    /// <summary>Writes a random task, loads it and makes it the active version.</summary>
+    /// <returns>The version.</returns>
+    public string AddTask(
+        string name, int seed, int labels = 2, TaskInputs inputs = TaskInputs.Text, float headScale = 1f, int firstLayer = 1)
+    {
+        using var pack = WriteTask(seed, labels, inputs, headScale, firstLayer);
+        var version = Engine.LoadTask(name, pack);
+        Engine.ActivateTask(name, version);
+        return version;
+    }
+
+    public TaskPack WriteTask(
+        int seed, int labels = 2, TaskInputs inputs = TaskInputs.Text, float headScale = 1f, int firstLayer = 1)
+    {
+        var random = new Random(seed);
+        var writer = new TaskPackWriter();
+        foreach (var (name, rows, columns) in BertTensors.Maskable(Encoder.Config))
+        {
+            if (name.Split('.') is ["encoder", "layer", var layer, ..] && int.Parse(layer) < firstLayer)
+                continue;
+            var bits = new byte[BitMask.ByteCount(rows, columns)];
+            random.NextBytes(bits);
+            writer.AddMask(name, rows, columns, bits);
+        }
+
+        float[] weight = [.. Enumerable.Range(0, labels * Encoder.Config.Hidden).Select(_ => (random.NextSingle() + 0.1f) * headScale)];
+        writer.SetHead(weight, new float[labels]);
+        var version = writer.Write(_folder.Path, new()
+        {
+            Format = TaskManifest.CurrentFormat,
+            Labels = [.. Enumerable.Range(0, labels).Select(i => $"label-{i}")],
+            Inputs = inputs,
+            Backbone = Encoder.Digest,
+            Kept = new Dictionary<string, long>(),
+            Files = new Dictionary<string, string>()
+        });
+        return TaskPack.Open(_folder.At(version), version);
+    }
+
+    public Task<Classification> Classify(string text, params string[] tasks) =>
+        Engine.ClassifyAsync(Request(text, tasks));
+
+    public static ClassificationRequest Request(string text, params string[] tasks) =>
+        new() { Text = text, Tasks = [.. tasks.Select(task => new TaskReference(task))] };
+
+    public void Dispose()
+    {
+        Backend.Open();
+        Engine.Dispose();
+        Encoder.Dispose();
+        Backend.Dispose();
+        _folder.Dispose();
+    }
+}

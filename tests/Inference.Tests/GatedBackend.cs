@@ -1,0 +1,88 @@
+using Serving.Tensors;
+using Serving.Tensors.Cpu;
+
+namespace Serving.Inference.Tests;
+
+/// <summary>A backend that lets forward passes begin only when a test says so, and can make them fail.</summary>
+internal sealed class GatedBackend : TensorBackend
+{
+    private readonly CpuBackend _inner = new(2);
+    private readonly ManualResetEventSlim _open = new(initialState: true);
+    private readonly SemaphoreSlim _began = new(0);
+
+    public override string Description => _inner.Description;
+
+    public override long AllocatedBytes => _inner.AllocatedBytes;
+
+    /// <summary>Tokens of the forward passes so far.</summary>
+    public List<int> Passes { get; } = new(capacity: 4096); // Room, so that the loop allocates nothing on its account.
+
+    /// <summary>A forward pass with this token fails.</summary>
+    public int? PoisonToken { get; set; }
+
+    public void Close() => _open.Reset();
+
+    public void Open() => _open.Set();
+
+    /// <summary>Waits until a forward pass stands before the gate, or has gone through.</summary>
+    public async Task PassBeganAsync() => Assert.True(await _began.WaitAsync(TimeSpan.FromSeconds(30)));
+
+    public override void EmbeddingSum(
+        Tensor tokens, Tensor positions, Tensor types, ReadOnlySpan<TokenIds> ids, Tensor output)
+    {
+        lock (Passes)
+            Passes.Add(ids.Length);
+        _began.Release();
+        Assert.True(_open.Wait(TimeSpan.FromSeconds(60)));
+        foreach (var id in ids)
+        {
+            if (id.Token == PoisonToken)
+                throw new InvalidOperationException("poison");
+        }
+
+        _inner.EmbeddingSum(tokens, positions, types, ids, output);
+    }
+
+    public override Tensor Allocate(int rows, int columns) => _inner.Allocate(rows, columns);
+
+    public override PackedWeight PackWeight(ReadOnlySpan<Tensor> weights, WeightFormat format = WeightFormat.Float32) =>
+        _inner.PackWeight(weights, format);
+
+    public override MaskSet AllocateMasks(ReadOnlySpan<(int OutFeatures, int InFeatures)> shapes) =>
+        _inner.AllocateMasks(shapes);
+
+    public override void Linear(
+        Tensor x,
+        PackedWeight weight,
+        Tensor bias,
+        ReadOnlySpan<RowSegment> segments,
+        Activation activation,
+        Tensor residual,
+        Tensor output) =>
+        _inner.Linear(x, weight, bias, segments, activation, residual, output);
+
+    public override void Project(Tensor x, Tensor weight, Tensor bias, Tensor output) =>
+        _inner.Project(x, weight, bias, output);
+
+    public override void LayerNorm(Tensor x, Tensor gamma, Tensor beta, float epsilon, Tensor output) =>
+        _inner.LayerNorm(x, gamma, beta, epsilon, output);
+
+    public override void Attention(
+        Tensor query,
+        ReadOnlySpan<int> queryOffsets,
+        Tensor key,
+        Tensor value,
+        ReadOnlySpan<int> keyOffsets,
+        int heads,
+        Tensor output) =>
+        _inner.Attention(query, queryOffsets, key, value, keyOffsets, heads, output);
+
+    public override void GatherRows(Tensor x, ReadOnlySpan<int> rows, Tensor output) => _inner.GatherRows(x, rows, output);
+
+    public override void Dispose()
+    {
+        _inner.Dispose();
+        _open.Dispose();
+        _began.Dispose();
+    }
+}
