@@ -1,8 +1,9 @@
 using System.CommandLine;
 using Serving.Bench;
 
-return new RootCommand("Measurements of the product, with random weights.")
+return await new RootCommand("Measurements of the product, with random weights.")
 {
     EncoderBench.Create(),
-    LinearBench.Create()
-}.Parse(args).Invoke();
+    LinearBench.Create(),
+    SwapBench.Create()
+}.Parse(args).InvokeAsync();

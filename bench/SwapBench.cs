@@ -1,0 +1,181 @@
+using System.CommandLine;
+using System.Diagnostics;
+using Serving.Inference;
+using Serving.Models.Bert;
+using Serving.Models.Tasks;
+using Serving.Tensors.Cpu;
+using Serving.Text.Bert;
+
+namespace Serving.Bench;
+
+/// <summary>Loading, activating and unloading tasks while others are served: times, bytes, and what stays behind.</summary>
+internal static class SwapBench
+{
+    public static Command Create()
+    {
+        var shape = new Option<string>("--shape") { DefaultValueFactory = _ => "base", Description = string.Join(", ", Shapes.Names) };
+        var tasks = new Option<int>("--tasks") { DefaultValueFactory = _ => 100, Description = "Resident at the same time." };
+        var firstLayer = new Option<int>("--first-layer") { Description = "Layers below it have no masks." };
+        var cycles = new Option<int>("--cycles") { DefaultValueFactory = _ => 1000, Description = "Loads and unloads for the leak check." };
+        var threads = new Option<int>("--threads") { DefaultValueFactory = _ => Environment.ProcessorCount };
+        var json = CommonOptions.Json();
+        var command = new Command("swap", "Task versions loaded from disk, activated and unloaded.")
+        {
+            shape, tasks, firstLayer, cycles, threads, json
+        };
+        command.SetAction(parsed => RunAsync(
+            parsed.GetValue(shape)!,
+            parsed.GetValue(tasks),
+            parsed.GetValue(firstLayer),
+            parsed.GetValue(cycles),
+            parsed.GetValue(threads),
+            parsed.GetValue(json)));
+        return command;
+    }
+
+    private static async Task RunAsync(string shape, int tasks, int firstLayer, int cycles, int threads, bool asJson)
+    {
+        var config = Shapes.Bert(shape);
+        var folder = Directory.CreateTempSubdirectory("serving-bench-");
+        using var backend = new CpuBackend(threads);
+        using var encoder = BertEncoder.Load(backend, config, new RandomBertWeights());
+        var path = WriteTask(folder.FullName, encoder, firstLayer);
+        using var engine = new ClassificationEngine(backend, encoder, Tokenizer(), new(), TimeProvider.System);
+        var bytesPerTask = Load(engine, path, "served");
+        await ServeAsync(engine, requests: 50);
+
+        // Loading one after another: times, and the ledger against what the system says.
+        var loads = new List<TimeSpan>();
+        var activations = new List<TimeSpan>();
+        var residentBefore = ResidentBytes();
+        var ledgerBefore = engine.Memory.Total;
+        for (var i = 0; i < tasks; i++)
+        {
+            var begin = Stopwatch.GetTimestamp();
+            string version;
+            using (var pack = TaskPack.Open(path, Path.GetFileName(path)))
+                version = engine.LoadTask($"task-{i}", pack);
+            loads.Add(Stopwatch.GetElapsedTime(begin));
+            begin = Stopwatch.GetTimestamp();
+            engine.ActivateTask($"task-{i}", version);
+            activations.Add(Stopwatch.GetElapsedTime(begin));
+        }
+
+        var resident = ResidentBytes() - residentBefore;
+        var ledger = engine.Memory.Total - ledgerBefore;
+        var unloads = new List<TimeSpan>();
+        for (var i = 0; i < tasks; i++)
+        {
+            var begin = Stopwatch.GetTimestamp();
+            await engine.UnloadTaskAsync($"task-{i}", Path.GetFileName(path));
+            unloads.Add(Stopwatch.GetElapsedTime(begin));
+        }
+
+        // Requests alone, and while tasks come and go.
+        var quiet = await ServeAsync(engine, requests: 300);
+        using var stop = new CancellationTokenSource();
+        var swapping = Task.Run(() => SwapAsync(engine, path, int.MaxValue, stop.Token));
+        var busy = await ServeAsync(engine, requests: 300);
+        await stop.CancelAsync();
+        await swapping;
+
+        await SwapAsync(engine, path, Math.Max(1, cycles / 10), CancellationToken.None); // Until all pools have grown.
+        var beforeCycles = ResidentBytes();
+        await SwapAsync(engine, path, cycles, CancellationToken.None);
+        var leaked = ResidentBytes() - beforeCycles;
+        folder.Delete(recursive: true);
+
+        Measurement.Print(
+            asJson,
+            ("bench", "swap"),
+            ("shape", shape),
+            ("backend", backend.Description),
+            ("tasks", tasks),
+            ("first_masked_layer", firstLayer),
+            ("bytes_per_task", bytesPerTask),
+            ("load_ms", Milliseconds(Measurement.Median(loads))),
+            ("load_max_ms", Milliseconds(loads.Max())),
+            ("activate_ms", Milliseconds(Measurement.Median(activations))),
+            ("activate_max_ms", Milliseconds(activations.Max())),
+            ("unload_ms", Milliseconds(Measurement.Median(unloads))),
+            ("ledger_bytes", ledger),
+            ("resident_bytes", resident),
+            ("ledger_to_resident", Math.Round((double)ledger / resident, 4)),
+            ("quiet_p50_ms", Milliseconds(Percentile(quiet, 0.50))),
+            ("quiet_p99_ms", Milliseconds(Percentile(quiet, 0.99))),
+            ("swapping_p50_ms", Milliseconds(Percentile(busy, 0.50))),
+            ("swapping_p99_ms", Milliseconds(Percentile(busy, 0.99))),
+            ("cycles", cycles),
+            ("cycles_leave_bytes", leaked));
+    }
+
+    private static double Milliseconds(TimeSpan time) => Math.Round(time.TotalMilliseconds, 4);
+
+    private static TimeSpan Percentile(List<TimeSpan> times, double fraction) =>
+        times.Order().ElementAt((int)((times.Count - 1) * fraction));
+
+    private static long Load(ClassificationEngine engine, string path, string name)
+    {
+        using var pack = TaskPack.Open(path, Path.GetFileName(path));
+        engine.ActivateTask(name, engine.LoadTask(name, pack));
+        return engine.Memory.Tasks.Single(task => task.Task == name).Bytes;
+    }
+
+    private static async Task SwapAsync(ClassificationEngine engine, string path, int cycles, CancellationToken stop)
+    {
+        for (var i = 0; i < cycles && !stop.IsCancellationRequested; i++)
+        {
+            Load(engine, path, "swapped");
+            await engine.UnloadTaskAsync("swapped", Path.GetFileName(path));
+        }
+    }
+
+    /// <summary>One request after another, of 32 tokens.</summary>
+    private static async Task<List<TimeSpan>> ServeAsync(ClassificationEngine engine, int requests)
+    {
+        var text = string.Join(' ', Enumerable.Repeat("a", 30));
+        var times = new List<TimeSpan>();
+        for (var i = 0; i < requests; i++)
+        {
+            var begin = Stopwatch.GetTimestamp();
+            await engine.ClassifyAsync(new() { Text = text, Tasks = [new("served")] });
+            times.Add(Stopwatch.GetElapsedTime(begin));
+        }
+
+        return times;
+    }
+
+    private static BertTokenizer Tokenizer() => new(new(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"]));
+
+    private static string WriteTask(string parent, BertEncoder encoder, int firstLayer)
+    {
+        var masks = new RandomMasks(seed: 1, firstLayer);
+        masks.Prepare(encoder.Config);
+        var writer = new TaskPackWriter();
+        foreach (var (name, rows, columns) in BertTensors.Maskable(encoder.Config).Where(tensor => masks.HasMask(tensor.Name)))
+            writer.AddMask(name, rows, columns, masks.ReadMask(name).ToArray());
+        writer.SetHead(RandomTensors.NormalValues(2 * encoder.Config.Hidden, seed: 2), [0f, 0f]);
+        var version = writer.Write(parent, new()
+        {
+            Format = TaskManifest.CurrentFormat,
+            Labels = ["negative", "positive"],
+            Inputs = TaskInputs.Text,
+            Backbone = encoder.Digest,
+            Kept = new Dictionary<string, long>(),
+            Files = new Dictionary<string, string>()
+        });
+        return Path.Combine(parent, version);
+    }
+
+    /// <summary>The process's resident memory, garbage not counted.</summary>
+    private static long ResidentBytes()
+    {
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        GC.WaitForPendingFinalizers();
+        const string file = "/proc/self/status";
+        if (!File.Exists(file))
+            return Process.GetCurrentProcess().WorkingSet64;
+        var line = File.ReadLines(file).First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal));
+        return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]) * 1024;
+    }
+}
