@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.MemoryMappedFiles;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 
 namespace Serving.Models.Safetensors;
 
@@ -11,17 +12,21 @@ public sealed unsafe class SafetensorsFile : IDisposable
 
     private readonly MemoryMappedFile _mapping;
     private readonly MemoryMappedViewAccessor _view;
+    private readonly byte* _file;
     private readonly byte* _data;
     private readonly SafetensorsHeader _header;
+    private readonly long _length;
 
     private SafetensorsFile(
-        string path, MemoryMappedFile mapping, MemoryMappedViewAccessor view, byte* data, SafetensorsHeader header)
+        string path, MemoryMappedFile mapping, MemoryMappedViewAccessor view, byte* file, long dataStart, SafetensorsHeader header)
     {
         Path = path;
         _mapping = mapping;
         _view = view;
-        _data = data;
+        _file = file;
+        _data = file + dataStart;
         _header = header;
+        _length = dataStart + header.Entries.Values.Select(entry => entry.End).DefaultIfEmpty().Max();
     }
 
     public string Path { get; }
@@ -46,7 +51,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
             var view = mapping.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
             byte* pointer = null;
             view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
-            return new(path, mapping, view, pointer + view.PointerOffset + dataStart, header);
+            return new(path, mapping, view, pointer + view.PointerOffset, dataStart, header);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -95,6 +100,16 @@ public sealed unsafe class SafetensorsFile : IDisposable
             default:
                 throw new ModelFileException($"{Path}: {entry} is no tensor of floats; F32, F16 or BF16 is needed.");
         }
+    }
+
+    /// <summary>SHA-256 of the whole file, in lower-case hexadecimal.</summary>
+    public string Digest()
+    {
+        const int chunkBytes = 1 << 30; // A span holds no more than 2 GiB.
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        for (var at = 0L; at < _length; at += chunkBytes)
+            hash.AppendData(new ReadOnlySpan<byte>(_file + at, (int)Math.Min(chunkBytes, _length - at)));
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
     /// <summary>A tensor by name.</summary>

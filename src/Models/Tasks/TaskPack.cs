@@ -53,13 +53,13 @@ public sealed class TaskPack : IMaskSource, IDisposable
         }
 
         var manifest = TaskManifest.Parse(manifestPath, json);
-        ThrowUnlessDigest(folder, MaskFile, manifest);
-        ThrowUnlessDigest(folder, HeadFile, manifest);
         var masks = SafetensorsFile.Open(Path.Combine(folder, MaskFile));
         SafetensorsFile? head = null;
         try
         {
             head = SafetensorsFile.Open(Path.Combine(folder, HeadFile));
+            ThrowUnlessDigest(masks, MaskFile, manifest);
+            ThrowUnlessDigest(head, HeadFile, manifest);
             var pack = new TaskPack(folder, version, manifest, masks, head);
             pack.ThrowUnlessMasksAreSound();
             return pack;
@@ -149,26 +149,15 @@ public sealed class TaskPack : IMaskSource, IDisposable
         }
     }
 
-    private static void ThrowUnlessDigest(string folder, string name, TaskManifest manifest)
+    private static void ThrowUnlessDigest(SafetensorsFile file, string name, TaskManifest manifest)
     {
-        var path = Path.Combine(folder, name);
         if (!manifest.Files.TryGetValue(name, out var expected))
-            throw new ModelFileException($"{Path.Combine(folder, ManifestFile)} has no digest of {name}; one is needed.");
-        string digest;
-        try
-        {
-            using var file = File.OpenRead(path);
-            digest = Convert.ToHexStringLower(SHA256.HashData(file));
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new ModelFileException($"{path} can't be read: {exception.Message}", exception);
-        }
-
+            throw new ModelFileException($"{ManifestFile} beside {file.Path} has no digest of it; one is needed.");
+        var digest = file.Digest();
         if (!string.Equals(digest, expected, StringComparison.OrdinalIgnoreCase))
         {
             throw new ModelFileException(
-                $"{path} hashes to {digest}, {ManifestFile} says {expected}: it is damaged. Import the task again.");
+                $"{file.Path} hashes to {digest}, {ManifestFile} says {expected}: it is damaged. Import the task again.");
         }
     }
 

@@ -11,11 +11,15 @@ internal static unsafe partial class PageMemory
 {
     private const int ReadWrite = 3;
     private const int PrivateAnonymous = 0x22;
+    private const int Populate = 0x8000;
     private const int AdviseHugePages = 14;
     private const nuint CacheLine = 64;
 
     /// <summary>Zeroed memory, aligned to a cache line or better.</summary>
-    /// <param name="hugePages">Asks for pages of 2 MiB: fewer address lookups for memory that a product streams through.</param>
+    /// <param name="hugePages">
+    /// Asks for pages of 2 MiB: fewer address lookups for memory that a product streams through. Small pages come all at
+    /// once instead, which is faster than one by one when each is first touched.
+    /// </param>
     public static void* Allocate(nuint bytes, bool hugePages)
     {
         if (!OperatingSystem.IsLinux())
@@ -25,7 +29,7 @@ internal static unsafe partial class PageMemory
             return block;
         }
 
-        var pages = Map(null, bytes, ReadWrite, PrivateAnonymous, -1, 0);
+        var pages = Map(null, bytes, ReadWrite, hugePages ? PrivateAnonymous : PrivateAnonymous | Populate, -1, 0);
         if ((nint)pages == -1)
             throw new DeviceMemoryException($"The system has no {bytes} bytes left for tensors; unload something or use smaller batches.");
         if (hugePages)

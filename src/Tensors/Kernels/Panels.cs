@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
 namespace Serving.Tensors.Kernels;
 
 /// <summary>The layout of packed weights and masks: panels of 32 output features, panel[out / 32][in][32].</summary>
@@ -48,7 +51,10 @@ internal static unsafe class Panels
             var count = Math.Min(Width - lane, rows - row);
             var words = panels + ((nint)((firstRow + row) / Width) * inFeatures);
             var lanes = Ones(count) << lane;
-            for (var k = 0; k < inFeatures; k += Width)
+            var done = count == Width && inFeatures % 8 == 0
+                ? PackWholePanel(bits[(row * (inFeatures / 8))..], inFeatures, words)
+                : 0;
+            for (var k = done; k < inFeatures; k += Width)
             {
                 new Span<uint>(block, Width).Clear();
                 var columns = Math.Min(Width, inFeatures - k);
@@ -86,6 +92,37 @@ internal static unsafe class Panels
 
             row += count;
         }
+    }
+
+    /// <summary>Packs 32 rows, 64 columns at a time: bytes into columns, then a bit of 32 bytes into one word.</summary>
+    /// <returns>How many columns are done.</returns>
+    private static int PackWholePanel(ReadOnlySpan<byte> bits, int inFeatures, uint* words)
+    {
+        const int columns = 64;
+        var bytes = stackalloc byte[columns / 8 * Width];
+        var rowBytes = inFeatures / 8;
+        var done = 0;
+        for (; done <= inFeatures - columns; done += columns)
+        {
+            for (var row = 0; row < Width; row++)
+            {
+                var value = MemoryMarshal.Read<ulong>(bits[((row * rowBytes) + (done / 8))..]);
+                for (var i = 0; i < columns / 8; i++)
+                    bytes[(i * Width) + row] = (byte)(value >> (8 * i));
+            }
+
+            for (var i = 0; i < columns / 8; i++)
+            {
+                var column = Vector256.Load(bytes + (i * Width));
+                for (var bit = 7; bit >= 0; bit--)
+                {
+                    words[done + (8 * i) + bit] = column.ExtractMostSignificantBits();
+                    column += column; // The next lower bit of each byte moves to the top.
+                }
+            }
+        }
+
+        return done;
     }
 
     private static uint Ones(int count) => count == Width ? uint.MaxValue : (1u << count) - 1;
