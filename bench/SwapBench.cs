@@ -41,7 +41,7 @@ internal static class SwapBench
         using var encoder = BertEncoder.Load(backend, config, new RandomBertWeights());
         var path = WriteTask(folder.FullName, encoder, firstLayer);
         using var engine = new ClassificationEngine(backend, encoder, Tokenizer(), new(), TimeProvider.System);
-        var bytesPerTask = Load(engine, path, "served");
+        var bytesPerTask = await LoadAsync(engine, path, "served");
         await ServeAsync(engine, requests: 50);
 
         // Twice: the first time into memory that the process never had, the second into what the first gave back.
@@ -94,9 +94,7 @@ internal static class SwapBench
         for (var i = 0; i < tasks; i++)
         {
             var begin = Stopwatch.GetTimestamp();
-            string version;
-            using (var pack = TaskPack.Open(path, Path.GetFileName(path)))
-                version = engine.LoadTask($"task-{i}", pack);
+            var version = await engine.LoadTaskAsync($"task-{i}", path, Path.GetFileName(path));
             fill.Loads.Add(Stopwatch.GetElapsedTime(begin));
             begin = Stopwatch.GetTimestamp();
             engine.ActivateTask($"task-{i}", version);
@@ -120,10 +118,9 @@ internal static class SwapBench
     private static TimeSpan Percentile(List<TimeSpan> times, double fraction) =>
         times.Order().ElementAt((int)((times.Count - 1) * fraction));
 
-    private static long Load(ClassificationEngine engine, string path, string name)
+    private static async Task<long> LoadAsync(ClassificationEngine engine, string path, string name)
     {
-        using var pack = TaskPack.Open(path, Path.GetFileName(path));
-        engine.ActivateTask(name, engine.LoadTask(name, pack));
+        engine.ActivateTask(name, await engine.LoadTaskAsync(name, path, Path.GetFileName(path)));
         return engine.Memory.Tasks.Single(task => task.Task == name).Bytes;
     }
 
@@ -131,7 +128,7 @@ internal static class SwapBench
     {
         for (var i = 0; i < cycles && !stop.IsCancellationRequested; i++)
         {
-            Load(engine, path, "swapped");
+            await LoadAsync(engine, path, "swapped");
             await engine.UnloadTaskAsync("swapped", Path.GetFileName(path));
         }
     }

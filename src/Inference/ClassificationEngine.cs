@@ -2,6 +2,7 @@ using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Models.Tasks;
 using Serving.Tensors;
+using Serving.Tensors.Threading;
 using Serving.Text;
 using Serving.Text.Bert;
 
@@ -78,10 +79,21 @@ public sealed class ClassificationEngine : IDisposable
     /// <summary>What the engine holds on the device.</summary>
     public EngineMemory Memory => new(_encoder.Bytes, _runner.Bytes, _registry.Memory());
 
-    /// <summary>Copies a task version into memory, without making requests wait. It gets no requests by name yet.</summary>
+    /// <summary>Checks a task version and copies it into memory, on a thread of low priority: requests go on meanwhile.</summary>
+    /// <param name="name">The task's name; it gets no requests for this version until that is activated.</param>
+    /// <param name="folder">See <see cref="TaskPack"/>.</param>
+    /// <param name="expectedVersion">What the contents must hash to; null takes any.</param>
     /// <returns>The version.</returns>
-    /// <exception cref="ModelFileException">It is not for this engine's encoder; nothing has changed.</exception>
-    public string LoadTask(string name, TaskPack pack) => _registry.Load(name, pack);
+    /// <exception cref="ModelFileException">It is damaged, or not for this engine's encoder; nothing has changed.</exception>
+    public Task<string> LoadTaskAsync(string name, string folder, string? expectedVersion = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        return BackgroundWork.RunAsync(() =>
+        {
+            using var pack = TaskPack.Open(folder, expectedVersion);
+            return _registry.Load(name, pack);
+        });
+    }
 
     /// <summary>Makes a loaded version the one that requests without a version get, from the next request on.</summary>
     /// <exception cref="UnknownTaskException">It is not loaded.</exception>

@@ -2,7 +2,7 @@ namespace Serving.Inference;
 
 /// <summary>Units that wait: the highest priority first, then the task that was served least, then the earliest deadline.</summary>
 /// <remarks>
-/// Tasks share by tokens, as in start-time fair queueing (Goyal et al. 1996, sec. 2): each has a virtual time that advances
+/// Tasks share by tokens, as in start-time fair queuing (Goyal, Vin and Cheng 1996): each has a virtual time that advances
 /// by the tokens it was served, and one that begins to wait starts no earlier than the queue's own. Not thread-safe.
 /// </remarks>
 internal sealed class FairQueue

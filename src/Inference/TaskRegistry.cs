@@ -18,7 +18,6 @@ internal sealed class TaskRegistry(TensorBackend backend, BertEncoder encoder) :
     /// <exception cref="ModelFileException">It is not for this encoder.</exception>
     public string Load(string name, TaskPack pack)
     {
-        ArgumentException.ThrowIfNullOrEmpty(name);
         if (Snapshot.Loaded.ContainsKey((name, pack.Version)))
             return pack.Version;
         var task = new ResidentTask(name, BertTask.Load(backend, encoder, pack));

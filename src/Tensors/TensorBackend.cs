@@ -66,7 +66,7 @@ public abstract class TensorBackend : IDisposable
     /// <param name="output">[rows, outFeatures]</param>
     public abstract void Project(Tensor x, Tensor weight, Tensor bias, Tensor output);
 
-    /// <summary>Layer normalization of each row (Ba et al. 2016, eq. 4), in place or not.</summary>
+    /// <summary>Layer normalization of each row (Ba et al. 2016, sec. 3), in place or not.</summary>
     /// <param name="x">[rows, features]</param>
     /// <param name="gamma">[1, features]</param>
     /// <param name="beta">[1, features]</param>

@@ -1,3 +1,4 @@
+using Serving.Models;
 using Serving.Models.Tasks;
 using Serving.Text;
 using Serving.Text.Bert;
@@ -279,10 +280,10 @@ public sealed class ClassificationEngineTests
     public async Task LoadAndUnload_TenThousandTimes_LeavesNothing()
     {
         using var fixture = new EngineFixture();
-        using var pack = fixture.WriteTask(seed: 1);
+        var folder = fixture.WriteTask(seed: 1);
         async Task CycleAsync()
         {
-            var version = fixture.Engine.LoadTask("t", pack);
+            var version = await fixture.Engine.LoadTaskAsync("t", folder);
             fixture.Engine.ActivateTask("t", version);
             await fixture.Engine.UnloadTaskAsync("t", version);
         }
@@ -295,6 +296,25 @@ public sealed class ClassificationEngineTests
 
         Assert.Equal(device, fixture.Backend.AllocatedBytes);
         Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - managed, long.MinValue, 1 << 20);
+    }
+
+    [Fact]
+    public async Task Load_DamagedTask_ChangesNothing()
+    {
+        using var fixture = new EngineFixture();
+        var version = fixture.AddTask("t", seed: 1);
+        var before = fixture.Backend.AllocatedBytes;
+        var folder = fixture.WriteTask(seed: 2);
+        var path = Path.Combine(folder, TaskPack.MaskFile);
+        var bytes = await File.ReadAllBytesAsync(path);
+        bytes[^5] ^= 4;
+        await File.WriteAllBytesAsync(path, bytes);
+
+        await Assert.ThrowsAsync<ModelFileException>(() => fixture.Engine.LoadTaskAsync("t", folder));
+
+        Assert.Equal(before, fixture.Backend.AllocatedBytes);
+        Assert.Equal(version, (await fixture.Classify("a", "t")).Scores[0].Version);
+        Assert.Single(fixture.Engine.Memory.Tasks);
     }
 
     [Fact]

@@ -30,13 +30,14 @@ internal sealed class EngineFixture : IDisposable
     public string AddTask(
         string name, int seed, int labels = 2, TaskInputs inputs = TaskInputs.Text, float headScale = 1f, int firstLayer = 1)
     {
-        using var pack = WriteTask(seed, labels, inputs, headScale, firstLayer);
-        var version = Engine.LoadTask(name, pack);
+        var folder = WriteTask(seed, labels, inputs, headScale, firstLayer);
+        var version = Engine.LoadTaskAsync(name, folder, Path.GetFileName(folder)).GetAwaiter().GetResult();
         Engine.ActivateTask(name, version);
         return version;
     }
 
-    public TaskPack WriteTask(
+    /// <returns>The version's folder.</returns>
+    public string WriteTask(
         int seed, int labels = 2, TaskInputs inputs = TaskInputs.Text, float headScale = 1f, int firstLayer = 1)
     {
         var random = new Random(seed);
@@ -61,7 +62,7 @@ internal sealed class EngineFixture : IDisposable
             Kept = new Dictionary<string, long>(),
             Files = new Dictionary<string, string>()
         });
-        return TaskPack.Open(_folder.At(version), version);
+        return _folder.At(version);
     }
 
     public Task<Classification> Classify(string text, params string[] tasks) =>

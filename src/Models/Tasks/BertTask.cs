@@ -36,12 +36,25 @@ public sealed class BertTask : IDisposable
     {
         pack.ThrowUnlessFor(encoder);
         var (weight, bias) = pack.ReadHead(encoder.Config.Hidden);
-        var masks = BertMasks.Load(backend, encoder.Config, pack);
-        var weightTensor = backend.Allocate(bias.Length, encoder.Config.Hidden);
-        var biasTensor = backend.Allocate(1, bias.Length);
-        weightTensor.CopyFrom(weight);
-        biasTensor.CopyFrom(bias);
-        return new(pack.Version, pack.Manifest, masks, weightTensor, biasTensor);
+        var owned = new Stack<IDisposable>();
+        try
+        {
+            var masks = BertMasks.Load(backend, encoder.Config, pack);
+            owned.Push(masks);
+            var weightTensor = backend.Allocate(bias.Length, encoder.Config.Hidden);
+            owned.Push(weightTensor);
+            var biasTensor = backend.Allocate(1, bias.Length);
+            owned.Push(biasTensor);
+            weightTensor.CopyFrom(weight);
+            biasTensor.CopyFrom(bias);
+            return new(pack.Version, pack.Manifest, masks, weightTensor, biasTensor);
+        }
+        catch
+        {
+            foreach (var part in owned)
+                part.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The head: logits of pooled vectors.</summary>

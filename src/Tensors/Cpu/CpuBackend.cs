@@ -313,13 +313,15 @@ public sealed unsafe class CpuBackend : TensorBackend
         for (var s = 0; s < segmentCount; s++)
         {
             var (first, end) = (segments[s].FirstRow, segments[s].EndRow);
-            if (end - starts[blocks] > LinearBlocking.Rows && first > starts[blocks])
+            if (end - starts[blocks] <= LinearBlocking.Rows)
+                continue;
+            if (first > starts[blocks])
                 starts[++blocks] = first;
-            while (end - starts[blocks] > LinearBlocking.Rows)
-            {
-                starts[blocks + 1] = starts[blocks] + LinearBlocking.Rows;
-                blocks++;
-            }
+
+            // A segment of more rows than a block is cut into equal parts.
+            var parts = (end - first + LinearBlocking.Rows - 1) / LinearBlocking.Rows;
+            for (var part = 1; part < parts; part++)
+                starts[++blocks] = first + (int)((long)(end - first) * part / parts);
         }
 
         starts[++blocks] = segments[segmentCount - 1].EndRow;

@@ -230,6 +230,6 @@ internal static class LinearBlocking
     /// <summary>Up to so many rows, a product waits for its weights: the next ones are fetched ahead.</summary>
     public const int MaxRowsToPrefetch = 64;
 
-    /// <summary>Rows of a block, nine of the highest tiles: 378 KiB of x at a time, which stay there too.</summary>
-    public const int Rows = 126;
+    /// <summary>Rows of a block, ten of the highest tiles: 420 KiB of x at a time, which stay there too.</summary>
+    public const int Rows = 140;
 }
