@@ -56,7 +56,7 @@ internal static class SwapBench
         await stop.CancelAsync();
         await swapping;
 
-        await SwapAsync(engine, path, Math.Max(1, cycles / 10), CancellationToken.None); // Until all pools have grown.
+        await SwapAsync(engine, path, Math.Max(1, cycles / 2), CancellationToken.None); // Until heap and pools have grown.
         var beforeCycles = ResidentBytes();
         await SwapAsync(engine, path, cycles, CancellationToken.None);
         var leaked = ResidentBytes() - beforeCycles;

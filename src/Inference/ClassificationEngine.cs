@@ -21,6 +21,7 @@ public sealed class ClassificationEngine : IDisposable
     private readonly TimeProvider _time;
     private readonly TaskRegistry _registry;
     private readonly BatchRunner _runner;
+    private readonly BackgroundWorker _loader = new();
     private readonly Thread _loop;
 
     // Guards what follows; pulsed when a unit comes or the engine stops.
@@ -88,7 +89,7 @@ public sealed class ClassificationEngine : IDisposable
     public Task<string> LoadTaskAsync(string name, string folder, string? expectedVersion = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
-        return BackgroundWork.RunAsync(() =>
+        return _loader.RunAsync(() =>
         {
             using var pack = TaskPack.Open(folder, expectedVersion);
             return _registry.Load(name, pack);
@@ -151,6 +152,7 @@ public sealed class ClassificationEngine : IDisposable
             Monitor.PulseAll(_gate);
         }
 
+        _loader.Dispose();
         _loop.Join();
         while (_queue.TryPeek(out var unit))
         {

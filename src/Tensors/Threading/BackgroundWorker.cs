@@ -1,0 +1,83 @@
+using System.Runtime.InteropServices;
+
+namespace Serving.Tensors.Threading;
+
+/// <summary>A thread for work that must take no time from what is computed for somebody who waits: one piece at a time.</summary>
+public sealed partial class BackgroundWorker : IDisposable
+{
+    // A tenth of the weight of a normal thread: it gets idle time, and little else.
+    private const int Niceness = 10;
+
+    private const int ThisThread = 0;
+
+    private readonly Queue<Action> _work = new();
+    private readonly Thread _thread;
+    private bool _isStopping;
+
+    /// <summary>Starts the thread, which the operating system schedules after others where it can.</summary>
+    public BackgroundWorker()
+    {
+        _thread = new Thread(Loop) { IsBackground = true, Name = "background" };
+        _thread.Start();
+    }
+
+    /// <summary>Runs work behind what waits already.</summary>
+    /// <exception cref="ObjectDisposedException">The worker has stopped.</exception>
+    public Task<T> RunAsync<T>(Func<T> work)
+    {
+        var result = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_work)
+        {
+            ObjectDisposedException.ThrowIf(_isStopping, this);
+            _work.Enqueue(() =>
+            {
+                try
+                {
+                    result.SetResult(work());
+                }
+                catch (Exception exception)
+                {
+                    result.SetException(exception);
+                }
+            });
+            Monitor.Pulse(_work);
+        }
+
+        return result.Task;
+    }
+
+    /// <summary>Finishes what waits, then stops.</summary>
+    public void Dispose()
+    {
+        lock (_work)
+        {
+            _isStopping = true;
+            Monitor.Pulse(_work);
+        }
+
+        _thread.Join();
+    }
+
+    private void Loop()
+    {
+        if (OperatingSystem.IsLinux())
+            _ = SetPriority(which: 0, ThisThread, Niceness); // Linux: of the thread. A hint; it may fail.
+        else
+            Thread.CurrentThread.Priority = ThreadPriority.Lowest;
+        while (TryTake(out var work))
+            work();
+    }
+
+    private bool TryTake(out Action work)
+    {
+        lock (_work)
+        {
+            while (_work.Count == 0 && !_isStopping)
+                Monitor.Wait(_work);
+            return _work.TryDequeue(out work!);
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "setpriority")]
+    private static partial int SetPriority(int which, int who, int niceness);
+}
