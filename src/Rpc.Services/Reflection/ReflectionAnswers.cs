@@ -53,7 +53,7 @@ internal sealed class ReflectionAnswers(DescriptorIndex index)
 
         response.FileDescriptorResponse = new FileDescriptorResponse
         {
-            FileDescriptorProto = { DescriptorIndex.WithImports((FileDescriptor)file).Select(next => next.SerializedData) }
+            FileDescriptorProto = { DescriptorIndex.WithImports(file).Select(next => next.SerializedData) }
         };
     }
 
