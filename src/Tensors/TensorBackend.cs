@@ -30,6 +30,11 @@ public abstract class TensorBackend : IDisposable
     /// <summary>Bytes of device memory that tensors, weights and masks hold now.</summary>
     public abstract long AllocatedBytes { get; }
 
+    /// <summary>Gives the system back what is freed and only kept for later.</summary>
+    public virtual void Trim()
+    {
+    }
+
     /// <summary>A tensor of zeros. Its owner disposes it.</summary>
     public abstract Tensor Allocate(int rows, int columns);
 

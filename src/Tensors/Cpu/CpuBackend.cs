@@ -39,6 +39,8 @@ public sealed unsafe class CpuBackend : TensorBackend
 
     public override long AllocatedBytes => _pool.BytesInUse;
 
+    public override void Trim() => PageMemory.Trim();
+
     /// <summary>Runs multiply-adds on registers on every thread: the peak that products are measured against.</summary>
     /// <returns>Floating-point operations done.</returns>
     public long RunMultiplyAdds(int repeats)

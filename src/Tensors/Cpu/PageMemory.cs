@@ -45,6 +45,24 @@ internal static unsafe partial class PageMemory
             NativeMemory.AlignedFree(memory);
     }
 
+    /// <summary>Gives the system what the C library's allocator keeps of freed blocks, the runtime's own among them.</summary>
+    public static void Trim()
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        try
+        {
+            _ = TrimHeap(0);
+        }
+        catch (EntryPointNotFoundException)
+        {
+            // Another C library than glibc, which keeps nothing for long.
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "malloc_trim")]
+    private static partial int TrimHeap(nint keptBytes);
+
     [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
     private static partial void* Map(void* address, nuint length, int protection, int flags, int file, nint offset);
 
