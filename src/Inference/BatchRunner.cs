@@ -95,6 +95,8 @@ internal sealed class BatchRunner : IDisposable
         {
             var scores = branches[i].Request.Scores[branches[i].TaskIndex];
             logits.Slice(i, 1).CopyTo(scores.Logits);
+            if (scores.Pooled is { } vector)
+                pooled.Slice(first + i, 1).CopyTo(vector);
             if (AreFinite(scores.Logits))
                 Softmax(scores.Logits, scores.Probabilities);
             else

@@ -18,6 +18,9 @@ public sealed record ClassificationRequest
 
     public Truncation Truncation { get; init; } = Truncation.Error;
 
+    /// <summary>Whether the answer has the vectors that the tasks' heads see.</summary>
+    public bool WantsPooled { get; init; }
+
     /// <summary>Higher goes first.</summary>
     public int Priority { get; init; }
 
@@ -34,6 +37,9 @@ public sealed record ClassificationRequest
 public sealed record TaskScores(
     string Task, string Version, IReadOnlyList<string> Labels, float[] Logits, float[] Probabilities)
 {
+    /// <summary>BERT's pooled output under the task's mask, [hidden]; null unless it was asked for.</summary>
+    public float[]? Pooled { get; init; }
+
     /// <summary>The label with the largest logit; of equals, the first.</summary>
     public string Label => Labels[Logits.AsSpan().IndexOf(Logits.Max())];
 }

@@ -15,6 +15,11 @@ namespace Serving.Inference;
 /// </remarks>
 public sealed class ClassificationEngine : IDisposable
 {
+    private const int MostOfFreeRoom = 4; // One task alone fills four fifths of the queue, two four ninths each.
+    private static readonly TimeSpan ShortestRetry = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
+
+    private readonly TensorBackend _backend;
     private readonly BertEncoder _encoder;
     private readonly BertTokenizer _tokenizer;
     private readonly EngineOptions _options;
@@ -24,12 +29,17 @@ public sealed class ClassificationEngine : IDisposable
     private readonly BackgroundWorker _loader = new();
     private readonly Thread _loop;
 
+    private readonly EngineMetrics _metrics;
+    private readonly TaskCompletionSource _loopEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     // Guards what follows; pulsed when a unit comes or the engine stops.
     private readonly object _gate = new();
     private readonly FairQueue _queue = new();
     private int _queuedRequests;
     private int _queuedTokens;
+    private double _tokensPerSecond;
     private long _admitted;
+    private bool _isDraining;
     private bool _isStopping;
 
     // The loop's own.
@@ -51,12 +61,14 @@ public sealed class ClassificationEngine : IDisposable
                 + "vocabulary that belongs to the model.");
         }
 
+        _backend = backend;
         _encoder = encoder;
         _tokenizer = tokenizer;
         _options = options;
         _time = time;
         _registry = new(backend, encoder);
         _runner = new(backend, encoder, options);
+        _metrics = new(this, options.Model);
         _loop = new Thread(Loop) { IsBackground = true, Name = "classification" };
         _loop.Start();
     }
@@ -74,6 +86,16 @@ public sealed class ClassificationEngine : IDisposable
         {
             lock (_gate)
                 return _queuedRequests;
+        }
+    }
+
+    /// <summary>Tokens that wait, counted over branches.</summary>
+    public int QueuedTokens
+    {
+        get
+        {
+            lock (_gate)
+                return _queuedTokens;
         }
     }
 
@@ -108,6 +130,7 @@ public sealed class ClassificationEngine : IDisposable
         var freed = await _registry.UnloadAsync(name, version);
         lock (_gate)
             _queue.Forget(name);
+        _backend.Trim();
         return freed;
     }
 
@@ -123,13 +146,14 @@ public sealed class ClassificationEngine : IDisposable
         cancellationToken.ThrowIfCancellationRequested();
         if (request.Tasks.Count == 0)
             throw new TaskInputException("The request names no task; at least one is needed.");
+        ThrowIfFull(); // Before the text is looked at: turning a request away should cost little.
         var tasks = _registry.Use(request.Tasks);
         try
         {
             foreach (var task in tasks)
                 ThrowUnlessReads(task, request);
-            var sequence = _tokenizer.Encode(request.Text, request.Pair, _encoder.Config.MaxPositions, request.Truncation);
-            var pending = new PendingRequest(request, sequence, tasks, _time, Interlocked.Increment(ref _admitted));
+            var pending = new PendingRequest(
+                request, Tokenize(request), tasks, _encoder.Config.Hidden, _time, Interlocked.Increment(ref _admitted));
             Admit(pending, cancellationToken);
             return pending.Answer;
         }
@@ -139,6 +163,18 @@ public sealed class ClassificationEngine : IDisposable
                 task.Release();
             throw;
         }
+    }
+
+    /// <summary>Takes no new requests; completes when those that were admitted are answered.</summary>
+    public Task DrainAsync()
+    {
+        lock (_gate)
+        {
+            _isDraining = true;
+            Monitor.PulseAll(_gate);
+        }
+
+        return _loopEnded.Task;
     }
 
     /// <summary>Stops after the batch that is running; what waits fails. Frees the tasks and the intermediate results.</summary>
@@ -158,11 +194,18 @@ public sealed class ClassificationEngine : IDisposable
         {
             _queue.Dequeue();
             unit.Request.Fail(new ObjectDisposedException(nameof(ClassificationEngine)));
-            unit.Request.FinishUnit(TimeSpan.Zero);
+            unit.Request.FinishUnits(1, TimeSpan.Zero);
         }
 
+        _metrics.Dispose();
         _registry.Dispose();
         _runner.Dispose();
+    }
+
+    private TokenSequence Tokenize(ClassificationRequest request)
+    {
+        using var span = EngineTracing.Source.StartActivity("tokenize");
+        return _tokenizer.Encode(request.Text, request.Pair, _encoder.Config.MaxPositions, request.Truncation);
     }
 
     private static void ThrowUnlessReads(ResidentTask task, ClassificationRequest request)
@@ -187,26 +230,89 @@ public sealed class ClassificationEngine : IDisposable
         // As many tasks at a time as fit into a batch.
         var length = request.Sequence.Tokens.Count;
         var tasksPerUnit = Math.Min(_options.MaxBatchBranches, _options.MaxBatchTokens / length);
+        request.Begin(this, (request.Tasks.Length + tasksPerUnit - 1) / tasksPerUnit, cancellationToken);
+        try
+        {
+            lock (_gate)
+            {
+                ThrowIfClosed();
+                if (request.IsOver)
+                    throw new OperationCanceledException(cancellationToken);
+                if (!HasRoom(request.Tasks[0].Name, tokens))
+                    throw QueueFull();
+                _queuedRequests++;
+                _queuedTokens += tokens;
+                for (var first = 0; first < request.Tasks.Length; first += tasksPerUnit)
+                {
+                    var count = Math.Min(tasksPerUnit, request.Tasks.Length - first);
+                    _queue.Enqueue(request.Tasks[first].Name, new(request, first, count));
+                }
+
+                Monitor.Pulse(_gate);
+            }
+        }
+        catch
+        {
+            request.Withdraw();
+            throw;
+        }
+    }
+
+    private void ThrowIfFull()
+    {
         lock (_gate)
         {
-            ObjectDisposedException.ThrowIf(_isStopping, this);
-            if (_queuedRequests >= _options.MaxQueuedRequests || _queuedTokens + tokens > _options.MaxQueuedTokens)
-            {
-                throw new QueueFullException(
-                    $"The queue is full ({_queuedRequests} requests, {_queuedTokens} tokens); retry later.");
-            }
-
-            _queuedRequests++;
-            _queuedTokens += tokens;
-            request.Begin((request.Tasks.Length + tasksPerUnit - 1) / tasksPerUnit, cancellationToken);
-            for (var first = 0; first < request.Tasks.Length; first += tasksPerUnit)
-            {
-                var count = Math.Min(tasksPerUnit, request.Tasks.Length - first);
-                _queue.Enqueue(request.Tasks[first].Name, new(request, first, count));
-            }
-
-            Monitor.Pulse(_gate);
+            ThrowIfClosed();
+            if (_queuedRequests >= _options.MaxQueuedRequests || _queuedTokens >= _options.MaxQueuedTokens)
+                throw QueueFull();
         }
+    }
+
+    private void ThrowIfClosed()
+    {
+        ObjectDisposedException.ThrowIf(_isStopping, this);
+        if (_isDraining)
+            throw new EngineClosedException("The model is being unloaded or the server is stopping; retry on another server.");
+    }
+
+    /// <summary>Whether a task may put more tokens into the queue.</summary>
+    /// <remarks>
+    /// A task may take so much of the queue that a share of it always stays free for others: its part must be below a
+    /// multiple of the room that is left (dynamic thresholds, Choudhury and Hahne 1998). However greedy one task is, others
+    /// find room.
+    /// </remarks>
+    private bool HasRoom(string task, int tokens)
+    {
+        var (ownRequests, ownTokens) = _queue.Waiting(task);
+        return _queuedRequests < _options.MaxQueuedRequests
+            && _queuedTokens + tokens <= _options.MaxQueuedTokens
+            && ownRequests < MostOfFreeRoom * (_options.MaxQueuedRequests - _queuedRequests)
+            && ownTokens < MostOfFreeRoom * (_options.MaxQueuedTokens - _queuedTokens);
+    }
+
+    private QueueFullException QueueFull()
+    {
+        _metrics.Rejected("queue_full");
+        var wait = _tokensPerSecond > 0 ? TimeSpan.FromSeconds(_queuedTokens / _tokensPerSecond) : ShortestRetry;
+        return new(
+            $"The queue is full ({_queuedRequests} requests, {_queuedTokens} tokens); retry later.",
+            TimeSpan.FromTicks(Math.Clamp(wait.Ticks, ShortestRetry.Ticks, LongestRetry.Ticks)));
+    }
+
+    /// <summary>Takes a request that nobody waits for any more out of the queue.</summary>
+    internal void Abandon(PendingRequest request)
+    {
+        var removed = 0;
+        lock (_gate)
+        {
+            removed = _queue.Remove(request, out var tokens);
+            _queuedTokens -= tokens;
+            if (removed > 0)
+                _queuedRequests--;
+        }
+
+        _metrics.Cancelled(hasStarted: removed == 0);
+        request.FinishUnits(removed, TimeSpan.Zero);
     }
 
     private void Loop()
@@ -216,12 +322,32 @@ public sealed class ClassificationEngine : IDisposable
             if (_batch.Count == 0)
                 continue;
             var begin = _time.GetTimestamp();
-            RunBatch();
+            using (EngineTracing.StartBatch(_batch))
+                RunBatch();
             var computed = _time.GetElapsedTime(begin);
+            _metrics.BatchDone(_batch, computed);
+            EngineTracing.EndForward(_batch, computed);
             Interlocked.Exchange(ref _allocatedBytes, GC.GetAllocatedBytesForCurrentThread());
             Interlocked.Increment(ref _batches);
             foreach (var unit in _batch)
-                unit.Request.FinishUnit(computed);
+                unit.Request.FinishUnits(1, computed);
+            NoteSpeed(computed);
+        }
+
+        _loopEnded.SetResult();
+    }
+
+    private void NoteSpeed(TimeSpan computed)
+    {
+        if (computed <= TimeSpan.Zero)
+            return;
+        var tokens = 0;
+        foreach (var unit in _batch)
+            tokens += unit.Tokens;
+        lock (_gate)
+        {
+            var speed = tokens / computed.TotalSeconds;
+            _tokensPerSecond = _tokensPerSecond > 0 ? (0.8 * _tokensPerSecond) + (0.2 * speed) : speed;
         }
     }
 
@@ -266,9 +392,9 @@ public sealed class ClassificationEngine : IDisposable
         _batch.Clear();
         lock (_gate)
         {
-            while (_queue.Count == 0 && !_isStopping)
+            while (_queue.Count == 0 && !_isStopping && !_isDraining)
                 Monitor.Wait(_gate);
-            if (_isStopping)
+            if (_isStopping || _queue.Count == 0)
                 return false;
             var now = _time.GetUtcNow();
             var tokens = 0;
@@ -278,6 +404,7 @@ public sealed class ClassificationEngine : IDisposable
                 var request = unit.Request;
                 if (!request.IsOver && request.Deadline <= now)
                 {
+                    _metrics.Rejected("deadline");
                     request.Fail(new DeadlinePassedException(
                         $"The deadline {request.Deadline:O} passed while the request waited; allow more time or retry later."));
                 }
@@ -289,7 +416,7 @@ public sealed class ClassificationEngine : IDisposable
                 Dequeue(unit);
                 if (!runs)
                 {
-                    request.FinishUnit(TimeSpan.Zero);
+                    request.FinishUnits(1, TimeSpan.Zero);
                     continue;
                 }
 
@@ -307,7 +434,7 @@ public sealed class ClassificationEngine : IDisposable
     {
         _queue.Dequeue();
         _queuedTokens -= unit.Tokens;
-        if (unit.FirstTask + unit.TaskCount == unit.Request.Tasks.Length)
+        if (unit.Request.LeavesQueue())
             _queuedRequests--;
     }
 }

@@ -7,7 +7,14 @@ public sealed class UnknownTaskException(string message) : Exception(message);
 public sealed class TaskInputException(string message) : Exception(message);
 
 /// <summary>Too much is waiting; the request was not admitted and may be tried again.</summary>
-public sealed class QueueFullException(string message) : Exception(message);
+/// <param name="retryAfter">How long what waits now will take.</param>
+public sealed class QueueFullException(string message, TimeSpan retryAfter) : Exception(message)
+{
+    public TimeSpan RetryAfter { get; } = retryAfter;
+}
+
+/// <summary>The engine is finishing what was admitted and takes nothing new.</summary>
+public sealed class EngineClosedException(string message) : Exception(message);
 
 /// <summary>A request's deadline passed while it waited; it cost no forward pass.</summary>
 public sealed class DeadlinePassedException(string message) : Exception(message);

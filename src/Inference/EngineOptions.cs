@@ -3,6 +3,9 @@ namespace Serving.Inference;
 /// <summary>Limits of a classification engine.</summary>
 public sealed record EngineOptions
 {
+    /// <summary>The model's name, by which metrics tell engines apart.</summary>
+    public string Model { get; init; } = "";
+
     /// <summary>The most tokens of a batch, counted over its branches. Also bounds the memory of intermediate results.</summary>
     public int MaxBatchTokens { get; init; } = 4096;
 

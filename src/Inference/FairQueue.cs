@@ -26,7 +26,30 @@ internal sealed class FairQueue
 
         var request = unit.Request;
         flow.Units.Enqueue(unit, (-request.Priority, request.Deadline, request.Order));
+        flow.Tokens += unit.Tokens;
         Count++;
+    }
+
+    /// <summary>What of a task waits.</summary>
+    public (int Units, int Tokens) Waiting(string task) =>
+        _flows.TryGetValue(task, out var flow) ? (flow.Units.Count, flow.Tokens) : (0, 0);
+
+    /// <summary>Takes out whatever of a request waits.</summary>
+    /// <returns>How many units that were.</returns>
+    public int Remove(PendingRequest request, out int tokens)
+    {
+        var removed = 0;
+        tokens = 0;
+        for (var i = _waiting.Count - 1; i >= 0; i--)
+        {
+            var flow = _waiting[i];
+            removed += flow.Remove(request, ref tokens);
+            if (flow.Units.Count == 0)
+                RemoveWaiting(i);
+        }
+
+        Count -= removed;
+        return removed;
     }
 
     /// <summary>The unit that is next; it stays in the queue.</summary>
@@ -45,14 +68,13 @@ internal sealed class FairQueue
         var index = NextFlow();
         var flow = _waiting[index];
         var unit = flow.Units.Dequeue();
+        flow.Tokens -= unit.Tokens;
         Count--;
         _virtualTime = Math.Max(_virtualTime, flow.VirtualTime);
         if (!unit.Request.IsOver)
             flow.VirtualTime += unit.Tokens;
-        if (flow.Units.Count != 0)
-            return;
-        _waiting[index] = _waiting[^1];
-        _waiting.RemoveAt(_waiting.Count - 1);
+        if (flow.Units.Count == 0)
+            RemoveWaiting(index);
     }
 
     /// <summary>Forgets a task that nobody will ask for again; one that still waits is kept.</summary>
@@ -60,6 +82,12 @@ internal sealed class FairQueue
     {
         if (_flows.TryGetValue(task, out var flow) && flow.Units.Count == 0)
             _flows.Remove(task);
+    }
+
+    private void RemoveWaiting(int index)
+    {
+        _waiting[index] = _waiting[^1];
+        _waiting.RemoveAt(_waiting.Count - 1);
     }
 
     private int NextFlow()
@@ -86,6 +114,33 @@ internal sealed class FairQueue
     {
         public PriorityQueue<WorkUnit, (int, DateTimeOffset, long)> Units { get; } = new();
 
+        public int Tokens { get; set; }
+
         public long VirtualTime { get; set; }
+
+        public int Remove(PendingRequest request, ref int tokens)
+        {
+            var removed = 0;
+            foreach (var (unit, _) in Units.UnorderedItems)
+            {
+                if (unit.Request != request)
+                    continue;
+                tokens += unit.Tokens;
+                Tokens -= unit.Tokens;
+                removed++;
+            }
+
+            if (removed > 0)
+                Rebuild(request);
+            return removed;
+        }
+
+        private void Rebuild(PendingRequest request)
+        {
+            (WorkUnit, (int, DateTimeOffset, long))[] kept =
+                [.. Units.UnorderedItems.Where(item => item.Element.Request != request)];
+            Units.Clear();
+            Units.EnqueueRange(kept);
+        }
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Serving.Text.Bert;
 
 namespace Serving.Inference;
@@ -8,16 +9,18 @@ internal sealed class PendingRequest
     private readonly TaskCompletionSource<Classification> _answer =
         new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private readonly TimeProvider _time;
-    private readonly TimeSpan _began;
-    private CancellationTokenRegistration _cancellation;
-    private int _missingUnits;
-
     // Made on the caller's thread, so that the compute loop only fills it.
     private readonly Classification _classification;
+    private readonly TimeProvider _time;
+    private readonly long _began;
+    private ClassificationEngine? _engine;
+    private CancellationTokenRegistration _cancellation;
+    private int _missingUnits;
+    private int _queuedUnits;
 
+    /// <param name="hidden">The length of a pooled vector.</param>
     public PendingRequest(
-        ClassificationRequest request, TokenSequence sequence, ResidentTask[] tasks, TimeProvider time, long order)
+        ClassificationRequest request, TokenSequence sequence, ResidentTask[] tasks, int hidden, TimeProvider time, long order)
     {
         Sequence = sequence;
         Tasks = tasks;
@@ -25,10 +28,15 @@ internal sealed class PendingRequest
         Priority = request.Priority;
         Deadline = request.Deadline ?? DateTimeOffset.MaxValue;
         _time = time;
-        _began = Elapsed();
+        _began = time.GetTimestamp();
         Scores = [.. tasks.Select(task => new TaskScores(
-            task.Name, task.Task.Version, task.Task.Labels, new float[task.Task.Labels.Count], new float[task.Task.Labels.Count]))];
+            task.Name, task.Task.Version, task.Task.Labels, new float[task.Task.Labels.Count], new float[task.Task.Labels.Count])
+        {
+            Pooled = request.WantsPooled ? new float[hidden] : null
+        })];
         _classification = new(Scores, sequence.Tokens.Count, sequence.DroppedTokens);
+        if (Activity.Current is { Recorded: true } caller)
+            Trace = new(caller.Context, time.GetUtcNow());
     }
 
     public TokenSequence Sequence { get; }
@@ -44,39 +52,61 @@ internal sealed class PendingRequest
 
     public DateTimeOffset Deadline { get; }
 
+    /// <summary>Where its spans belong; null if its caller is not traced.</summary>
+    public RequestTrace? Trace { get; }
+
     public Task<Classification> Answer => _answer.Task;
 
     /// <summary>Answered, failed or cancelled: nothing of it needs to run.</summary>
     public bool IsOver => _answer.Task.IsCompleted;
 
+    /// <summary>How long it has waited; the last unit to leave waited longest.</summary>
+    public TimeSpan Queued => _classification.Queued;
+
     /// <summary>Tokens of all its branches.</summary>
     public int BranchTokens => Sequence.Tokens.Count * Tasks.Length;
 
-    public void Begin(int units, CancellationToken cancellationToken)
+    /// <summary>Before it is queued: from now on a cancellation takes it out of the engine's queue.</summary>
+    public void Begin(ClassificationEngine engine, int units, CancellationToken cancellationToken)
     {
+        _engine = engine;
         _missingUnits = units;
+        _queuedUnits = units;
         _cancellation = cancellationToken.UnsafeRegister(
-            static (state, token) => ((PendingRequest)state!)._answer.TrySetCanceled(token), this);
+            static (state, token) => ((PendingRequest)state!).Cancel(token), this);
     }
 
-    /// <summary>Notes that some of its work leaves the queue.</summary>
-    public void Start() => _classification.Queued = Elapsed() - _began; // The last unit to leave waited longest.
+    /// <summary>It was not admitted after all.</summary>
+    public void Withdraw() => _cancellation.Unregister();
+
+    /// <summary>Notes that a unit leaves the queue; the queue's lock is held.</summary>
+    /// <returns>Whether it was the last.</returns>
+    public bool LeavesQueue() => --_queuedUnits == 0;
+
+    /// <summary>Notes that some of its work begins.</summary>
+    public void Start() => _classification.Queued = _time.GetElapsedTime(_began);
 
     public void Fail(Exception exception) => _answer.TrySetException(exception);
 
-    /// <summary>Notes that a unit is done or dropped; the last one gives the answer and lets the tasks go.</summary>
-    public void FinishUnit(TimeSpan computed)
+    /// <summary>Notes that units are done or dropped; the last one gives the answer and lets the tasks go.</summary>
+    public void FinishUnits(int units, TimeSpan computed)
     {
-        _classification.Computed += computed;
-        if (--_missingUnits > 0)
+        if (units == 0)
             return;
-        _cancellation.Dispose();
+        _classification.Computed += computed;
+        if (Interlocked.Add(ref _missingUnits, -units) > 0)
+            return;
+        _cancellation.Unregister();
         foreach (var task in Tasks)
             task.Release();
         _answer.TrySetResult(_classification);
     }
 
-    private TimeSpan Elapsed() => _time.GetElapsedTime(0, _time.GetTimestamp());
+    private void Cancel(CancellationToken token)
+    {
+        if (_answer.TrySetCanceled(token))
+            _engine!.Abandon(this);
+    }
 }
 
 /// <summary>Some branches of a request that run in one batch.</summary>

@@ -65,14 +65,14 @@ public sealed class ClassificationEngineTests
     [Fact]
     public async Task Classify_QueueFull_IsRefusedAtOnceAndTakenLater()
     {
-        using var fixture = new EngineFixture(new() { MaxQueuedRequests = 2, MaxQueuedTokens = 40, MaxBatchTokens = 40 });
+        using var fixture = new EngineFixture(new() { MaxQueuedRequests = 2, MaxQueuedTokens = 42, MaxBatchTokens = 42 });
         fixture.AddTask("t", seed: 1);
         fixture.Backend.Close();
         var running = fixture.Classify("a", "t");
         await fixture.Backend.PassBeganAsync();
         var long1 = fixture.Classify(string.Join(' ', Enumerable.Repeat("a", 30)), "t"); // 32 tokens
 
-        var tokens = await Assert.ThrowsAsync<QueueFullException>(() => fixture.Classify("a b c d e f g", "t"));
+        var tokens = await Assert.ThrowsAsync<QueueFullException>(() => fixture.Classify("a b c d e f g h i", "t"));
         var short1 = fixture.Classify("a", "t");
         var requests = await Assert.ThrowsAsync<QueueFullException>(() => fixture.Classify("a", "t"));
 
@@ -82,6 +82,61 @@ public sealed class ClassificationEngineTests
         await Task.WhenAll(running, long1, short1);
         await fixture.Classify("a b c d e f g", "t");
         Assert.Equal(0, fixture.Engine.QueuedRequests);
+    }
+
+    [Fact]
+    public async Task Classify_GreedyTask_LeavesRoomForOthers()
+    {
+        using var fixture = new EngineFixture(new() { MaxQueuedRequests = 10 });
+        fixture.AddTask("greedy", seed: 1);
+        fixture.AddTask("modest", seed: 2);
+        fixture.Backend.Close();
+        List<Task> answers = [fixture.Classify("a", "greedy")];
+        await fixture.Backend.PassBeganAsync();
+        for (var i = 0; i < 8; i++)
+            answers.Add(fixture.Classify("a", "greedy"));
+
+        var refused = await Assert.ThrowsAsync<QueueFullException>(() => fixture.Classify("a", "greedy"));
+        answers.Add(fixture.Classify("a", "modest"));
+
+        Assert.Equal(TimeSpan.FromMilliseconds(10), refused.RetryAfter); // Nothing is known of its speed yet.
+        Assert.Equal(9, fixture.Engine.QueuedRequests);
+        fixture.Backend.Open();
+        await Task.WhenAll(answers);
+    }
+
+    [Fact]
+    public async Task Drain_AnswersWhatWasAdmitted_AndTakesNothingNew()
+    {
+        using var fixture = new EngineFixture();
+        fixture.AddTask("t", seed: 1);
+        fixture.Backend.Close();
+        var running = fixture.Classify("a", "t");
+        await fixture.Backend.PassBeganAsync();
+        var waiting = fixture.Classify("b", "t");
+
+        var drained = fixture.Engine.DrainAsync();
+        await Assert.ThrowsAsync<EngineClosedException>(() => fixture.Classify("c", "t"));
+        Assert.False(drained.IsCompleted);
+        fixture.Backend.Open();
+
+        await Task.WhenAll(running, waiting, drained);
+    }
+
+    [Fact]
+    public async Task Classify_WantsPooled_GetsTheVectorOfEachTask()
+    {
+        using var fixture = new EngineFixture();
+        fixture.AddTask("x", seed: 1);
+        fixture.AddTask("y", seed: 2);
+
+        var answer = await fixture.Engine.ClassifyAsync(EngineFixture.Request("a b", "x", "y") with { WantsPooled = true });
+        var alone = await fixture.Engine.ClassifyAsync(EngineFixture.Request("a b", "y") with { WantsPooled = true });
+
+        Assert.All(answer.Scores, scores => Assert.Equal(fixture.Encoder.Config.Hidden, scores.Pooled!.Length));
+        Assert.NotEqual(answer.Scores[0].Pooled, answer.Scores[1].Pooled);
+        Assert.Equal(alone.Scores[0].Pooled, answer.Scores[1].Pooled);
+        Assert.Null((await fixture.Classify("a", "x")).Scores[0].Pooled);
     }
 
     [Fact]
@@ -98,8 +153,10 @@ public sealed class ClassificationEngineTests
             EngineFixture.Request("d e f", "t") with { Deadline = fixture.Time.GetUtcNow() + TimeSpan.FromSeconds(1) });
         var served = fixture.Classify("g h i j", "t");
 
+        Assert.Equal((3, 15), (fixture.Engine.QueuedRequests, fixture.Engine.QueuedTokens));
         await cancellation.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => cancelled);
+        Assert.Equal((2, 11), (fixture.Engine.QueuedRequests, fixture.Engine.QueuedTokens));
         fixture.Time.Advance(TimeSpan.FromSeconds(1));
         fixture.Backend.Open();
 

@@ -68,6 +68,26 @@ public sealed class FairQueueTests
         Assert.False(_queue.TryPeek(out _));
     }
 
+    [Fact]
+    public void Remove_TakesOutWhatWaits_AndKeepsTheOrderOfTheRest()
+    {
+        for (var i = 0; i < 3; i++)
+            Add("a", $"a{i}");
+        Add("b", "b0", tokens: 7);
+        var (a1, b0) = (Named("a1"), Named("b0"));
+
+        Assert.Equal(1, _queue.Remove(a1, out var tokens));
+        Assert.Equal(10, tokens);
+        Assert.Equal((2, 20), _queue.Waiting("a"));
+        Assert.Equal(1, _queue.Remove(b0, out tokens));
+        Assert.Equal(7, tokens);
+        Assert.Equal((0, 0), _queue.Waiting("b"));
+        Assert.Equal(0, _queue.Remove(b0, out tokens));
+        Assert.Equal("a0 a2", Drain());
+    }
+
+    private PendingRequest Named(string name) => _names.Single(pair => pair.Value == name).Key;
+
     private void Add(string task, string name, int tokens = 10, int priority = 0, double? deadlineSeconds = null)
     {
         var sequence = new TokenSequence(new Token[tokens], DroppedTokens: 0);
@@ -81,6 +101,7 @@ public sealed class FairQueueTests
             },
             sequence,
             tasks: [],
+            hidden: 0,
             TimeProvider.System,
             _order++);
         _names.Add(request, name);
