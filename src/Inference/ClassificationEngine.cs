@@ -118,6 +118,9 @@ public sealed class ClassificationEngine : IDisposable
         });
     }
 
+    /// <summary>Whether a version is in memory.</summary>
+    public bool IsLoaded(string name, string version) => _registry.Snapshot.Loaded.ContainsKey((name, version));
+
     /// <summary>Makes a loaded version the one that requests without a version get, from the next request on.</summary>
     /// <exception cref="UnknownTaskException">It is not loaded.</exception>
     public void ActivateTask(string name, string version) => _registry.Activate(name, version);

@@ -1,3 +1,4 @@
+using Serving.Models;
 using Serving.Server;
 
 try
@@ -6,9 +7,9 @@ try
     await app.StartAsync();
     Console.WriteLine($"Serving listens on {string.Join(", ", app.Urls)}");
     await app.WaitForShutdownAsync();
-    return 0;
+    return app.Services.GetRequiredService<CatalogLifetime>().Failure is { } failure ? throw failure : 0;
 }
-catch (Exception exception) when (exception is ServerOptionsException or IOException)
+catch (Exception exception) when (exception is ServerOptionsException or IOException or UnauthorizedAccessException or ModelFileException)
 {
     await Console.Error.WriteLineAsync($"Serving cannot start: {exception.Message}");
     return 1;

@@ -4,13 +4,25 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Serving.Rpc.Services;
 using Serving.Rpc.Services.Health;
 using Serving.Rpc.Services.Reflection;
+using Serving.Server.Catalog;
+using Serving.Server.Services;
+using Serving.Server.Storage;
+using Serving.Server.Telemetry;
 
 namespace Serving.Server;
 
 /// <summary>The composition root.</summary>
 public static class ServerApplication
 {
-    /// <param name="args">Settings as --Server:Port=5050.</param>
+    /// <summary>Short forms of flags that are used often.</summary>
+    private static readonly Dictionary<string, string> ShortFlags = new(StringComparer.Ordinal)
+    {
+        ["--address"] = $"{ServerOptions.Section}:{nameof(ServerOptions.Address)}",
+        ["--port"] = $"{ServerOptions.Section}:{nameof(ServerOptions.Port)}",
+        ["--data"] = $"{ServerOptions.Section}:{nameof(ServerOptions.Data)}"
+    };
+
+    /// <param name="args">Settings as --Server:Port=5050, or --port 5050, --address, --data.</param>
     /// <exception cref="ServerOptionsException">A setting is wrong.</exception>
     public static WebApplication Build(string[] args)
     {
@@ -19,6 +31,7 @@ public static class ServerApplication
             Args = args,
             ContentRootPath = AppContext.BaseDirectory // Its own appsettings.json, wherever it is started from.
         });
+        builder.Configuration.AddCommandLine(args, ShortFlags);
         var options = ReadOptions(builder.Configuration);
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel =>
@@ -27,15 +40,44 @@ public static class ServerApplication
             kestrel.Listen(IPAddress.Parse(options.Address), options.Port, endpoint => Configure(endpoint, options));
         });
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTimeout);
-        builder.Services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = options.MaxReceiveMessageBytes);
+        builder.Services.AddGrpc(grpc =>
+        {
+            grpc.MaxReceiveMessageSize = options.MaxReceiveMessageBytes;
+            grpc.Interceptors.Add<ServingInterceptor>();
+        });
         builder.Services.AddGrpcHealth();
         builder.Services.AddGrpcReflection();
+        AddServing(builder.Services, options);
+        builder.AddTelemetry();
 
         var app = builder.Build();
+        app.MapGrpcService<ClassifierService>();
+        app.MapGrpcService<TasksService>();
+        app.MapGrpcService<ModelsService>();
         app.MapGrpcHealth();
         app.MapGrpcReflection();
         return app;
     }
+
+    private static void AddServing(IServiceCollection services, ServerOptions options) => services
+        .AddSingleton(options)
+        .AddSingleton(TimeProvider.System)
+        .AddSingleton(provider => new TaskStore(
+            Path.Combine(options.Data, "tasks"), provider.GetRequiredService<ILogger<TaskStore>>()))
+        .AddSingleton(new ModelStore(
+            [Path.Combine(options.Data, "models"), Path.Combine(AppContext.BaseDirectory, "models")], options.Models))
+        .AddSingleton<TaskCatalog>()
+        .AddSingleton<TaskRouter>()
+        .AddSingleton<InputRunner>()
+        .AddSingleton<ShadowRunner>()
+        .AddSingleton<ServerMetrics>()
+        .AddSingleton<Readiness>()
+        .AddSingleton<ClassifierService>()
+        .AddSingleton<TasksService>()
+        .AddSingleton<ModelsService>()
+        .AddSingleton<ServingInterceptor>()
+        .AddSingleton<CatalogLifetime>()
+        .AddHostedService(provider => provider.GetRequiredService<CatalogLifetime>());
 
     private static ServerOptions ReadOptions(IConfiguration configuration)
     {

@@ -1,5 +1,8 @@
 using System.Globalization;
 using System.Net;
+using Serving.Inference;
+using Serving.Models.Bert;
+using Serving.Tensors;
 
 namespace Serving.Server;
 
@@ -29,6 +32,54 @@ public sealed class ServerOptions
     /// <summary>How long calls in flight may go on when the server stops; 30 s by default.</summary>
     public TimeSpan ShutdownTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>How long health says NOT_SERVING before connections are closed when the server stops; none by default.</summary>
+    public TimeSpan DrainDelay { get; set; }
+
+    /// <summary>The data root, which holds models/ and tasks/; ./data by default. Made if it is missing.</summary>
+    public string Data { get; set; } = "data";
+
+    /// <summary>The models to load at the start, by name; null for all in the model folders.</summary>
+    public string[]? Models { get; set; }
+
+    /// <summary>How often the model and task folders are read again; 0, the default, for never.</summary>
+    public TimeSpan WatchInterval { get; set; }
+
+    /// <summary>Threads that compute, for each model; 0, the default, for one per processor.</summary>
+    public int Threads { get; set; }
+
+    /// <summary>How weights are kept in memory: Float32, the default, or BFloat16.</summary>
+    public WeightFormat WeightFormat { get; set; }
+
+    /// <summary>The most inputs of a call; 256 by default.</summary>
+    public int MaxInputs { get; set; } = 256;
+
+    /// <summary>The most tasks of a call; 64 by default.</summary>
+    public int MaxTasks { get; set; } = 64;
+
+    /// <summary>The most tokens of a batch; 4096 by default.</summary>
+    public int MaxBatchTokens { get; set; } = 4096;
+
+    /// <summary>The most inputs that wait at a model; 1024 by default.</summary>
+    public int MaxQueuedRequests { get; set; } = 1024;
+
+    /// <summary>The most tokens that wait at a model, an input counted once for each task; 65536 by default.</summary>
+    public int MaxQueuedTokens { get; set; } = 65_536;
+
+    /// <summary>The most inputs of one stream that are in work at a time; 128 by default.</summary>
+    public int MaxStreamInputsInFlight { get; set; } = 128;
+
+    /// <summary>The largest file of an imported task version, in bytes; 256 MiB by default.</summary>
+    public long MaxTaskFileBytes { get; set; } = 256L * 1024 * 1024;
+
+    /// <summary>The part of them that an engine needs.</summary>
+    internal EngineOptions ForEngine(string model, BertConfig config) => new()
+    {
+        Model = model,
+        MaxBatchTokens = Math.Max(MaxBatchTokens, config.MaxPositions),
+        MaxQueuedRequests = MaxQueuedRequests,
+        MaxQueuedTokens = Math.Max(MaxQueuedTokens, config.MaxPositions)
+    };
+
     /// <exception cref="ServerOptionsException">A setting is wrong; the message names its key.</exception>
     public void Validate()
     {
@@ -38,6 +89,18 @@ public sealed class ServerOptions
             MaxReceiveMessageBytes > 0, nameof(MaxReceiveMessageBytes), MaxReceiveMessageBytes, "a number of bytes above 0");
         Require(
             ShutdownTimeout >= TimeSpan.Zero, nameof(ShutdownTimeout), ShutdownTimeout, "a time such as 00:00:30");
+        Require(DrainDelay >= TimeSpan.Zero, nameof(DrainDelay), DrainDelay, "a time such as 00:00:05");
+        Require(Data.Length > 0 && !File.Exists(Data), nameof(Data), Data, "a folder");
+        Require(WatchInterval >= TimeSpan.Zero, nameof(WatchInterval), WatchInterval, "a time such as 00:00:05");
+        Require(Threads is >= 0 and <= 1024, nameof(Threads), Threads, "0 to 1024");
+        Require(Enum.IsDefined(WeightFormat), nameof(WeightFormat), WeightFormat, "Float32 or BFloat16");
+        RequirePositive(nameof(MaxInputs), MaxInputs);
+        RequirePositive(nameof(MaxTasks), MaxTasks);
+        RequirePositive(nameof(MaxBatchTokens), MaxBatchTokens);
+        RequirePositive(nameof(MaxQueuedRequests), MaxQueuedRequests);
+        RequirePositive(nameof(MaxQueuedTokens), MaxQueuedTokens);
+        RequirePositive(nameof(MaxStreamInputsInFlight), MaxStreamInputsInFlight);
+        RequirePositive(nameof(MaxTaskFileBytes), MaxTaskFileBytes);
         Require(
             CertificateFile is null == CertificateKeyFile is null,
             CertificateFile is null ? nameof(CertificateFile) : nameof(CertificateKeyFile),
@@ -46,6 +109,8 @@ public sealed class ServerOptions
         RequireFile(nameof(CertificateFile), CertificateFile);
         RequireFile(nameof(CertificateKeyFile), CertificateKeyFile);
     }
+
+    private static void RequirePositive(string key, long value) => Require(value > 0, key, value, "a number above 0");
 
     private static void RequireFile(string key, string? path) =>
         Require(path is null || File.Exists(path), key, path, "a file that exists");

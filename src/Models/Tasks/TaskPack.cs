@@ -43,16 +43,7 @@ public sealed class TaskPack : IMaskSource, IDisposable
     /// <exception cref="ModelFileException">A file is missing, damaged, or not the one that was meant.</exception>
     public static TaskPack Open(string folder, string? expectedVersion = null)
     {
-        var manifestPath = Path.Combine(folder, ManifestFile);
-        var json = ReadFile(manifestPath);
-        var version = Convert.ToHexStringLower(SHA256.HashData(json));
-        if (expectedVersion is not null && !string.Equals(version, expectedVersion, StringComparison.OrdinalIgnoreCase))
-        {
-            throw new ModelFileException(
-                $"{manifestPath} hashes to {version}, not to its version {expectedVersion}: it was changed. Import it again.");
-        }
-
-        var manifest = TaskManifest.Parse(manifestPath, json);
+        var (manifest, version) = ReadManifestAndVersion(folder, expectedVersion);
         var masks = SafetensorsFile.Open(Path.Combine(folder, MaskFile));
         SafetensorsFile? head = null;
         try
@@ -71,6 +62,12 @@ public sealed class TaskPack : IMaskSource, IDisposable
             throw;
         }
     }
+
+    /// <summary>Reads and checks task.json alone.</summary>
+    /// <param name="expectedVersion">What it must hash to.</param>
+    /// <exception cref="ModelFileException">It is missing, damaged, or not the one that was meant.</exception>
+    public static TaskManifest ReadManifest(string folder, string expectedVersion) =>
+        ReadManifestAndVersion(folder, expectedVersion).Manifest;
 
     /// <summary>Checks that the masks and the head are for an encoder.</summary>
     /// <exception cref="ModelFileException">They are for another, or have other shapes.</exception>
@@ -132,6 +129,20 @@ public sealed class TaskPack : IMaskSource, IDisposable
     {
         _masks.Dispose();
         _head.Dispose();
+    }
+
+    private static (TaskManifest Manifest, string Version) ReadManifestAndVersion(string folder, string? expectedVersion)
+    {
+        var path = Path.Combine(folder, ManifestFile);
+        var json = ReadFile(path);
+        var version = Convert.ToHexStringLower(SHA256.HashData(json));
+        if (expectedVersion is not null && !string.Equals(version, expectedVersion, StringComparison.OrdinalIgnoreCase))
+        {
+            throw new ModelFileException(
+                $"{path} hashes to {version}, not to its version {expectedVersion}: it was changed. Import it again.");
+        }
+
+        return (TaskManifest.Parse(path, json), version);
     }
 
     private static byte[] ReadFile(string path)

@@ -1,0 +1,103 @@
+using Serving.Inference;
+using Serving.Models;
+using Serving.Models.Bert;
+using Serving.Tensors;
+using Serving.Tensors.Cpu;
+using Serving.Text.Bert;
+
+namespace Serving.Server.Catalog;
+
+/// <summary>A model in memory, with the engine that runs it.</summary>
+internal sealed class ModelHost : IDisposable
+{
+    private const int WarmUpPasses = 3;
+
+    private readonly CpuBackend _backend;
+    private readonly BertEncoder _encoder;
+
+    private ModelHost(string name, CpuBackend backend, BertEncoder encoder, BertTokenizer tokenizer, ClassificationEngine engine)
+    {
+        Name = name;
+        _backend = backend;
+        _encoder = encoder;
+        Tokenizer = tokenizer;
+        Engine = engine;
+    }
+
+    public string Name { get; }
+
+    public BertConfig Config => _encoder.Config;
+
+    /// <summary>SHA-256 of the parameters.</summary>
+    public string Digest => _encoder.Digest;
+
+    public string Device => _backend.Description;
+
+    public BertTokenizer Tokenizer { get; }
+
+    public ClassificationEngine Engine { get; }
+
+    /// <summary>Reads a model's folder.</summary>
+    /// <exception cref="ModelFileException">A file is missing or unsound; nothing stays behind.</exception>
+    public static ModelHost Load(string name, string folder, ServerOptions options, TimeProvider time)
+    {
+        var owned = new Stack<IDisposable>();
+        try
+        {
+            var files = new BertFolder(folder);
+            var tokenizer = files.LoadTokenizer();
+            var backend = new CpuBackend(options.Threads == 0 ? Environment.ProcessorCount : options.Threads);
+            owned.Push(backend);
+            var encoder = files.LoadEncoder(backend, options.WeightFormat);
+            owned.Push(encoder);
+            WarmUp(encoder, tokenizer);
+            var engine = new ClassificationEngine(backend, encoder, tokenizer, options.ForEngine(name, encoder.Config), time);
+            return new(name, backend, encoder, tokenizer, engine);
+        }
+        catch (Exception exception)
+        {
+            foreach (var part in owned)
+                part.Dispose();
+            if (exception is ArgumentException) // The vocabulary or a limit does not fit the model.
+                throw new ModelFileException($"{folder}: {exception.Message}", exception);
+            throw;
+        }
+    }
+
+    /// <summary>How much of the weights a task's masks keep, 0 to 1.</summary>
+    public double Density(IReadOnlyDictionary<string, long> kept)
+    {
+        var masked = BertTensors.Maskable(Config).Where(tensor => kept.ContainsKey(tensor.Name)).ToList();
+        var weights = masked.Sum(tensor => (double)tensor.Rows * tensor.Columns);
+        return weights == 0 ? 1 : masked.Sum(tensor => kept[tensor.Name]) / weights;
+    }
+
+    /// <summary>Answers what was admitted, then frees everything.</summary>
+    /// <returns>The bytes that it took.</returns>
+    public async Task<long> UnloadAsync()
+    {
+        await Engine.DrainAsync();
+        var bytes = Engine.Memory.Total;
+        Dispose();
+        return bytes;
+    }
+
+    /// <summary>Forward passes of the longest text, before clients wait for any: memory is touched and code compiled.</summary>
+    private static void WarmUp(BertEncoder encoder, BertTokenizer tokenizer)
+    {
+        var text = string.Join(' ', Enumerable.Repeat("a", encoder.Config.MaxPositions));
+        var batch = new BertBatch();
+        var sequence = tokenizer.Encode(text, pair: null, encoder.Config.MaxPositions, Truncation.Right);
+        batch.AddBranch(batch.AddSequence(sequence), masks: null);
+        using var workspace = encoder.CreateWorkspace(encoder.Config.MaxPositions, maxBranches: 1);
+        for (var i = 0; i < WarmUpPasses; i++)
+            encoder.Forward(batch, workspace);
+    }
+
+    public void Dispose()
+    {
+        Engine.Dispose();
+        _encoder.Dispose();
+        _backend.Dispose();
+    }
+}

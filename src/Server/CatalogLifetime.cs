@@ -1,0 +1,70 @@
+using Serving.Server.Catalog;
+
+namespace Serving.Server;
+
+/// <summary>
+/// Loads models and tasks once the server listens, watches their folders if asked, and gives load balancers time to look
+/// away before the server closes its connections.
+/// </summary>
+internal sealed class CatalogLifetime(
+    TaskCatalog catalog,
+    Readiness readiness,
+    ServerOptions options,
+    TimeProvider time,
+    IHostApplicationLifetime lifetime,
+    ILogger<CatalogLifetime> logger) : BackgroundService, IHostedLifecycleService
+{
+    /// <summary>Why the start failed; null if it did not.</summary>
+    public Exception? Failure { get; private set; }
+
+    public Task StartingAsync(CancellationToken cancellationToken)
+    {
+        readiness.Starting();
+        return Task.CompletedTask;
+    }
+
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppingAsync(CancellationToken cancellationToken) => options.DrainDelay == TimeSpan.Zero
+        ? Task.CompletedTask
+        : Task.Delay(options.DrainDelay, time, cancellationToken);
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            await catalog.StartAsync(stoppingToken);
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            Failure = exception;
+            lifetime.StopApplication();
+            return;
+        }
+
+        readiness.Ready();
+        var table = catalog.Table;
+        logger.LogInformation(
+            "Ready: models {Models}; {Tasks} tasks", string.Join(", ", table.Models.Keys.DefaultIfEmpty("none")), table.Tasks.Count);
+        if (options.WatchInterval > TimeSpan.Zero)
+            await WatchAsync(stoppingToken);
+    }
+
+    private async Task WatchAsync(CancellationToken stopping)
+    {
+        using var timer = new PeriodicTimer(options.WatchInterval, time);
+        while (await timer.WaitForNextTickAsync(stopping))
+        {
+            try
+            {
+                await catalog.RescanAsync();
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                logger.LogError("The folders can't be read: {Problem}", exception.Message);
+            }
+        }
+    }
+}

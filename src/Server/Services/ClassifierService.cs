@@ -1,0 +1,157 @@
+using Grpc.Core;
+using Serving.Server.Catalog;
+using Serving.Server.Storage;
+using Serving.Text;
+using Serving.Text.Bert;
+
+namespace Serving.Server.Services;
+
+/// <summary>serving.v1.Classifier.</summary>
+internal sealed class ClassifierService(
+    InputRunner runner, TaskRouter router, ServerOptions options, IHostApplicationLifetime lifetime) : V1.Classifier.ClassifierBase
+{
+    private const int LargestPriority = 100;
+
+    public override async Task<V1.ClassifyResponse> Classify(V1.ClassifyRequest request, ServerCallContext context)
+    {
+        ThrowUnlessCount("inputs", request.Inputs.Count, options.MaxInputs);
+        ThrowUnlessCount("tasks", request.Tasks.Count, options.MaxTasks);
+        var results = await RunAllAsync(
+            request.Inputs, request.Tasks, context, cancelled => Settings(request.Truncation, request.Priority, request.RoutingKey, context, cancelled));
+        return new() { Results = { results.Select(Messages.Result) } };
+    }
+
+    public override Task ClassifyStream(
+        IAsyncStreamReader<V1.ClassifyStreamRequest> requestStream,
+        IServerStreamWriter<V1.ClassifyStreamResponse> responseStream,
+        ServerCallContext context) =>
+        new ClassifyPipeline(requestStream, responseStream, options.MaxStreamInputsInFlight, AnswerAsync)
+            .RunAsync(lifetime.ApplicationStopping, context.CancellationToken);
+
+    public override async Task<V1.EncodeResponse> Encode(V1.EncodeRequest request, ServerCallContext context)
+    {
+        ThrowUnlessCount("inputs", request.Inputs.Count, options.MaxInputs);
+        var results = await RunAllAsync(
+            request.Inputs,
+            [request.Task ?? new()],
+            context,
+            cancelled => Settings(request.Truncation, request.Priority, key: "", context, cancelled) with { WantsPooled = true });
+        return new()
+        {
+            Version = results[0].Scores[0].Version,
+            Embeddings =
+            {
+                results.Select(result => new V1.Embedding { Values = { result.Scores[0].Pooled }, Usage = Messages.Usage(result.Whole) })
+            }
+        };
+    }
+
+    public override Task<V1.TokenizeResponse> Tokenize(V1.TokenizeRequest request, ServerCallContext context)
+    {
+        ThrowUnlessCount("inputs", request.Inputs.Count, options.MaxInputs);
+        var host = FindModel(request.Model);
+        var response = new V1.TokenizeResponse();
+        for (var i = 0; i < request.Inputs.Count; i++)
+        {
+            context.CancellationToken.ThrowIfCancellationRequested();
+            response.Inputs.Add(Tokenize(host, request.Inputs[i], request.Truncation, $"inputs[{i}]"));
+        }
+
+        return Task.FromResult(response);
+    }
+
+    /// <summary>Runs all inputs of a call; the first that fails fails the call and gives the others up.</summary>
+    private async Task<InputScores[]> RunAllAsync(
+        IReadOnlyList<V1.TextInput> inputs,
+        IReadOnlyList<V1.TaskReference> tasks,
+        ServerCallContext context,
+        Func<CancellationToken, CallSettings> settings)
+    {
+        if (inputs.Count == 1)
+            return [await runner.RunAsync(inputs[0], tasks, settings(context.CancellationToken), "inputs[0]")];
+        using var abandon = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken);
+        var shared = settings(abandon.Token);
+        var running = new List<Task<InputScores>>(inputs.Count);
+        for (var i = 0; i < inputs.Count && !running.Exists(task => task.IsFaulted); i++)
+            running.Add(runner.RunAsync(inputs[i], tasks, shared, $"inputs[{i}]"));
+        try
+        {
+            await foreach (var done in Task.WhenEach(running))
+                await done;
+            return [.. running.Select(task => task.Result)];
+        }
+        catch
+        {
+            await abandon.CancelAsync();
+            throw;
+        }
+    }
+
+    private async Task<V1.ClassifyStreamResponse> AnswerAsync(V1.ClassifyStreamRequest request, CancellationToken cancelled)
+    {
+        try
+        {
+            ThrowUnlessCount("tasks", request.Tasks.Count, options.MaxTasks);
+            var settings = Settings(request.Truncation, request.Priority, request.RoutingKey, deadline: null, cancelled);
+            var scores = await runner.RunAsync(request.Input ?? new(), request.Tasks, settings, "input");
+            return new() { Id = request.Id, Result = Messages.Result(scores) };
+        }
+        catch (RpcException exception)
+        {
+            var status = exception.GetRpcStatus() ?? new() { Code = (int)exception.StatusCode, Message = exception.Status.Detail };
+            return new() { Id = request.Id, Error = status };
+        }
+    }
+
+    private CallSettings Settings(
+        V1.Truncation truncation, int priority, string key, ServerCallContext context, CancellationToken cancelled) =>
+        Settings(truncation, priority, key, context.Deadline == DateTime.MaxValue ? null : new DateTimeOffset(context.Deadline), cancelled);
+
+    private CallSettings Settings(
+        V1.Truncation truncation, int priority, string key, DateTimeOffset? deadline, CancellationToken cancelled)
+    {
+        if (priority is < -LargestPriority or > LargestPriority)
+            throw Errors.InvalidArgument("priority", $"{priority} is out of range; {-LargestPriority} to {LargestPriority} is needed.");
+        return new(Messages.Truncation(truncation), priority, router.Place(key), deadline, WantsPooled: false, cancelled);
+    }
+
+    private ModelHost FindModel(string name)
+    {
+        var models = router.Table.Models;
+        if (name.Length > 0)
+        {
+            return models.GetValueOrDefault(ResourceName.Require("model", name))
+                ?? throw Errors.NotFound("loaded model", name, models.Keys);
+        }
+
+        return models.Count switch
+        {
+            1 => models.Values.First(),
+            0 => throw Errors.FailedPrecondition("models", "No model is loaded; load one first."),
+            _ => throw Errors.InvalidArgument("model", $"{models.Count} models are loaded; name one: {string.Join(", ", models.Keys)}.")
+        };
+    }
+
+    private static V1.TokenizedInput Tokenize(ModelHost host, V1.TextInput input, V1.Truncation truncation, string field)
+    {
+        var maxTokens = truncation == V1.Truncation.Unspecified ? int.MaxValue : host.Config.MaxPositions;
+        var pair = input.HasPair ? input.Pair : null;
+        TokenSequence sequence;
+        try
+        {
+            sequence = host.Tokenizer.Encode(input.Text, pair, maxTokens, Messages.Truncation(truncation));
+        }
+        catch (InvalidTextException exception)
+        {
+            throw EngineErrors.OfInput(exception, field);
+        }
+
+        return Messages.Tokenized(sequence, host.Tokenizer.Vocabulary, input.Text, pair);
+    }
+
+    private static void ThrowUnlessCount(string field, int count, int most)
+    {
+        if (count < 1 || count > most)
+            throw Errors.InvalidArgument(field, $"There are {count}; 1 to {most} are taken in one call.");
+    }
+}

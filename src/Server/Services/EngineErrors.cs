@@ -1,0 +1,39 @@
+using Grpc.Core;
+using Serving.Inference;
+using Serving.Models;
+using Serving.Text;
+
+namespace Serving.Server.Services;
+
+/// <summary>What the layers below throw, as a client sees it.</summary>
+internal static class EngineErrors
+{
+    /// <summary>The failure of one input of a request.</summary>
+    /// <param name="input">The input's path in the request.</param>
+    public static RpcException OfInput(Exception exception, string input) => exception switch
+    {
+        RpcException rpc => rpc,
+        InvalidTextException => Errors.InvalidArgument($"{input}.text", exception.Message),
+        TaskInputException => Errors.InvalidArgument(input, exception.Message),
+        _ => Of(exception)
+    };
+
+    public static RpcException Of(Exception exception) => exception switch
+    {
+        RpcException rpc => rpc,
+        QueueFullException full => Errors.ResourceExhausted(full.Message, full.RetryAfter),
+        DeadlinePassedException => Errors.DeadlineExceeded(exception.Message),
+        UnknownTaskException => Errors.FailedPrecondition("tasks", exception.Message),
+        EngineClosedException or ObjectDisposedException => Errors.Unavailable(
+            "The model is being unloaded or the server is stopping; retry."),
+        NonFiniteScoresException => Errors.Internal(exception.Message),
+        ModelFileException => Errors.FailedPrecondition("files", exception.Message),
+        OperationCanceledException => new RpcException(new Status(StatusCode.Cancelled, "The call was cancelled.")),
+        _ => new RpcException(new Status(StatusCode.Unknown, "The server failed at this request; its log says why."))
+    };
+
+    /// <summary>Whether the layers below said this; anything else is a fault of ours and belongs into the log.</summary>
+    public static bool IsExpected(Exception exception) => exception is RpcException or QueueFullException or DeadlinePassedException
+        or UnknownTaskException or EngineClosedException or ObjectDisposedException or NonFiniteScoresException or ModelFileException
+        or InvalidTextException or TaskInputException or OperationCanceledException;
+}

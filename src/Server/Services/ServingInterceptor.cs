@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using Grpc.Core;
+using Grpc.Core.Interceptors;
+using Serving.Server.Telemetry;
+
+namespace Serving.Server.Services;
+
+/// <summary>Around every call: whether the server is ready, the call's span and duration, and errors as clients see them.</summary>
+internal sealed class ServingInterceptor(
+    Readiness readiness, ServerMetrics metrics, TimeProvider time, ILogger<ServingInterceptor> logger) : Interceptor
+{
+    private const string OwnServices = "/serving.v1.";
+
+    public override Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
+        TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation) =>
+        RunAsync(context, () => continuation(request, context));
+
+    public override Task<TResponse> ClientStreamingServerHandler<TRequest, TResponse>(
+        IAsyncStreamReader<TRequest> requestStream,
+        ServerCallContext context,
+        ClientStreamingServerMethod<TRequest, TResponse> continuation) =>
+        RunAsync(context, () => continuation(requestStream, context));
+
+    public override Task ServerStreamingServerHandler<TRequest, TResponse>(
+        TRequest request,
+        IServerStreamWriter<TResponse> responseStream,
+        ServerCallContext context,
+        ServerStreamingServerMethod<TRequest, TResponse> continuation) =>
+        RunAsync(context, async () =>
+        {
+            await continuation(request, responseStream, context);
+            return true;
+        });
+
+    public override Task DuplexStreamingServerHandler<TRequest, TResponse>(
+        IAsyncStreamReader<TRequest> requestStream,
+        IServerStreamWriter<TResponse> responseStream,
+        ServerCallContext context,
+        DuplexStreamingServerMethod<TRequest, TResponse> continuation) =>
+        RunAsync(context, async () =>
+        {
+            await continuation(requestStream, responseStream, context);
+            return true;
+        });
+
+    private async Task<T> RunAsync<T>(ServerCallContext context, Func<Task<T>> handler)
+    {
+        var began = time.GetTimestamp();
+        var status = StatusCode.OK;
+        try
+        {
+            if (!readiness.IsReady && context.Method.StartsWith(OwnServices, StringComparison.Ordinal))
+                throw Errors.Unavailable("The server is starting; retry, or watch its health.");
+            return await handler();
+        }
+        catch (Exception exception)
+        {
+            if (!EngineErrors.IsExpected(exception) && !context.CancellationToken.IsCancellationRequested)
+                logger.LogError(exception, "{Method} failed", context.Method);
+            var error = EngineErrors.Of(exception);
+            status = error.StatusCode;
+            throw error;
+        }
+        finally
+        {
+            Note(context.Method, status, time.GetElapsedTime(began));
+        }
+    }
+
+    /// <param name="path">"/package.Service/Method"</param>
+    private void Note(string path, StatusCode status, TimeSpan duration)
+    {
+        var slash = path.LastIndexOf('/');
+        var (service, method) = (path[1..slash], path[(slash + 1)..]);
+        metrics.CallDone(service, method, (int)status, duration);
+        if (Activity.Current is not { } span)
+            return;
+        span.DisplayName = path[1..];
+        span.SetTag("rpc.system", "grpc");
+        span.SetTag("rpc.service", service);
+        span.SetTag("rpc.method", method);
+        span.SetTag("rpc.grpc.status_code", (int)status);
+        if (status is StatusCode.Unknown or StatusCode.Internal or StatusCode.Unavailable or StatusCode.DataLoss
+            or StatusCode.Unimplemented or StatusCode.DeadlineExceeded)
+            span.SetStatus(ActivityStatusCode.Error);
+    }
+}

@@ -1,0 +1,75 @@
+using System.Collections.Concurrent;
+using Grpc.Core;
+using Serving.Models;
+using Serving.Models.Bert;
+
+namespace Serving.Server.Storage;
+
+/// <summary>Model folders on disk: `models/NAME/` below the data root, then below the product's own folder.</summary>
+internal sealed class ModelStore
+{
+    private readonly string[] _roots;
+    private readonly string[]? _chosen;
+    private readonly ConcurrentDictionary<string, string> _problems = new(StringComparer.Ordinal);
+
+    /// <param name="roots">Folders of models; of two models of one name, the one in the earlier folder counts.</param>
+    /// <param name="chosen">The models to load at the start; null for all there are.</param>
+    public ModelStore(IEnumerable<string> roots, string[]? chosen)
+    {
+        _roots = [.. roots.Select(Path.GetFullPath)];
+        _chosen = chosen;
+        Directory.CreateDirectory(_roots[0]);
+    }
+
+    /// <summary>Whether a model that can't be loaded stops the start: those that were asked for by name do.</summary>
+    public bool MustLoad => _chosen is not null;
+
+    /// <summary>All models, by name.</summary>
+    public IReadOnlyList<string> Names =>
+    [
+        .. _roots.Where(Directory.Exists)
+            .SelectMany(Directory.EnumerateDirectories)
+            .Select(folder => Path.GetFileName(folder))
+            .Where(ResourceName.IsValid)
+            .Distinct(StringComparer.Ordinal)
+            .Order(StringComparer.Ordinal)
+    ];
+
+    public IReadOnlyList<string> NamesToLoad() => _chosen ?? Names;
+
+    /// <summary>Whether loading it was not tried in vain before.</summary>
+    public bool IsNew(string name) => Problem(name).Length == 0;
+
+    /// <summary>Why a model could not be loaded; empty if it could, or was not tried.</summary>
+    public string Problem(string name) => _problems.GetValueOrDefault(name, "");
+
+    public void NoteProblem(string name, string problem) => _problems[name] = problem;
+
+    /// <exception cref="ModelFileException">There is no such folder.</exception>
+    public string Folder(string name) => Find(name)
+        ?? throw new ModelFileException($"There is no folder '{name}' in {string.Join(" or ", _roots)}; put the model there.");
+
+    /// <exception cref="RpcException">NOT_FOUND</exception>
+    public void Require(string name)
+    {
+        if (Find(name) is null)
+            throw Errors.NotFound("model", name, Names);
+    }
+
+    /// <summary>A model's shape; null if its config.json can't be read, and then there is a problem.</summary>
+    public BertConfig? ReadConfig(string name, out string problem)
+    {
+        problem = Problem(name);
+        try
+        {
+            return BertConfig.Load(Path.Combine(Folder(name), "config.json"));
+        }
+        catch (ModelFileException exception)
+        {
+            problem = exception.Message;
+            return null;
+        }
+    }
+
+    private string? Find(string name) => _roots.Select(root => Path.Combine(root, name)).FirstOrDefault(Directory.Exists);
+}
