@@ -8,6 +8,8 @@ using Serving.Server.Catalog;
 using Serving.Server.Services;
 using Serving.Server.Storage;
 using Serving.Server.Telemetry;
+using Serving.Tensors;
+using Serving.Tensors.Cpu;
 
 namespace Serving.Server;
 
@@ -23,8 +25,8 @@ public static class ServerApplication
     };
 
     /// <param name="args">Settings as --Server:Port=5050, or --port 5050, --address, --data.</param>
-    /// <exception cref="ServerOptionsException">A setting is wrong.</exception>
-    public static WebApplication Build(string[] args)
+    /// <param name="configure">Replaces parts of the server: a backend, for example.</param>
+    public static WebApplication Build(string[] args, Action<IServiceCollection>? configure = null)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
         {
@@ -49,6 +51,7 @@ public static class ServerApplication
         builder.Services.AddGrpcReflection();
         AddServing(builder.Services, options);
         builder.AddTelemetry();
+        configure?.Invoke(builder.Services);
 
         var app = builder.Build();
         app.MapGrpcService<ClassifierService>();
@@ -66,6 +69,8 @@ public static class ServerApplication
             Path.Combine(options.Data, "tasks"), provider.GetRequiredService<ILogger<TaskStore>>()))
         .AddSingleton(new ModelStore(
             [Path.Combine(options.Data, "models"), Path.Combine(AppContext.BaseDirectory, "models")], options.Models))
+        .AddSingleton<Func<TensorBackend>>(
+            () => new CpuBackend(options.Threads == 0 ? Environment.ProcessorCount : options.Threads))
         .AddSingleton<TaskCatalog>()
         .AddSingleton<TaskRouter>()
         .AddSingleton<InputRunner>()

@@ -1,4 +1,3 @@
-using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Models.Tasks;
 using Serving.Testing;
@@ -40,28 +39,8 @@ internal sealed class EngineFixture : IDisposable
     public string WriteTask(
         int seed, int labels = 2, TaskInputs inputs = TaskInputs.Text, float headScale = 1f, int firstLayer = 1)
     {
-        var random = new Random(seed);
-        var writer = new TaskPackWriter();
-        foreach (var (name, rows, columns) in BertTensors.Maskable(Encoder.Config))
-        {
-            if (name.Split('.') is ["encoder", "layer", var layer, ..] && int.Parse(layer) < firstLayer)
-                continue;
-            var bits = new byte[BitMask.ByteCount(rows, columns)];
-            random.NextBytes(bits);
-            writer.AddMask(name, rows, columns, bits);
-        }
-
-        float[] weight = [.. Enumerable.Range(0, labels * Encoder.Config.Hidden).Select(_ => (random.NextSingle() + 0.1f) * headScale)];
-        writer.SetHead(weight, new float[labels]);
-        var version = writer.Write(_folder.Path, new()
-        {
-            Format = TaskManifest.CurrentFormat,
-            Labels = [.. Enumerable.Range(0, labels).Select(i => $"label-{i}")],
-            Inputs = inputs,
-            Backbone = Encoder.Digest,
-            Kept = new Dictionary<string, long>(),
-            Files = new Dictionary<string, string>()
-        });
+        var version = RandomTask.Write(
+            _folder.Path, Encoder.Config, Encoder.Digest, seed, labels, inputs, headScale, firstLayer);
         return _folder.At(version);
     }
 

@@ -2,7 +2,6 @@ using Serving.Inference;
 using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Tensors;
-using Serving.Tensors.Cpu;
 using Serving.Text.Bert;
 
 namespace Serving.Server.Catalog;
@@ -12,10 +11,10 @@ internal sealed class ModelHost : IDisposable
 {
     private const int WarmUpPasses = 3;
 
-    private readonly CpuBackend _backend;
+    private readonly TensorBackend _backend;
     private readonly BertEncoder _encoder;
 
-    private ModelHost(string name, CpuBackend backend, BertEncoder encoder, BertTokenizer tokenizer, ClassificationEngine engine)
+    private ModelHost(string name, TensorBackend backend, BertEncoder encoder, BertTokenizer tokenizer, ClassificationEngine engine)
     {
         Name = name;
         _backend = backend;
@@ -38,16 +37,15 @@ internal sealed class ModelHost : IDisposable
     public ClassificationEngine Engine { get; }
 
     /// <summary>Reads a model's folder.</summary>
+    /// <param name="backend">Becomes the host's own, also if this fails.</param>
     /// <exception cref="ModelFileException">A file is missing or unsound; nothing stays behind.</exception>
-    public static ModelHost Load(string name, string folder, ServerOptions options, TimeProvider time)
+    public static ModelHost Load(string name, string folder, TensorBackend backend, ServerOptions options, TimeProvider time)
     {
-        var owned = new Stack<IDisposable>();
+        var owned = new Stack<IDisposable>([backend]);
         try
         {
             var files = new BertFolder(folder);
             var tokenizer = files.LoadTokenizer();
-            var backend = new CpuBackend(options.Threads == 0 ? Environment.ProcessorCount : options.Threads);
-            owned.Push(backend);
             var encoder = files.LoadEncoder(backend, options.WeightFormat);
             owned.Push(encoder);
             WarmUp(encoder, tokenizer);

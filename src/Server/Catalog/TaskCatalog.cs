@@ -1,8 +1,7 @@
 using System.Collections.Immutable;
-using Serving.Inference;
 using Serving.Models;
-using Serving.Models.Tasks;
 using Serving.Server.Storage;
+using Serving.Tensors;
 
 namespace Serving.Server.Catalog;
 
@@ -15,6 +14,7 @@ internal sealed class TaskCatalog(
     TaskStore store,
     ModelStore models,
     ServerOptions options,
+    Func<TensorBackend> createBackend,
     Readiness readiness,
     TimeProvider time,
     ILogger<TaskCatalog> logger) : IDisposable
@@ -245,7 +245,7 @@ internal sealed class TaskCatalog(
 
     private async Task<ModelHost> LoadHostAsync(string name)
     {
-        var host = ModelHost.Load(name, models.Folder(name), options, time);
+        var host = ModelHost.Load(name, models.Folder(name), createBackend(), options, time);
         try
         {
             if (_table.Models.Values.FirstOrDefault(other => other.Digest == host.Digest) is { } same)

@@ -1,7 +1,7 @@
 using Serving.Tensors;
 using Serving.Tensors.Cpu;
 
-namespace Serving.Inference.Tests;
+namespace Serving.Testing;
 
 /// <summary>A backend that lets forward passes begin only when a test says so, and can make them fail.</summary>
 internal sealed class GatedBackend : TensorBackend

@@ -1,0 +1,221 @@
+using System.Runtime.CompilerServices;
+using Google.Protobuf;
+using Grpc.Core;
+using Grpc.Core.Interceptors;
+using Grpc.Health.V1;
+using Grpc.Net.Client;
+using Grpc.Net.Client.Balancer;
+using Grpc.Net.Client.Configuration;
+using Serving.V1;
+using Task = System.Threading.Tasks.Task;
+
+namespace Serving.Client;
+
+/// <summary>A client of one server or several equal ones. Thread-safe; make one and keep it.</summary>
+/// <remarks>Failed calls throw <see cref="RpcException"/>; its GetRpcStatus() has the details.</remarks>
+public sealed class ServingClient : IDisposable
+{
+    private const int ChunkBytes = 256 * 1024;
+
+    private readonly GrpcChannel _channel;
+
+    /// <summary>Connects at the first call.</summary>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    public ServingClient(ServingClientOptions options)
+    {
+        options.ThrowUnlessValid();
+        _channel = CreateChannel(options);
+        var invoker = _channel.Intercept(new CallDefaults(options.Timeout, options.Time));
+        Classifier = new(invoker);
+        Tasks = new(invoker);
+        Models = new(invoker);
+        Health = new(invoker);
+    }
+
+    /// <summary>Connects to one server with all defaults.</summary>
+    public ServingClient(string address)
+        : this(new ServingClientOptions { Addresses = [new Uri(address)] })
+    {
+    }
+
+    public Classifier.ClassifierClient Classifier { get; }
+
+    public Tasks.TasksClient Tasks { get; }
+
+    public Models.ModelsClient Models { get; }
+
+    public Health.HealthClient Health { get; }
+
+    /// <summary>Classifies texts under tasks' "production" versions.</summary>
+    public async Task<ClassifyResponse> ClassifyAsync(
+        IEnumerable<string> texts, IEnumerable<string> tasks, CancellationToken cancellationToken = default) =>
+        await Classifier.ClassifyAsync(
+            new()
+            {
+                Inputs = { texts.Select(text => new TextInput { Text = text }) },
+                Tasks = { tasks.Select(task => new TaskReference { Task = task }) }
+            },
+            cancellationToken: cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Sends inputs as fast as the server takes them; answers come as they are ready, see their ids.</summary>
+    public async IAsyncEnumerable<ClassifyStreamResponse> ClassifyStreamAsync(
+        IAsyncEnumerable<ClassifyStreamRequest> requests, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using var call = Classifier.ClassifyStream(cancellationToken: stop.Token);
+        var sending = SendAsync();
+        try
+        {
+            await foreach (var response in call.ResponseStream.ReadAllAsync(stop.Token).ConfigureAwait(false))
+                yield return response;
+            await sending.ConfigureAwait(false);
+        }
+        finally
+        {
+            await stop.CancelAsync().ConfigureAwait(false); // Ends the sending, too, when the caller leaves early.
+            await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        async Task SendAsync()
+        {
+            try
+            {
+                await foreach (var request in requests.WithCancellation(stop.Token).ConfigureAwait(false))
+                    await call.RequestStream.WriteAsync(request, stop.Token).ConfigureAwait(false);
+                await call.RequestStream.CompleteAsync().ConfigureAwait(false);
+            }
+            catch (RpcException)
+            {
+                // The call has ended; reading its answers says how.
+            }
+            catch
+            {
+                await stop.CancelAsync().ConfigureAwait(false); // The requests' source failed: nothing more will come.
+                throw;
+            }
+        }
+    }
+
+    /// <summary>All tasks, page by page.</summary>
+    public async IAsyncEnumerable<V1.Task> ListTasksAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        var token = "";
+        do
+        {
+            var page = await Tasks.ListTasksAsync(new() { PageToken = token }, cancellationToken: cancellationToken).ConfigureAwait(false);
+            foreach (var task in page.Tasks)
+                yield return task;
+            token = page.NextPageToken;
+        }
+        while (token.Length > 0);
+    }
+
+    /// <summary>Uploads a version's folder: task.json, mask.safetensors, head.safetensors.</summary>
+    /// <param name="expectedVersion">What it must hash to; null takes any.</param>
+    /// <param name="alias">An alias to point at it; null for none.</param>
+    public async Task<ImportTaskResponse> ImportTaskAsync(
+        string task,
+        string folder,
+        string? expectedVersion = null,
+        string? alias = null,
+        IProgress<long>? bytesSent = null,
+        CancellationToken cancellationToken = default)
+    {
+        using var call = Tasks.ImportTask(cancellationToken: cancellationToken);
+        try
+        {
+            var header = new ImportHeader { Task = task, ExpectedVersion = expectedVersion ?? "", Alias = alias ?? "" };
+            await call.RequestStream.WriteAsync(new() { Header = header }, cancellationToken).ConfigureAwait(false);
+            var sent = 0L;
+            foreach (var name in TaskFiles.All)
+            {
+                var path = Path.Combine(folder, name);
+                var file = File.OpenRead(path);
+                await using (file.ConfigureAwait(false))
+                {
+                    var buffer = new byte[ChunkBytes];
+                    for (int read; (read = await file.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0;)
+                    {
+                        var chunk = new FileChunk { File = name, Data = ByteString.CopyFrom(buffer, 0, read) };
+                        await call.RequestStream.WriteAsync(new() { Chunk = chunk }, cancellationToken).ConfigureAwait(false);
+                        bytesSent?.Report(sent += read);
+                    }
+                }
+            }
+
+            await call.RequestStream.CompleteAsync().ConfigureAwait(false);
+        }
+        catch (RpcException)
+        {
+            // The server has ended the call; the response says why.
+        }
+
+        return await call.ResponseAsync.ConfigureAwait(false);
+    }
+
+    /// <summary>Downloads a version into a folder, which is made; nothing stays there if it fails.</summary>
+    /// <returns>The version.</returns>
+    /// <exception cref="IOException">The folder has files of a version already.</exception>
+    public async Task<string> ExportTaskAsync(
+        TaskReference task, string folder, IProgress<long>? bytesReceived = null, CancellationToken cancellationToken = default)
+    {
+        using var call = Tasks.ExportTask(new() { Task = task }, cancellationToken: cancellationToken);
+        using var files = new TaskFiles(folder);
+        var version = "";
+        var received = 0L;
+        await foreach (var part in call.ResponseStream.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+        {
+            if (part.Header is { } header)
+                version = header.ExpectedVersion;
+            if (part.Chunk is not { } chunk)
+                continue;
+            await files.AppendAsync(chunk.File, chunk.Data.Memory, cancellationToken).ConfigureAwait(false);
+            bytesReceived?.Report(received += chunk.Data.Length);
+        }
+
+        files.Finish();
+        return version;
+    }
+
+    public void Dispose() => _channel.Dispose();
+
+    private static GrpcChannel CreateChannel(ServingClientOptions options)
+    {
+        var service = new ServiceConfig();
+        if (options.MaxAttempts > 1)
+        {
+            service.MethodConfigs.Add(new MethodConfig
+            {
+                Names = { MethodName.Default },
+                RetryPolicy = new RetryPolicy
+                {
+                    MaxAttempts = options.MaxAttempts,
+                    InitialBackoff = TimeSpan.FromMilliseconds(50),
+                    MaxBackoff = TimeSpan.FromSeconds(2),
+                    BackoffMultiplier = 2,
+                    RetryableStatusCodes = { StatusCode.Unavailable }
+                }
+            });
+            service.RetryThrottling = new RetryThrottlingPolicy { MaxTokens = options.RetryTokens, TokenRatio = 0.1 };
+        }
+
+        var channel = new GrpcChannelOptions
+        {
+            HttpHandler = options.HttpHandler,
+            MaxReceiveMessageSize = options.MaxReceiveMessageBytes,
+            ServiceConfig = service
+        };
+        if (options.Addresses.Count == 1)
+            return GrpcChannel.ForAddress(options.Addresses[0], channel);
+        var addresses = options.Addresses.Select(address => new BalancerAddress(address.Host, address.Port)).ToList();
+        service.LoadBalancingConfigs.Add(new RoundRobinConfig());
+        channel.ServiceProvider = new SingleService(new StaticResolverFactory(_ => addresses));
+        channel.Credentials = options.Addresses[0].Scheme == Uri.UriSchemeHttps ? ChannelCredentials.SecureSsl : ChannelCredentials.Insecure;
+        return GrpcChannel.ForAddress("static:///serving", channel);
+    }
+
+    private sealed class SingleService(ResolverFactory resolver) : IServiceProvider
+    {
+        public object? GetService(Type serviceType) => serviceType == typeof(ResolverFactory) ? resolver : null;
+    }
+}
