@@ -8,7 +8,7 @@ namespace Serving.Server.Services;
 
 /// <summary>serving.v1.Classifier.</summary>
 internal sealed class ClassifierService(
-    InputRunner runner, TaskRouter router, ServerOptions options, IHostApplicationLifetime lifetime) : V1.Classifier.ClassifierBase
+    InputRunner runner, TaskRouter router, ServerOptions options, TimeProvider time, IHostApplicationLifetime lifetime) : V1.Classifier.ClassifierBase
 {
     private const int LargestPriority = 100;
 
@@ -93,13 +93,29 @@ internal sealed class ClassifierService(
         {
             ThrowUnlessCount("tasks", request.Tasks.Count, options.MaxTasks);
             var settings = Settings(request.Truncation, request.Priority, request.RoutingKey, deadline: null, cancelled);
-            var scores = await runner.RunAsync(request.Input ?? new(), request.Tasks, settings, "input");
-            return new() { Id = request.Id, Result = Messages.Result(scores) };
+            return new() { Id = request.Id, Result = Messages.Result(await RunWhenThereIsRoomAsync(request, settings)) };
         }
         catch (RpcException exception)
         {
             var status = exception.GetRpcStatus() ?? new() { Code = (int)exception.StatusCode, Message = exception.Status.Detail };
             return new() { Id = request.Id, Error = status };
+        }
+    }
+
+    /// <summary>A stream can be slowed down, so its inputs wait where a call would be turned away.</summary>
+    private async Task<InputScores> RunWhenThereIsRoomAsync(V1.ClassifyStreamRequest request, CallSettings settings)
+    {
+        while (true)
+        {
+            try
+            {
+                return await runner.RunAsync(request.Input ?? new(), request.Tasks, settings, "input");
+            }
+            catch (RpcException exception) when (exception.StatusCode == StatusCode.ResourceExhausted)
+            {
+                var retry = exception.GetRpcStatus()?.GetDetail<Google.Rpc.RetryInfo>()?.RetryDelay.ToTimeSpan();
+                await Task.Delay(retry ?? TimeSpan.FromMilliseconds(10), time, settings.Cancelled);
+            }
         }
     }
 
