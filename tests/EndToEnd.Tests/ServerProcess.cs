@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using Grpc.Core;
 using Grpc.Health.V1;
 using Serving.Client;
 using Serving.Testing;
@@ -76,13 +77,22 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     /// <summary>Waits until its health says that it serves.</summary>
     public async Task ReadyAsync()
     {
-        using var watch = Client.Health.Watch(new());
-        while (await watch.ResponseStream.MoveNext(CancellationToken.None).Within())
+        try
         {
-            if (watch.ResponseStream.Current.Status == HealthCheckResponse.Types.ServingStatus.Serving)
-                return;
+            using var watch = Client.Health.Watch(new());
+            while (await watch.ResponseStream.MoveNext(CancellationToken.None).Within())
+            {
+                if (watch.ResponseStream.Current.Status == HealthCheckResponse.Types.ServingStatus.Serving)
+                    return;
+            }
+        }
+        catch (RpcException)
+        {
+            // It ended; its output says why.
         }
 
+        await ExitAsync();
+        await _reading;
         Assert.Fail($"The server ended: {Output()}");
     }
 

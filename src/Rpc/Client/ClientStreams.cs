@@ -137,7 +137,7 @@ internal sealed class RequestStreamWriter<TRequest, TResponse> : IClientStreamWr
 
         if (!write.IsCompletedSuccessfully)
         {
-            return WaitAsync(write);
+            return WaitAsync(write, cancellationToken);
         }
 
         Volatile.Write(ref _isWriting, 0);
@@ -216,7 +216,7 @@ internal sealed class RequestStreamWriter<TRequest, TResponse> : IClientStreamWr
         }
     }
 
-    private async Task WaitAsync(ValueTask write)
+    private async Task WaitAsync(ValueTask write, CancellationToken cancellationToken)
     {
         try
         {
@@ -227,6 +227,12 @@ internal sealed class RequestStreamWriter<TRequest, TResponse> : IClientStreamWr
             throw _call.Outcome.Status.StatusCode == StatusCode.OK
                 ? new InvalidOperationException("Can't write the message because the call is complete.")
                 : _call.ToException();
+        }
+        catch (OperationCanceledException exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            // The server has answered and takes no more; its answer is only on its way yet.
+            throw new RpcException(new Status(
+                StatusCode.Cancelled, "The server ended the call while it was written to; the response says why.", exception));
         }
         catch (Exception exception) when (exception is IOException or HttpRequestException)
         {

@@ -136,7 +136,7 @@ internal sealed class TaskCatalog(
                 Tasks = _table.Tasks.SetItem(task.Name, task with { Versions = task.Versions.SetItem(version, stored) })
             });
             if (alias is not null)
-                await PointAsync(upload.Task, alias, target => target?.Promote(version) ?? new(version));
+                await PointAsync(upload.Task, alias, target => target?.Promote(version) ?? AliasTarget.To(version));
             return isNew;
         });
 

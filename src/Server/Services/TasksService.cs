@@ -159,7 +159,7 @@ internal sealed class TasksService(TaskCatalog catalog, TaskStore store, ServerO
         {
             case V1.SetAliasRequest.ChangeOneofCase.Version:
                 var version = ResourceName.RequireVersion("version", request.Version);
-                return target => target?.Promote(version) ?? new(version);
+                return target => target?.Promote(version) ?? AliasTarget.To(version);
             case V1.SetAliasRequest.ChangeOneofCase.Rollback when request.Rollback:
                 return target => Existing(target).Previous.IsEmpty
                     ? throw Errors.FailedPrecondition(

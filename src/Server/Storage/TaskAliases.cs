@@ -16,10 +16,7 @@ internal sealed record AliasTarget(
 {
     private const int MostPrevious = 10;
 
-    public AliasTarget(string version)
-        : this(version, Canary: null, Shadow: null, Previous: [])
-    {
-    }
+    public static AliasTarget To(string version) => new(version, Canary: null, Shadow: null, Previous: []);
 
     /// <summary>Every version that requests may run on.</summary>
     [JsonIgnore]

@@ -1,0 +1,90 @@
+using System.Buffers;
+using System.Text.Unicode;
+using Google.Protobuf;
+using Google.Protobuf.Reflection;
+using Google.Rpc;
+using Grpc.Core;
+
+namespace Serving.Protocol;
+
+/// <summary>
+/// Parses messages whose strings must be UTF-8. Google.Protobuf replaces what is not by U+FFFD, and a text would be
+/// classified that nobody wrote.
+/// </summary>
+internal static class StrictUtf8
+{
+    /// <exception cref="RpcException">INVALID_ARGUMENT: a string is no UTF-8; the field is named.</exception>
+    /// <exception cref="InvalidProtocolBufferException">It is no message of this type.</exception>
+    public static T Parse<T>(DeserializationContext context, MessageParser<T> parser)
+        where T : class, IMessage<T>
+    {
+        var payload = context.PayloadAsReadOnlySequence();
+        var message = parser.ParseFrom(payload); // First, so that below everything is well-formed.
+        Check(payload.IsSingleSegment ? payload.FirstSpan : payload.ToArray(), message.Descriptor, path: "");
+        return message;
+    }
+
+    private static void Check(ReadOnlySpan<byte> bytes, MessageDescriptor type, string path)
+    {
+        var repeated = new Dictionary<int, int>();
+        while (!bytes.IsEmpty)
+        {
+            var tag = ReadVarint(ref bytes);
+            var length = WireFormat.GetTagWireType((uint)tag) switch
+            {
+                WireFormat.WireType.Varint => VarintLength(bytes),
+                WireFormat.WireType.Fixed32 => sizeof(uint),
+                WireFormat.WireType.Fixed64 => sizeof(ulong),
+                WireFormat.WireType.LengthDelimited => (int)ReadVarint(ref bytes),
+                _ => 0 // The marks around a group, whose fields follow as if they were the message's own.
+            };
+            var value = bytes[..length];
+            bytes = bytes[length..];
+            if (type.FindFieldByNumber(WireFormat.GetTagFieldNumber((uint)tag)) is not { } field
+                || WireFormat.GetTagWireType((uint)tag) != WireFormat.WireType.LengthDelimited)
+                continue;
+            var name = path + field.Name;
+            if (field.IsRepeated)
+            {
+                var index = repeated.GetValueOrDefault(field.FieldNumber);
+                repeated[field.FieldNumber] = index + 1;
+                name += $"[{index}]";
+            }
+
+            if (field.FieldType == FieldType.Message)
+                Check(value, field.MessageType, name + ".");
+            else if (field.FieldType == FieldType.String && !Utf8.IsValid(value))
+                throw NotUtf8(name, value);
+        }
+    }
+
+    private static RpcException NotUtf8(string field, ReadOnlySpan<byte> value)
+    {
+        Utf8.ToUtf16(value, new char[value.Length], out var at, out _, replaceInvalidSequences: false);
+        var problem = $"It is no UTF-8: the byte 0x{value[at]:X2} at {at} begins no character. Encode the text as UTF-8.";
+        return new Google.Rpc.Status { Code = (int)StatusCode.InvalidArgument, Message = $"{field}: {problem}" }
+            .WithDetail(new BadRequest
+            {
+                FieldViolations = { new BadRequest.Types.FieldViolation { Field = field, Description = problem } }
+            })
+            .ToRpcException();
+    }
+
+    private static ulong ReadVarint(ref ReadOnlySpan<byte> bytes)
+    {
+        var value = 0UL;
+        var length = VarintLength(bytes);
+        for (var i = 0; i < length; i++)
+            value |= (ulong)(bytes[i] & 0x7F) << (7 * i);
+        bytes = bytes[length..];
+        return value;
+    }
+
+    private static int VarintLength(ReadOnlySpan<byte> bytes)
+    {
+        var length = 1;
+        while ((bytes[length - 1] & 0x80) != 0)
+            length++;
+        return length;
+    }
+}
