@@ -18,7 +18,7 @@ internal sealed class CallDefaults(TimeSpan timeout, TimeProvider time) : Interc
             ? context.Options.WithDeadline((time.GetUtcNow() + timeout).UtcDateTime)
             : context.Options;
         var span = new CallSpan(context.Method);
-        var call = span.Run(() => continuation(request, new(context.Method, context.Host, options)));
+        var call = span.Run(options, traced => continuation(request, new(context.Method, context.Host, traced)));
         return new(span.EndAsync(call.ResponseAsync), call.ResponseHeadersAsync, call.GetStatus, call.GetTrailers, call.Dispose);
     }
 
@@ -28,7 +28,7 @@ internal sealed class CallDefaults(TimeSpan timeout, TimeProvider time) : Interc
         AsyncServerStreamingCallContinuation<TRequest, TResponse> continuation)
     {
         var span = new CallSpan(context.Method);
-        var call = span.Run(() => continuation(request, context));
+        var call = span.Run(context.Options, traced => continuation(request, new(context.Method, context.Host, traced)));
         return new(
             new SpanReader<TResponse>(call.ResponseStream, span),
             call.ResponseHeadersAsync,
@@ -42,7 +42,7 @@ internal sealed class CallDefaults(TimeSpan timeout, TimeProvider time) : Interc
         AsyncClientStreamingCallContinuation<TRequest, TResponse> continuation)
     {
         var span = new CallSpan(context.Method);
-        var call = span.Run(() => continuation(context));
+        var call = span.Run(context.Options, traced => continuation(new(context.Method, context.Host, traced)));
         return new(
             call.RequestStream,
             span.EndAsync(call.ResponseAsync),
@@ -57,7 +57,7 @@ internal sealed class CallDefaults(TimeSpan timeout, TimeProvider time) : Interc
         AsyncDuplexStreamingCallContinuation<TRequest, TResponse> continuation)
     {
         var span = new CallSpan(context.Method);
-        var call = span.Run(() => continuation(context));
+        var call = span.Run(context.Options, traced => continuation(new(context.Method, context.Host, traced)));
         return new(
             call.RequestStream,
             new SpanReader<TResponse>(call.ResponseStream, span),
@@ -72,8 +72,8 @@ internal sealed class CallDefaults(TimeSpan timeout, TimeProvider time) : Interc
     {
         private Activity? _span;
 
-        /// <summary>Starts the call inside the span; the caller's own span stays the current one.</summary>
-        public T Run<T>(Func<T> start)
+        /// <summary>Starts the call inside the span, whose context it carries; the caller's own span stays the current one.</summary>
+        public T Run<T>(CallOptions options, Func<CallOptions, T> start)
         {
             var caller = Activity.Current;
             _span = Source.StartActivity(method.FullName[1..], ActivityKind.Client);
@@ -82,12 +82,23 @@ internal sealed class CallDefaults(TimeSpan timeout, TimeProvider time) : Interc
             _span?.SetTag("rpc.method", method.Name);
             try
             {
-                return start();
+                return start(_span is null ? options : options.WithHeaders(Headers(options.Headers, _span)));
             }
             finally
             {
                 Activity.Current = caller;
             }
+        }
+
+        /// <summary>The call's own headers and the span's context: that of the HTTP request below it is nobody's parent.</summary>
+        private static Metadata Headers(Metadata? own, Activity span)
+        {
+            var headers = new Metadata();
+            foreach (var entry in own ?? [])
+                headers.Add(entry);
+            DistributedContextPropagator.Current.Inject(
+                span, headers, static (carrier, name, value) => ((Metadata)carrier!).Add(name.ToLowerInvariant(), value));
+            return headers;
         }
 
         public async Task<T> EndAsync<T>(Task<T> response)
