@@ -1,3 +1,4 @@
+using Serving.Testing;
 using Google.Protobuf;
 using Google.Rpc;
 using Grpc.Core;

@@ -1,3 +1,4 @@
+using Serving.Testing;
 using Grpc.Core;
 using Serving.V1;
 using Task = System.Threading.Tasks.Task;

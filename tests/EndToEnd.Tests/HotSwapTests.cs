@@ -1,3 +1,4 @@
+using Serving.Testing;
 using System.Runtime.CompilerServices;
 using Serving.V1;
 using Task = System.Threading.Tasks.Task;

@@ -1,3 +1,4 @@
+using Serving.Testing;
 using System.Diagnostics;
 using Grpc.Core;
 using Serving.V1;

@@ -33,6 +33,7 @@ internal sealed class GrpcCall<TRequest, TResponse> : IDisposable
     private CallOutcome? _outcome;
     private CancellationTokenRegistration _callerCancels;
     private CancellationTokenRegistration _parentCancels;
+    private CancellationTokenRegistration _channelCancels;
     private ITimer? _deadlineTimer;
 
     /// <param name="channel">Where it goes.</param>
@@ -212,6 +213,7 @@ internal sealed class GrpcCall<TRequest, TResponse> : IDisposable
         }
 
         _callerCancels = _options.CancellationToken.UnsafeRegister(OnCancelled, this);
+        _channelCancels = _channel.Disposed.UnsafeRegister(OnCancelled, this);
         if (_options.PropagationToken is CallPropagationToken parent)
         {
             _parentCancels = parent.CancellationToken.UnsafeRegister(OnCancelled, this);
@@ -346,6 +348,7 @@ internal sealed class GrpcCall<TRequest, TResponse> : IDisposable
         _headers.TrySetException(new RpcException(status, outcome.Trailers));
         _callerCancels.Dispose();
         _parentCancels.Dispose();
+        _channelCancels.Dispose();
         _deadlineTimer?.Dispose();
         (_content as StreamingContent)?.Complete();
         _cancellation.Cancel();

@@ -26,6 +26,7 @@ public sealed class GrpcChannel : ChannelBase, IDisposable
     private readonly ServiceConfig? _serviceConfig;
     private readonly RetryBudget? _retryBudget;
     private readonly int _maxRetryAttempts;
+    private readonly CancellationTokenSource _disposed = new();
     private bool _isDisposed;
 
     private GrpcChannel(Uri address, GrpcChannelOptions options)
@@ -100,15 +101,19 @@ public sealed class GrpcChannel : ChannelBase, IDisposable
         return new HttpClientCallInvoker(this);
     }
 
-    /// <summary>Closes the connections; calls in flight fail.</summary>
+    /// <summary>Cancels the calls in flight and closes the connections.</summary>
     public void Dispose()
     {
         if (!_isDisposed)
         {
             _isDisposed = true;
+            _disposed.Cancel();
             Transport.Dispose();
         }
     }
+
+    /// <summary>Cancelled when the channel is disposed of.</summary>
+    internal CancellationToken Disposed => _disposed.Token;
 
     /// <summary>Null for identity and for what is unknown.</summary>
     internal ICompressionProvider? FindCompression(string encoding) => _compressions.GetValueOrDefault(encoding);

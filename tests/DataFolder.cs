@@ -1,9 +1,8 @@
 using Serving.Models.Bert;
 using Serving.Models.Tasks;
 using Serving.Tensors.Cpu;
-using Serving.Testing;
 
-namespace Serving.EndToEnd.Tests;
+namespace Serving.Testing;
 
 /// <summary>A data root with the small random BERT as its one model, and task versions beside it.</summary>
 internal sealed class DataFolder : IDisposable
