@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Diagnostics;
 using Serving.Inference;
 using Serving.Models.Bert;
-using Serving.Models.Tasks;
 using Serving.Tensors.Cpu;
 using Serving.Text.Bert;
 
@@ -39,7 +38,7 @@ internal static class SwapBench
         var folder = Directory.CreateTempSubdirectory("serving-bench-");
         using var backend = new CpuBackend(threads);
         using var encoder = BertEncoder.Load(backend, config, new RandomBertWeights());
-        var path = WriteTask(folder.FullName, encoder, firstLayer);
+        var path = ServerData.WriteTask(folder.FullName, encoder, firstLayer, seed: 0);
         using var engine = new ClassificationEngine(backend, encoder, Tokenizer(), new(), TimeProvider.System);
         var bytesPerTask = await LoadAsync(engine, path, "served");
         await ServeAsync(engine, requests: 50);
@@ -149,26 +148,6 @@ internal static class SwapBench
     }
 
     private static BertTokenizer Tokenizer() => new(new(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"]));
-
-    private static string WriteTask(string parent, BertEncoder encoder, int firstLayer)
-    {
-        var masks = new RandomMasks(seed: 1, firstLayer);
-        masks.Prepare(encoder.Config);
-        var writer = new TaskPackWriter();
-        foreach (var (name, rows, columns) in BertTensors.Maskable(encoder.Config).Where(tensor => masks.HasMask(tensor.Name)))
-            writer.AddMask(name, rows, columns, masks.ReadMask(name).ToArray());
-        writer.SetHead(RandomTensors.NormalValues(2 * encoder.Config.Hidden, seed: 2), [0f, 0f]);
-        var version = writer.Write(parent, new()
-        {
-            Format = TaskManifest.CurrentFormat,
-            Labels = ["negative", "positive"],
-            Inputs = TaskInputs.Text,
-            Backbone = encoder.Digest,
-            Kept = new Dictionary<string, long>(),
-            Files = new Dictionary<string, string>()
-        });
-        return Path.Combine(parent, version);
-    }
 
     /// <summary>The process's resident memory, garbage not counted.</summary>
     private static long ResidentBytes()
