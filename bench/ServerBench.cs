@@ -203,7 +203,8 @@ internal static class ServerBench
         public ClassifyStreamRequest Next()
         {
             var id = Interlocked.Increment(ref _next);
-            return new() { Id = id, Input = _texts[id % _texts.Length], Tasks = { _tasks[id % _tasks.Length] } };
+            var task = (id + (id / _texts.Length)) % _tasks.Length; // Every task gets every text.
+            return new() { Id = id, Input = _texts[id % _texts.Length], Tasks = { _tasks[task] } };
         }
     }
 

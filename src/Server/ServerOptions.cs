@@ -56,8 +56,8 @@ public sealed class ServerOptions
     /// <summary>The most tasks of a call; 64 by default.</summary>
     public int MaxTasks { get; set; } = 64;
 
-    /// <summary>The most tokens of a batch; 4096 by default.</summary>
-    public int MaxBatchTokens { get; set; } = 4096;
+    /// <summary>The most tokens of a batch; 1024 by default.</summary>
+    public int MaxBatchTokens { get; set; } = 1024;
 
     /// <summary>The most inputs that wait at a model; 1024 by default.</summary>
     public int MaxQueuedRequests { get; set; } = 1024;
