@@ -54,7 +54,7 @@ internal static class ServerBench
         await data.ImportAsync(client);
         var requests = new Requests(lengths, tasks);
 
-        await MeasureAsync(client, requests, load with { Duration = TimeSpan.FromSeconds(3) }); // Until all is compiled.
+        await MeasureAsync(client, requests, load with { Duration = TimeSpan.FromSeconds(5) }); // Until all is compiled.
         var cpu = server.CpuTime;
         var result = await MeasureAsync(client, requests, load);
         Measurement.Print(

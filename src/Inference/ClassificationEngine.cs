@@ -320,6 +320,7 @@ public sealed class ClassificationEngine : IDisposable
 
     private void Loop()
     {
+        SchedulingPriority.Lower(SchedulingPriority.Compute);
         while (TakeBatch())
         {
             if (_batch.Count == 0)

@@ -1,15 +1,8 @@
-using System.Runtime.InteropServices;
-
 namespace Serving.Tensors.Threading;
 
 /// <summary>A thread for work that must take no time from what is computed for somebody who waits: one piece at a time.</summary>
-public sealed partial class BackgroundWorker : IDisposable
+public sealed class BackgroundWorker : IDisposable
 {
-    // A tenth of the weight of a normal thread: it gets idle time, and little else.
-    private const int Niceness = 10;
-
-    private const int ThisThread = 0;
-
     private readonly Queue<Action> _work = new();
     private readonly Thread _thread;
     private bool _isStopping;
@@ -60,10 +53,7 @@ public sealed partial class BackgroundWorker : IDisposable
 
     private void Loop()
     {
-        if (OperatingSystem.IsLinux())
-            _ = SetPriority(which: 0, ThisThread, Niceness); // Linux: of the thread. A hint; it may fail.
-        else
-            Thread.CurrentThread.Priority = ThreadPriority.Lowest;
+        SchedulingPriority.Lower(SchedulingPriority.Background);
         while (TryTake(out var work))
             work();
     }
@@ -77,7 +67,4 @@ public sealed partial class BackgroundWorker : IDisposable
             return _work.TryDequeue(out work!);
         }
     }
-
-    [LibraryImport("libc", EntryPoint = "setpriority")]
-    private static partial int SetPriority(int which, int who, int niceness);
 }

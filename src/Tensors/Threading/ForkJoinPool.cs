@@ -121,6 +121,7 @@ internal sealed unsafe class ForkJoinPool : IDisposable
 
     private void Work(int worker)
     {
+        SchedulingPriority.Lower(SchedulingPriority.Compute);
         var seen = 0;
         while (true)
         {
