@@ -99,6 +99,20 @@ public sealed class ClassificationEngine : IDisposable
         }
     }
 
+    /// <summary>Whether a request would be turned away now, whatever its task: a way to find out without an exception.</summary>
+    /// <param name="retryAfter">When there may be room.</param>
+    public bool IsFull(out TimeSpan retryAfter)
+    {
+        lock (_gate)
+        {
+            retryAfter = RetryAfter();
+            if (!HasNoRoom())
+                return false;
+            _metrics.Rejected("queue_full");
+            return true;
+        }
+    }
+
     /// <summary>What the engine holds on the device.</summary>
     public EngineMemory Memory => new(_encoder.Bytes, _runner.Bytes, _registry.Memory());
 
@@ -266,10 +280,13 @@ public sealed class ClassificationEngine : IDisposable
         lock (_gate)
         {
             ThrowIfClosed();
-            if (_queuedRequests >= _options.MaxQueuedRequests || _queuedTokens >= _options.MaxQueuedTokens)
+            if (HasNoRoom())
                 throw QueueFull();
         }
     }
+
+    private bool HasNoRoom() =>
+        _queuedRequests >= _options.MaxQueuedRequests || _queuedTokens >= _options.MaxQueuedTokens;
 
     private void ThrowIfClosed()
     {
@@ -296,10 +313,14 @@ public sealed class ClassificationEngine : IDisposable
     private QueueFullException QueueFull()
     {
         _metrics.Rejected("queue_full");
+        return new($"The queue is full ({_queuedRequests} requests, {_queuedTokens} tokens); retry later.", RetryAfter());
+    }
+
+    /// <summary>How long what waits will take at the speed of late.</summary>
+    private TimeSpan RetryAfter()
+    {
         var wait = _tokensPerSecond > 0 ? TimeSpan.FromSeconds(_queuedTokens / _tokensPerSecond) : ShortestRetry;
-        return new(
-            $"The queue is full ({_queuedRequests} requests, {_queuedTokens} tokens); retry later.",
-            TimeSpan.FromTicks(Math.Clamp(wait.Ticks, ShortestRetry.Ticks, LongestRetry.Ticks)));
+        return TimeSpan.FromTicks(Math.Clamp(wait.Ticks, ShortestRetry.Ticks, LongestRetry.Ticks));
     }
 
     /// <summary>Takes a request that nobody waits for any more out of the queue.</summary>

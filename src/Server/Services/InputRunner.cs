@@ -1,3 +1,4 @@
+using Grpc.Core;
 using Serving.Inference;
 using Serving.Server.Catalog;
 using Serving.Server.Telemetry;
@@ -40,11 +41,17 @@ internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, Serve
                 var routes = new TaskRoute[tasks.Count];
                 for (var i = 0; i < routes.Length; i++)
                     routes[i] = TaskRouter.Resolve(table, tasks[i], settings.Place, $"tasks[{i}]");
+                if (routes[0].Host.Engine.IsFull(out var retryAfter))
+                    throw Errors.ResourceExhausted("The queue is full; retry later.", retryAfter);
                 var scores = await RunAsync(request, routes, settings.Cancelled);
                 foreach (var route in routes)
                     metrics.TaskDone(route.Task, "ok");
                 shadows.Run(request, routes, scores.Scores);
                 return scores;
+            }
+            catch (RpcException exception) when (Count(exception, tasks, table))
+            {
+                throw; // Never reached: a status passes through.
             }
             catch (Exception exception) when (IsStale(exception) && router.Table != table)
             {
@@ -53,11 +60,18 @@ internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, Serve
             catch (Exception exception) when (EngineErrors.IsExpected(exception))
             {
                 var error = EngineErrors.OfInput(exception, input);
-                foreach (var task in tasks)
-                    metrics.TaskDone(table.Tasks.ContainsKey(task.Task) ? task.Task : ServerMetrics.OtherTasks, error.StatusCode.ToString());
+                Count(error, tasks, table);
                 throw error;
             }
         }
+    }
+
+    /// <returns>False, so that a filter which counts catches nothing.</returns>
+    private bool Count(RpcException error, IReadOnlyList<V1.TaskReference> tasks, RoutingTable table)
+    {
+        foreach (var task in tasks)
+            metrics.TaskDone(table.Tasks.ContainsKey(task.Task) ? task.Task : ServerMetrics.OtherTasks, error.StatusCode.ToString());
+        return false;
     }
 
     private static bool IsStale(Exception exception) =>

@@ -53,6 +53,10 @@ internal sealed class ServingInterceptor(
                 throw Errors.Unavailable("The server is starting; retry, or watch its health.");
             return await handler();
         }
+        catch (RpcException exception) when (Remember(exception, out status))
+        {
+            throw; // Never reached: a status passes through without being caught and thrown again.
+        }
         catch (Exception exception)
         {
             if (!EngineErrors.IsExpected(exception) && !context.CancellationToken.IsCancellationRequested)
@@ -65,6 +69,12 @@ internal sealed class ServingInterceptor(
         {
             Note(context.Method, status, time.GetElapsedTime(began));
         }
+    }
+
+    private static bool Remember(RpcException exception, out StatusCode status)
+    {
+        status = exception.StatusCode;
+        return false;
     }
 
     /// <param name="path">"/package.Service/Method"</param>
