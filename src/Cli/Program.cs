@@ -1,0 +1,4 @@
+using System.CommandLine;
+using Serving.Cli;
+
+return await Commands.Create().Parse(args).InvokeAsync();

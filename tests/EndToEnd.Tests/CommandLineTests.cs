@@ -1,0 +1,77 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Serving.Testing;
+
+namespace Serving.EndToEnd.Tests;
+
+/// <summary>The command line as a process, against a real server.</summary>
+public sealed class CommandLineTests
+{
+    [Fact]
+    public async Task Verbs_DoWhatTheySay()
+    {
+        using var data = new DataFolder();
+        await using var server = await ServerProcess.StartAsync(data);
+        var first = data.WriteVersion(seed: 1);
+        var second = data.WriteVersion(seed: 2);
+        var (one, two) = (Path.GetFileName(first), Path.GetFileName(second));
+
+        Assert.Equal($"tone {one}", (await RunAsync(server, "tasks", "import", "tone", first, "--alias", "production")).Trim());
+        await RunAsync(server, "tasks", "import", "tone", second);
+        Assert.Contains("TASK\tVERSIONS\tLOADED\tMEMORY\tALIASES\ntone\t2\t1\t", await RunAsync(server, "tasks", "list"), StringComparison.Ordinal);
+        Assert.Contains($"production\t{two}\t", await RunAsync(server, "tasks", "promote", "tone", two[..8]), StringComparison.Ordinal);
+        Assert.Contains($"production\t{one}\t", await RunAsync(server, "tasks", "rollback", "tone"), StringComparison.Ordinal);
+        Assert.Contains($"{two[..12]} gets 10", await RunAsync(server, "tasks", "promote", "tone", two, "--canary", "0.1"), StringComparison.Ordinal);
+        Assert.Contains("TASK\tTASK\tDISSIMILARITY\ntone\ttone:", await RunAsync(server, "tasks", "compare", "tone", $"tone:{two}"), StringComparison.Ordinal);
+        var shown = JsonDocument.Parse(await RunAsync(server, "tasks", "show", "tone", "--json")).RootElement;
+        Assert.Equal(0.1, shown.GetProperty("aliases")[0].GetProperty("canary").GetProperty("share").GetDouble());
+        await RunAsync(server, "tasks", "promote", "tone", one);
+        await RunAsync(server, "tasks", "delete", "tone", two);
+
+        var answer = JsonDocument.Parse(await RunAsync(server, "classify", "a b", "--task", "tone", "--json")).RootElement;
+        var label = answer.GetProperty("results")[0].GetProperty("classifications")[0].GetProperty("label").GetString()!;
+        var file = data.At("texts.tsv");
+        await File.WriteAllTextAsync(file, $"text\tlabel\na b\t{label}\nc d\tlabel-0\na b\t{label}\n");
+        var metrics = JsonDocument.Parse(await RunAsync(
+            server, "classify", "--input", file, "--task", "tone", "--output", data.At("out.tsv"), "--json")).RootElement;
+        Assert.Equal(3, metrics.GetProperty("texts").GetInt32());
+        Assert.InRange(metrics.GetProperty("accuracy").GetDouble(), 2.0 / 3.0, 1.0);
+        Assert.Equal(4, (await File.ReadAllLinesAsync(data.At("out.tsv"))).Length);
+
+        Assert.StartsWith("MODEL\tLOADED\tSHAPE", await RunAsync(server, "models", "list"), StringComparison.Ordinal);
+        await RunAsync(server, "models", "unload", DataFolder.Model, "--force");
+        Assert.Contains("loaded\tyes", await RunAsync(server, "models", "load", DataFolder.Model), StringComparison.Ordinal);
+
+        var (exit, _, errors) = await StartAsync(server.Address, "classify", "a", "--task", "tune");
+        Assert.Equal((1, "NOT_FOUND: There is no task 'tune'. The nearest are 'tone'."), (exit, errors.Trim()));
+        (exit, _, errors) = await StartAsync("http://127.0.0.1:1", "models", "list");
+        Assert.Equal(1, exit);
+        Assert.StartsWith("UNAVAILABLE: ", errors, StringComparison.Ordinal);
+    }
+
+    private static async Task<string> RunAsync(ServerProcess server, params string[] arguments)
+    {
+        var (exit, output, errors) = await StartAsync(server.Address, arguments);
+        Assert.True(exit == 0, $"{string.Join(' ', arguments)}: {errors}");
+        return output;
+    }
+
+    private static async Task<(int Exit, string Output, string Errors)> StartAsync(string address, params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet")
+        {
+            UseShellExecute = false,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        };
+        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "serving.dll"));
+        foreach (var argument in arguments)
+            start.ArgumentList.Add(argument);
+        start.Environment["SERVING_SERVER"] = address;
+        using var process = Process.Start(start)!;
+        var output = process.StandardOutput.ReadToEndAsync();
+        var errors = process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync().Within();
+        return (process.ExitCode, await output, await errors);
+    }
+}
