@@ -69,33 +69,21 @@ public sealed class TelemetryTests
             "serving.batch.tokens", "serving.batch.padding_saved", "serving.memory.usage"
         ];
         await Eventually.TrueAsync(() => expected.All(receiver.All.Metrics.ContainsKey), "all metrics have come");
-        var documentation = await File.ReadAllTextAsync(Path.Combine(Repository(), "docs", "observability.md"));
+        var documentation = await File.ReadAllTextAsync(Path.Combine(ToolFactAttribute.Repository, "docs", "observability.md"));
         Assert.All(
             receiver.All.Metrics.Keys.Where(name => name.StartsWith("serving.", StringComparison.Ordinal)),
             name => Assert.Contains($"`{name}`", documentation, StringComparison.Ordinal));
         await Eventually.TrueAsync(() => receiver.All.Logs.Any(log => log.Body.StringValue.StartsWith("Ready", StringComparison.Ordinal)), "logs have come");
     }
 
+    /// <returns>The trace that the call is in.</returns>
     private static async Task<string> ClassifyAsync(Client.ServingClient client)
     {
-        var ids = new List<ActivityTraceId>();
-        using var listener = new ActivityListener
-        {
-            ShouldListenTo = source => source.Name == "Serving.Client",
-            ActivityStopped = span => ids.Add(span.TraceId)
-        };
-        ActivitySource.AddActivityListener(listener);
+        using var caller = new Activity("caller") { ActivityTraceFlags = ActivityTraceFlags.Recorded };
+        caller.SetIdFormat(ActivityIdFormat.W3C).Start();
         await client.ClassifyAsync(["a b"], ["t"]);
-        return ids.Single().ToHexString();
+        return caller.TraceId.ToHexString();
     }
 
     private static string Attribute(Span span, string key) => span.Attributes.Single(attribute => attribute.Key == key).Value.StringValue;
-
-    private static string Repository()
-    {
-        var folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Serving.sln")))
-            folder = Path.GetDirectoryName(folder)!;
-        return folder;
-    }
 }
