@@ -12,16 +12,17 @@ namespace Serving.Server.Tests;
 /// <summary>The server in the test's process, with forward passes that a test can hold up.</summary>
 internal sealed class TestServer : IAsyncDisposable
 {
-    private readonly DataFolder _data;
     private readonly WebApplication _app;
 
     private TestServer(DataFolder data, WebApplication app, GatedBackend backend)
     {
-        _data = data;
+        Data = data;
         _app = app;
         Backend = backend;
         Client = new(new ServingClientOptions { Addresses = [new Uri(app.Urls.First())], MaxAttempts = 1 });
     }
+
+    public DataFolder Data { get; }
 
     public GatedBackend Backend { get; }
 
@@ -29,12 +30,22 @@ internal sealed class TestServer : IAsyncDisposable
 
     public string Address => _app.Urls.First();
 
-    public ClassificationEngine Engine => _app.Services.GetRequiredService<TaskCatalog>().Table.Models.Values.Single().Engine;
+    public TaskCatalog Catalog => _app.Services.GetRequiredService<TaskCatalog>();
 
-    /// <summary>Starts a server with one model and the task "t".</summary>
+    public ClassificationEngine Engine => Catalog.Table.Models.Values.Single().Engine;
+
+    /// <summary>Starts a server with one model and the tasks "t" and "u".</summary>
     public static async Task<TestServer> StartAsync(params string[] flags)
     {
-        var data = new DataFolder();
+        var server = await RestartAsync(new DataFolder(), flags);
+        await server.Client.ImportTaskAsync("t", server.Data.WriteVersion(seed: 1), alias: "production");
+        await server.Client.ImportTaskAsync("u", server.Data.WriteVersion(seed: 2), alias: "production");
+        return server;
+    }
+
+    /// <summary>Starts a server on what there is.</summary>
+    public static async Task<TestServer> RestartAsync(DataFolder data, params string[] flags)
+    {
         var backend = new GatedBackend();
         var app = ServerApplication.Build(
             ["--port", "0", "--data", data.Path, "--Logging:LogLevel:Default=None", .. flags],
@@ -47,8 +58,6 @@ internal sealed class TestServer : IAsyncDisposable
         {
         }
 
-        await server.Client.ImportTaskAsync("t", data.WriteVersion(seed: 1), alias: "production");
-        await server.Client.ImportTaskAsync("u", data.WriteVersion(seed: 2), alias: "production");
         return server;
     }
 
@@ -70,6 +79,6 @@ internal sealed class TestServer : IAsyncDisposable
         Client.Dispose();
         await _app.StopAsync();
         await _app.DisposeAsync();
-        _data.Dispose();
+        Data.Dispose();
     }
 }
