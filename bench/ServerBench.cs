@@ -23,11 +23,12 @@ internal static class ServerBench
         var inFlight = new Option<int>("--in-flight") { DefaultValueFactory = _ => 32, Description = "Texts of a stream under way at a time." };
         var unary = new Option<bool>("--unary") { Description = "One call a text instead of streams." };
         var rate = new Option<double>("--rate") { Description = "Unary calls a second at fixed times, however slow the answers; 0 waits for them." };
+        var skew = new Option<double>("--skew") { Description = "The share of texts that is for the first task; 0 for equal shares." };
         var seconds = new Option<double>("--seconds") { DefaultValueFactory = _ => 10 };
         var json = CommonOptions.Json();
         var command = new Command("server", "Texts classified through gRPC, many tasks.")
         {
-            shape, seq, lengths, tasks, clients, inFlight, unary, rate, seconds, json
+            shape, seq, lengths, tasks, clients, inFlight, unary, rate, skew, seconds, json
         };
         command.SetAction(parsed =>
         {
@@ -41,18 +42,19 @@ internal static class ServerBench
                 parsed.GetValue(unary) || parsed.GetValue(rate) > 0,
                 parsed.GetValue(rate),
                 TimeSpan.FromSeconds(parsed.GetValue(seconds)));
-            return RunAsync(parsed.GetValue(shape)!, tokens, parsed.GetValue(tasks), load, parsed.GetValue(json));
+            return RunAsync(
+                parsed.GetValue(shape)!, tokens, parsed.GetValue(tasks), parsed.GetValue(skew), load, parsed.GetValue(json));
         });
         return command;
     }
 
-    private static async Task RunAsync(string shape, int[] lengths, int tasks, Load load, bool asJson)
+    private static async Task RunAsync(string shape, int[] lengths, int tasks, double skew, Load load, bool asJson)
     {
         using var data = new ServerData(shape, tasks);
         using var server = await ServedProcess.StartAsync(data.Path);
         using var client = new ServingClient(new ServingClientOptions { Addresses = [server.Address], MaxAttempts = 1 });
         await data.ImportAsync(client);
-        var requests = new Requests(lengths, tasks);
+        var requests = new Requests(lengths, tasks, skew);
 
         await MeasureAsync(client, requests, load with { Duration = TimeSpan.FromSeconds(5) }); // Until all is compiled.
         var cpu = server.CpuTime;
@@ -63,6 +65,7 @@ internal static class ServerBench
             ("shape", shape),
             ("tasks", tasks),
             ("clients", load.Clients),
+            ("skew", skew),
             ("mode", load.Rate > 0 ? "rate" : load.IsUnary ? "unary" : "stream"),
             ("offered_per_second", load.Rate),
             ("requests_per_second", Measurement.Rounded(result.Answered.Count / result.Elapsed.TotalSeconds)),
@@ -119,6 +122,7 @@ internal static class ServerBench
 
     private static async Task CallOnceAsync(ServingClient client, ClassifyStreamRequest request, long due, Result result)
     {
+        var begin = Stopwatch.GetTimestamp();
         try
         {
             await client.Classifier.ClassifyAsync(new() { Inputs = { request.Input }, Tasks = { request.Tasks } });
@@ -126,7 +130,7 @@ internal static class ServerBench
         }
         catch (RpcException exception) when (exception.StatusCode == StatusCode.ResourceExhausted)
         {
-            result.Rejected.Add(Stopwatch.GetElapsedTime(due));
+            result.Rejected.Add(Stopwatch.GetElapsedTime(begin)); // What the server makes a caller wait for a "no".
         }
     }
 
@@ -191,10 +195,12 @@ internal static class ServerBench
     {
         private readonly TextInput[] _texts;
         private readonly TaskReference[] _tasks;
+        private readonly double _skew;
         private long _next;
 
-        public Requests(int[] lengths, int tasks)
+        public Requests(int[] lengths, int tasks, double skew)
         {
+            _skew = skew;
             const int specialTokens = 2;
             _texts = [.. lengths.Select(length => new TextInput { Text = string.Join(' ', Enumerable.Repeat("a", length - specialTokens)) })];
             _tasks = [.. Enumerable.Range(0, tasks).Select(task => new TaskReference { Task = ServerData.TaskName(task) })];
@@ -204,6 +210,8 @@ internal static class ServerBench
         {
             var id = Interlocked.Increment(ref _next);
             var task = (id + (id / _texts.Length)) % _tasks.Length; // Every task gets every text.
+            if (_skew > 0)
+                task = id * 0.6180339887498949 % 1 < _skew ? 0 : 1 + (id % (_tasks.Length - 1));
             return new() { Id = id, Input = _texts[id % _texts.Length], Tasks = { _tasks[task] } };
         }
     }

@@ -1,5 +1,6 @@
 using Serving.Models;
 using Serving.Server;
+using Serving.Server.Storage;
 
 try
 {
@@ -9,7 +10,8 @@ try
     await app.WaitForShutdownAsync();
     return app.Services.GetRequiredService<CatalogLifetime>().Failure is { } failure ? throw failure : 0;
 }
-catch (Exception exception) when (exception is ServerOptionsException or IOException or UnauthorizedAccessException or ModelFileException)
+catch (Exception exception) when (exception is ServerOptionsException or IOException or UnauthorizedAccessException or ModelFileException
+    or StorageException)
 {
     await Console.Error.WriteLineAsync($"Serving cannot start: {exception.Message}");
     return 1;

@@ -1,10 +1,10 @@
-using Serving.Testing;
 using Google.Protobuf;
 using Google.Rpc;
 using Grpc.Core;
 using Grpc.Net.Client;
-using Serving.V1;
 using Serving.Models.Tasks;
+using Serving.Testing;
+using Serving.V1;
 using Task = System.Threading.Tasks.Task;
 
 namespace Serving.EndToEnd.Tests;

@@ -1,5 +1,5 @@
-using Serving.Testing;
 using Grpc.Core;
+using Serving.Testing;
 using Serving.V1;
 using Task = System.Threading.Tasks.Task;
 

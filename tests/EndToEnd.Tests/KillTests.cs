@@ -1,6 +1,6 @@
-using Serving.Testing;
 using System.Diagnostics;
 using Grpc.Core;
+using Serving.Testing;
 using Serving.V1;
 using Task = System.Threading.Tasks.Task;
 

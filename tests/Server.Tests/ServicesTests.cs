@@ -1,5 +1,6 @@
 using Grpc.Core;
 using Grpc.Health.V1;
+using Serving.Server.Storage;
 using Serving.Testing;
 using Serving.V1;
 using Task = System.Threading.Tasks.Task;
@@ -137,11 +138,29 @@ public sealed class ServicesTests
     }
 
     [Fact]
+    public async Task Classify_MoreThanTheQueueHolds_RunsInParts()
+    {
+        await using var server = await TestServer.StartAsync("--Server:MaxQueuedRequests=5");
+        var texts = Enumerable.Range(0, 100).Select(i => i % 2 == 0 ? "a" : "b c").ToList();
+        var response = await server.Client.ClassifyAsync(texts, ["t", "u"]).Within();
+        Assert.Equal(100, response.Results.Count);
+        Assert.All(response.Results, (result, i) => Assert.Equal(response.Results[i % 2].Classifications, result.Classifications));
+    }
+
+    [Fact]
+    public async Task SecondServer_OnTheSameData_IsRefused()
+    {
+        await using var server = await TestServer.StartAsync();
+        var refused = await Assert.ThrowsAsync<StorageException>(() => TestServer.RestartAsync(server.Data));
+        Assert.EndsWith("is used by another server; give each server a data root of its own.", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task BrokenAliases_LeaveOtherTasksAlone_AndAreNotOverwritten()
     {
         await using var server = await TestServer.StartAsync();
         var aliases = Path.Combine(server.Data.Path, "tasks", "t", "aliases.json");
-        await server.StopAsync();
+        await server.EndAsync();
         await File.WriteAllTextAsync(aliases, "{ nonsense");
 
         await using var again = await TestServer.RestartAsync(server.Data);

@@ -73,12 +73,18 @@ internal sealed class TestServer : IAsyncDisposable
 
     public Task StopAsync() => _app.StopAsync();
 
+    /// <summary>Ends the server, so that another can use its data.</summary>
+    public async Task EndAsync()
+    {
+        await _app.StopAsync();
+        await _app.DisposeAsync();
+    }
+
     public async ValueTask DisposeAsync()
     {
         Backend.Open();
         Client.Dispose();
-        await _app.StopAsync();
-        await _app.DisposeAsync();
+        await EndAsync();
         Data.Dispose();
     }
 }

@@ -1,7 +1,7 @@
 using Google.Protobuf;
 using Grpc.Core;
-using ProtocolV1 = Grpc.Reflection.V1;
 using ProtocolAlpha = Grpc.Reflection.V1Alpha;
+using ProtocolV1 = Grpc.Reflection.V1;
 
 namespace Serving.Rpc.Services.Reflection;
 

@@ -61,6 +61,10 @@ internal sealed class ClassifierService(
     }
 
     /// <summary>Runs all inputs of a call; the first that fails fails the call and gives the others up.</summary>
+    /// <remarks>
+    /// A call is turned away by its first input. Once that is in, the others wait for room that earlier ones leave, so that
+    /// a call larger than the queue runs through it in parts.
+    /// </remarks>
     private async Task<InputScores[]> RunAllAsync(
         IReadOnlyList<V1.TextInput> inputs,
         IReadOnlyList<V1.TaskReference> tasks,
@@ -72,10 +76,22 @@ internal sealed class ClassifierService(
         using var abandon = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken);
         var shared = settings(abandon.Token);
         var running = new List<Task<InputScores>>(inputs.Count);
-        for (var i = 0; i < inputs.Count && !running.Exists(task => task.IsFaulted); i++)
-            running.Add(runner.RunAsync(inputs[i], tasks, shared, $"inputs[{i}]"));
         try
         {
+            for (var i = 0; i < inputs.Count; i++)
+            {
+                var task = runner.RunAsync(inputs[i], tasks, shared, $"inputs[{i}]");
+                while (IsTurnedAway(task) && running.Find(earlier => !earlier.IsCompleted) is { } earlier)
+                {
+                    await earlier;
+                    task = runner.RunAsync(inputs[i], tasks, shared, $"inputs[{i}]");
+                }
+
+                running.Add(task);
+                if (task.IsFaulted)
+                    break;
+            }
+
             await foreach (var done in Task.WhenEach(running))
                 await done;
             return [.. running.Select(task => task.Result)];
@@ -86,6 +102,9 @@ internal sealed class ClassifierService(
             throw;
         }
     }
+
+    private static bool IsTurnedAway(Task task) =>
+        task.Exception?.InnerException is RpcException { StatusCode: StatusCode.ResourceExhausted };
 
     private async Task<V1.ClassifyStreamResponse> AnswerAsync(V1.ClassifyStreamRequest request, CancellationToken cancelled)
     {

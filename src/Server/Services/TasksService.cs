@@ -123,10 +123,10 @@ internal sealed class TasksService(TaskCatalog catalog, TaskStore store, ServerO
 
     public override async Task<V1.DeleteTaskVersionResponse> DeleteTaskVersion(
         V1.DeleteTaskVersionRequest request, ServerCallContext context) => new()
-    {
-        FreedFileBytes = await catalog.DeleteVersionAsync(
+        {
+            FreedFileBytes = await catalog.DeleteVersionAsync(
             ResourceName.Require("task", request.Task), ResourceName.RequireVersion("version", request.Version))
-    };
+        };
 
     public override Task<V1.CompareTasksResponse> CompareTasks(V1.CompareTasksRequest request, ServerCallContext context)
     {

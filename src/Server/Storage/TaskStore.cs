@@ -26,19 +26,30 @@ internal sealed record StoredTask(
 /// Each change is one rename, so that whoever reads sees the state before it or after it. Folders whose name begins with a
 /// dot are unfinished business of a process that stopped; they are removed at the start. Changes come one at a time.
 /// </remarks>
-internal sealed class TaskStore
+internal sealed class TaskStore : IDisposable
 {
     private const string AliasesFile = "aliases.json";
+    private const string LockFile = ".lock";
 
     private readonly string _root;
     private readonly ILogger<TaskStore> _logger;
+    private readonly FileStream _lock;
 
     /// <param name="root">The folder of all tasks; made if it is missing.</param>
+    /// <exception cref="StorageException">Another server uses it.</exception>
     public TaskStore(string root, ILogger<TaskStore> logger)
     {
         _root = Path.GetFullPath(root);
         _logger = logger;
         Directory.CreateDirectory(_root);
+        try
+        {
+            _lock = new FileStream(Path.Combine(_root, LockFile), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException exception)
+        {
+            throw new StorageException($"{_root} is used by another server; give each server a data root of its own.", exception);
+        }
     }
 
     /// <summary>Removes what interrupted changes left behind; only before anything else is done.</summary>
@@ -94,6 +105,8 @@ internal sealed class TaskStore
         DurableFile.MoveFolder(Folder(task, version), doomed);
         Directory.Delete(doomed, recursive: true);
     }
+
+    public void Dispose() => _lock.Dispose();
 
     private string Folder(string task, string version) => Path.Combine(_root, task, version);
 
