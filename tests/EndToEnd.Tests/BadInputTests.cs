@@ -108,7 +108,7 @@ public sealed class BadInputTests : IAsyncLifetime
 
         await RefusedAsync(
             StatusCode.NotFound, "There is no task 'new'", () => Client.Tasks.GetTaskAsync(new() { Task = "new" }).ResponseAsync);
-        Assert.Equal(["entailment", "sentiment"], Directory.EnumerateFileSystemEntries(Path.Combine(_data.Path, "tasks")).Select(p => Path.GetFileName(p)).Order());
+        Assert.Equal([".lock", "entailment", "sentiment"], Directory.EnumerateFileSystemEntries(Path.Combine(_data.Path, "tasks")).Select(p => Path.GetFileName(p)).Order());
     }
 
     [Fact]
