@@ -202,10 +202,14 @@ public sealed class InteropCases
         var status = new EchoStatus { Code = 2, Message = "test status message" };
         await CheckStatusAsync(status, () => _client.UnaryCallAsync(new SimpleRequest { ResponseStatus = status }).ResponseAsync);
 
+        // A server may answer before the write has come to its end; then it is the write that fails with the status.
         using var call = _client.FullDuplexCall();
-        await call.RequestStream.WriteAsync(new StreamingOutputCallRequest { ResponseStatus = status });
-        await call.RequestStream.CompleteAsync();
-        await CheckStatusAsync(status, () => call.ResponseStream.MoveNext());
+        await CheckStatusAsync(status, async () =>
+        {
+            await call.RequestStream.WriteAsync(new StreamingOutputCallRequest { ResponseStatus = status });
+            await call.RequestStream.CompleteAsync();
+            await call.ResponseStream.MoveNext();
+        });
     }
 
     private Task SpecialStatusMessageAsync()

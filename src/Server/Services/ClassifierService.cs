@@ -31,9 +31,10 @@ internal sealed class ClassifierService(
     public override async Task<V1.EncodeResponse> Encode(V1.EncodeRequest request, ServerCallContext context)
     {
         ThrowUnlessCount("inputs", request.Inputs.Count, options.MaxInputs);
+        ResourceName.Require("task.task", request.Task?.Task ?? "");
         var results = await RunAllAsync(
             request.Inputs,
-            [request.Task ?? new()],
+            [request.Task],
             context,
             cancelled => Settings(request.Truncation, request.Priority, key: "", context, cancelled) with { WantsPooled = true });
         return new()
