@@ -34,7 +34,7 @@ internal sealed class ClassifierService(
         ResourceName.Require("task.task", request.Task?.Task ?? "");
         var results = await RunAllAsync(
             request.Inputs,
-            [request.Task],
+            [request.Task!],
             context,
             cancelled => Settings(request.Truncation, request.Priority, key: "", context, cancelled) with { WantsPooled = true });
         return new()
@@ -99,7 +99,9 @@ internal sealed class ClassifierService(
         }
         catch
         {
+            // Until each has seen it: a source that is disposed of before tells the rest nothing.
             await abandon.CancelAsync();
+            await Task.WhenAll(running.Select(task => (Task)task)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             throw;
         }
     }

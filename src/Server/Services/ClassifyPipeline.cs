@@ -14,8 +14,11 @@ internal sealed class ClassifyPipeline(
     private static readonly WriteOptions WaitForMore = new(WriteFlags.BufferHint);
 
     private readonly SemaphoreSlim _permits = new(maxInFlight);
+    private readonly TaskCompletionSource _nothingInWork = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Channel<V1.ClassifyStreamResponse> _ready =
         Channel.CreateUnbounded<V1.ClassifyStreamResponse>(new() { SingleReader = true });
+
+    private int _inWork = 1; // Inputs whose answer is not ready, and one for the reading.
 
     /// <param name="stopping">Ends the reading: what was read is answered, then the call ends with UNAVAILABLE.</param>
     /// <param name="cancelled">The call is over: everything is given up.</param>
@@ -30,8 +33,16 @@ internal sealed class ClassifyPipeline(
             for (var i = 0; i < maxInFlight; i++) // All permits are back: everything is answered.
                 await _permits.WaitAsync(failed.Token);
         }
+        catch
+        {
+            await failed.CancelAsync();
+            throw;
+        }
         finally
         {
+            // Until each input has seen its cancellation: a source that is disposed of before tells the rest nothing.
+            EndWork();
+            await _nothingInWork.Task;
             _ready.Writer.TryComplete();
             await writing;
         }
@@ -49,6 +60,7 @@ internal sealed class ClassifyPipeline(
             while (await requests.MoveNext(ends.Token))
             {
                 await _permits.WaitAsync(cancelled);
+                Interlocked.Increment(ref _inWork);
                 _ = AnswerAsync(requests.Current, cancelled);
             }
 
@@ -70,6 +82,16 @@ internal sealed class ClassifyPipeline(
         {
             _ready.Writer.TryComplete(exception); // A fault of ours, not the input's: it ends the call.
         }
+        finally
+        {
+            EndWork();
+        }
+    }
+
+    private void EndWork()
+    {
+        if (Interlocked.Decrement(ref _inWork) == 0)
+            _nothingInWork.SetResult();
     }
 
     private async Task WriteAsync(CancellationTokenSource failed)

@@ -87,20 +87,10 @@ internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, Serve
         }
 
         // Tasks of several backbones: the parts run side by side, and are put together in the request's order.
-        using var abandon = CancellationTokenSource.CreateLinkedTokenSource(cancelled);
         var parts = routes.GroupBy(route => route.Host)
             .Select(part => (Routes: part.ToList(), Answer: ClassifyAsync(part.Key, [.. part.Select(Reference)])))
             .ToList();
-        try
-        {
-            await Task.WhenAll(parts.Select(part => part.Answer));
-        }
-        catch
-        {
-            await abandon.CancelAsync();
-            throw;
-        }
-
+        await Task.WhenAll(parts.Select(part => part.Answer));
         var scores = new TaskScores[routes.Length];
         foreach (var (own, answer) in parts)
         {
@@ -115,7 +105,7 @@ internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, Serve
         return new(scores, parts.Select(part => part.Answer.Result).MaxBy(answer => answer.Queued + answer.Computed)!);
 
         async Task<Classification> ClassifyAsync(ModelHost host, IReadOnlyList<Inference.TaskReference> tasks) =>
-            await host.Engine.ClassifyAsync(request with { Tasks = tasks }, abandon.Token);
+            await host.Engine.ClassifyAsync(request with { Tasks = tasks }, cancelled);
     }
 
     private static Inference.TaskReference Reference(TaskRoute route) => new(route.Task, route.Version.Version);
