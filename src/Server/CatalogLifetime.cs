@@ -46,8 +46,14 @@ internal sealed class CatalogLifetime(
 
         readiness.Ready();
         var table = catalog.Table;
+        var root = Path.GetFullPath(options.Data);
+        if (table.Models.IsEmpty)
+            logger.LogWarning("No model is loaded; put a BERT folder into {Models} and load it", Path.Combine(root, "models"));
         logger.LogInformation(
-            "Ready: models {Models}; {Tasks} tasks", string.Join(", ", table.Models.Keys.DefaultIfEmpty("none")), table.Tasks.Count);
+            "Ready: models {Models}; {Tasks} tasks; data root {Root}",
+            string.Join(", ", table.Models.Keys.DefaultIfEmpty("none")),
+            table.Tasks.Count,
+            root);
         if (options.WatchInterval > TimeSpan.Zero)
             await WatchAsync(stoppingToken);
     }
