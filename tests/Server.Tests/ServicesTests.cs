@@ -132,6 +132,18 @@ public sealed class ServicesTests
         await File.WriteAllTextAsync(aliases, (await File.ReadAllTextAsync(aliases)).Replace(version, new string('0', 64)));
         await server.Catalog.RescanAsync();
         Assert.Equal(version, await AnsweredByAsync());
+        var sound = (await File.ReadAllTextAsync(aliases)).Replace(new string('0', 64), version);
+        await File.WriteAllTextAsync(aliases, "{ nonsense");
+        await server.Catalog.RescanAsync();
+        Assert.Equal(version, await AnsweredByAsync());
+        await Assert.ThrowsAsync<RpcException>(() => server.Client.Tasks.SetAliasAsync(
+            new() { Task = "t", Version = version, ExpectedCurrentVersion = version }).ResponseAsync);
+
+        // Once repaired it is taken up again.
+        await File.WriteAllTextAsync(aliases, sound);
+        await server.Catalog.RescanAsync();
+        await server.Client.Tasks.SetAliasAsync(new() { Task = "t", Version = version });
+        Assert.Equal(version, await AnsweredByAsync());
 
         async Task<string> AnsweredByAsync() =>
             (await server.Client.ClassifyAsync(["a"], ["t"])).Results[0].Classifications[0].Version;

@@ -60,10 +60,13 @@ internal sealed class TaskCatalog(
             var loaded = tasks.ToBuilder();
             foreach (var task in tasks.Values)
             {
-                if (await TryLoadAliasedAsync(_table with { Tasks = tasks }, task) is { } problem)
+                var served = before.Tasks.GetValueOrDefault(task.Name);
+                if (task.Problem is not null)
+                    loaded[task.Name] = served is null ? task : served with { Problem = task.Problem };
+                else if (await TryLoadAliasedAsync(_table with { Tasks = tasks }, task) is { } problem)
                 {
                     logger.LogError("The task {Task} stays as it was: {Problem}", task.Name, problem);
-                    loaded[task.Name] = before.Tasks.GetValueOrDefault(task.Name) ?? task with { Aliases = TaskAliases.None };
+                    loaded[task.Name] = served ?? task with { Aliases = TaskAliases.None };
                 }
             }
 
