@@ -160,6 +160,24 @@ public sealed class ServicesTests
     }
 
     [Fact]
+    public async Task Import_ThatIsGivenUp_LeavesNothing()
+    {
+        await using var server = await TestServer.StartAsync();
+        using var cancellation = new CancellationTokenSource();
+        using var call = server.Client.Tasks.ImportTask(cancellationToken: cancellation.Token);
+        await call.RequestStream.WriteAsync(new() { Header = new() { Task = "new" } });
+        await call.RequestStream.WriteAsync(
+            new() { Chunk = new() { File = "mask.safetensors", Data = Google.Protobuf.ByteString.CopyFrom(new byte[1000]) } });
+        string[] Uploads() => Directory.GetDirectories(Path.Combine(server.Data.Path, "tasks"), ".import-*");
+        await Eventually.TrueAsync(() => Uploads().Length == 1, "the upload has begun");
+
+        await cancellation.CancelAsync();
+
+        await Eventually.TrueAsync(() => Uploads().Length == 0, "the upload is gone");
+        Assert.Equal(["t", "u"], (await server.Client.Tasks.ListTasksAsync(new())).Tasks.Select(task => task.Name));
+    }
+
+    [Fact]
     public async Task SecondServer_OnTheSameData_IsRefused()
     {
         await using var server = await TestServer.StartAsync();
