@@ -95,7 +95,8 @@ internal static class ServerBench
     /// <summary>Sends calls at fixed times; a call's time counts from when it was due.</summary>
     private static async Task OfferAsync(ServingClient client, Requests requests, Load load, Result result)
     {
-        var running = new ConcurrentBag<Task>();
+        using var running = new CountdownEvent(1); // Not a list of tasks, which would keep all of them from the collector.
+        Exception? failure = null;
         var begin = Stopwatch.GetTimestamp();
         var sent = 0;
         while (Stopwatch.GetElapsedTime(begin) < load.Duration)
@@ -104,13 +105,33 @@ internal static class ServerBench
             for (; sent < due; sent++)
             {
                 var at = begin + (long)(sent / load.Rate * Stopwatch.Frequency);
-                running.Add(Task.Run(() => CallOnceAsync(client, requests.Next(), at, result)));
+                running.AddCount();
+                _ = Task.Run(() => SendAsync(at));
             }
 
             await Task.Delay(1);
         }
 
-        await Task.WhenAll(running);
+        running.Signal();
+        running.Wait();
+        if (failure is not null)
+            throw failure;
+
+        async Task SendAsync(long due)
+        {
+            try
+            {
+                await CallOnceAsync(client, requests.Next(), due, result);
+            }
+            catch (Exception exception)
+            {
+                failure = exception;
+            }
+            finally
+            {
+                running.Signal();
+            }
+        }
     }
 
     private static async Task CallAsync(ServingClient client, Requests requests, Load load, Result result)

@@ -21,6 +21,11 @@ public sealed record ClassificationRequest
     /// <summary>Whether the answer has the vectors that the tasks' heads see.</summary>
     public bool WantsPooled { get; init; }
 
+    /// <summary>
+    /// Whether the caller bounds how many it sends at a time, as a stream does: it waits where others are turned away.
+    /// </summary>
+    public bool IsPaced { get; init; }
+
     /// <summary>Higher goes first.</summary>
     public int Priority { get; init; }
 

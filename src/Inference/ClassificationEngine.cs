@@ -15,10 +15,6 @@ namespace Serving.Inference;
 /// </remarks>
 public sealed class ClassificationEngine : IDisposable
 {
-    private const int MostOfFreeRoom = 4; // One task alone fills four fifths of the queue, two four ninths each.
-    private static readonly TimeSpan ShortestRetry = TimeSpan.FromMilliseconds(10);
-    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
-
     private readonly TensorBackend _backend;
     private readonly BertEncoder _encoder;
     private readonly BertTokenizer _tokenizer;
@@ -35,9 +31,7 @@ public sealed class ClassificationEngine : IDisposable
     // Guards what follows; pulsed when a unit comes or the engine stops.
     private readonly object _gate = new();
     private readonly FairQueue _queue = new();
-    private int _queuedRequests;
-    private int _queuedTokens;
-    private double _tokensPerSecond;
+    private readonly AdmissionControl _admission;
     private long _admitted;
     private bool _isDraining;
     private bool _isStopping;
@@ -66,6 +60,7 @@ public sealed class ClassificationEngine : IDisposable
         _tokenizer = tokenizer;
         _options = options;
         _time = time;
+        _admission = new(options);
         _registry = new(backend, encoder);
         _runner = new(backend, encoder, options);
         _metrics = new(this, options.Model);
@@ -85,7 +80,7 @@ public sealed class ClassificationEngine : IDisposable
         get
         {
             lock (_gate)
-                return _queuedRequests;
+                return _admission.Waiting.Requests;
         }
     }
 
@@ -95,7 +90,7 @@ public sealed class ClassificationEngine : IDisposable
         get
         {
             lock (_gate)
-                return _queuedTokens;
+                return _admission.Waiting.Tokens;
         }
     }
 
@@ -105,8 +100,8 @@ public sealed class ClassificationEngine : IDisposable
     {
         lock (_gate)
         {
-            retryAfter = RetryAfter();
-            if (!HasNoRoom())
+            retryAfter = _admission.RetryAfter;
+            if (!_admission.IsFull)
                 return false;
             _metrics.Rejected("queue_full");
             return true;
@@ -163,7 +158,8 @@ public sealed class ClassificationEngine : IDisposable
         cancellationToken.ThrowIfCancellationRequested();
         if (request.Tasks.Count == 0)
             throw new TaskInputException("The request names no task; at least one is needed.");
-        ThrowIfFull(); // Before the text is looked at: turning a request away should cost little.
+        if (!request.IsPaced)
+            ThrowIfFull(); // Before the text is looked at: turning a request away should cost little.
         var tasks = _registry.Use(request.Tasks);
         try
         {
@@ -255,10 +251,9 @@ public sealed class ClassificationEngine : IDisposable
                 ThrowIfClosed();
                 if (request.IsOver)
                     throw new OperationCanceledException(cancellationToken);
-                if (!HasRoom(request.Tasks[0].Name, tokens))
+                if (!_admission.HasRoom(request))
                     throw QueueFull();
-                _queuedRequests++;
-                _queuedTokens += tokens;
+                _admission.Enter(request);
                 for (var first = 0; first < request.Tasks.Length; first += tasksPerUnit)
                 {
                     var count = Math.Min(tasksPerUnit, request.Tasks.Length - first);
@@ -280,13 +275,10 @@ public sealed class ClassificationEngine : IDisposable
         lock (_gate)
         {
             ThrowIfClosed();
-            if (HasNoRoom())
+            if (_admission.IsFull)
                 throw QueueFull();
         }
     }
-
-    private bool HasNoRoom() =>
-        _queuedRequests >= _options.MaxQueuedRequests || _queuedTokens >= _options.MaxQueuedTokens;
 
     private void ThrowIfClosed()
     {
@@ -295,32 +287,11 @@ public sealed class ClassificationEngine : IDisposable
             throw new EngineClosedException("The model is being unloaded or the server is stopping; retry on another server.");
     }
 
-    /// <summary>Whether a task may put more tokens into the queue.</summary>
-    /// <remarks>
-    /// A task may take so much of the queue that a share of it always stays free for others: its part must be below a
-    /// multiple of the room that is left (dynamic thresholds, Choudhury and Hahne 1998). However greedy one task is, others
-    /// find room.
-    /// </remarks>
-    private bool HasRoom(string task, int tokens)
-    {
-        var (ownRequests, ownTokens) = _queue.Waiting(task);
-        return _queuedRequests < _options.MaxQueuedRequests
-            && _queuedTokens + tokens <= _options.MaxQueuedTokens
-            && ownRequests < MostOfFreeRoom * (_options.MaxQueuedRequests - _queuedRequests)
-            && ownTokens < MostOfFreeRoom * (_options.MaxQueuedTokens - _queuedTokens);
-    }
-
     private QueueFullException QueueFull()
     {
         _metrics.Rejected("queue_full");
-        return new($"The queue is full ({_queuedRequests} requests, {_queuedTokens} tokens); retry later.", RetryAfter());
-    }
-
-    /// <summary>How long what waits will take at the speed of late.</summary>
-    private TimeSpan RetryAfter()
-    {
-        var wait = _tokensPerSecond > 0 ? TimeSpan.FromSeconds(_queuedTokens / _tokensPerSecond) : ShortestRetry;
-        return TimeSpan.FromTicks(Math.Clamp(wait.Ticks, ShortestRetry.Ticks, LongestRetry.Ticks));
+        var (requests, tokens) = _admission.Waiting;
+        return new($"The queue is full ({requests} requests, {tokens} tokens); retry later.", _admission.RetryAfter);
     }
 
     /// <summary>Takes a request that nobody waits for any more out of the queue.</summary>
@@ -329,10 +300,9 @@ public sealed class ClassificationEngine : IDisposable
         var removed = 0;
         lock (_gate)
         {
-            removed = _queue.Remove(request, out var tokens);
-            _queuedTokens -= tokens;
+            removed = _queue.Remove(request);
             if (removed > 0)
-                _queuedRequests--;
+                _admission.Leave(request);
         }
 
         _metrics.Cancelled(hasStarted: removed == 0);
@@ -364,16 +334,11 @@ public sealed class ClassificationEngine : IDisposable
 
     private void NoteSpeed(TimeSpan computed)
     {
-        if (computed <= TimeSpan.Zero)
-            return;
         var tokens = 0;
         foreach (var unit in _batch)
             tokens += unit.Tokens;
         lock (_gate)
-        {
-            var speed = tokens / computed.TotalSeconds;
-            _tokensPerSecond = _tokensPerSecond > 0 ? (0.8 * _tokensPerSecond) + (0.2 * speed) : speed;
-        }
+            _admission.NoteSpeed(tokens, computed);
     }
 
     /// <summary>One bad row does not fail its neighbours: when a batch fails, its units run one by one.</summary>
@@ -458,8 +423,7 @@ public sealed class ClassificationEngine : IDisposable
     private void Dequeue(WorkUnit unit)
     {
         _queue.Dequeue();
-        _queuedTokens -= unit.Tokens;
         if (unit.Request.LeavesQueue())
-            _queuedRequests--;
+            _admission.Leave(unit.Request);
     }
 }

@@ -13,10 +13,13 @@ public sealed record EngineOptions
     /// <summary>The most branches of a batch.</summary>
     public int MaxBatchBranches { get; init; } = 256;
 
-    /// <summary>The most requests that wait.</summary>
-    public int MaxQueuedRequests { get; init; } = 1024;
+    /// <summary>The most requests that wait, not counting paced ones.</summary>
+    /// <remarks>
+    /// Several batches' worth: more would not be answered sooner or more often, only wait longer (docs/results/server.md).
+    /// </remarks>
+    public int MaxQueuedRequests { get; init; } = 256;
 
-    /// <summary>The most tokens that wait, counted over branches.</summary>
+    /// <summary>The most tokens that wait, counted over branches, not counting those of paced requests.</summary>
     public int MaxQueuedTokens { get; init; } = 65_536;
 
     /// <exception cref="ArgumentException">A limit is out of range, or leaves no room for the longest text.</exception>

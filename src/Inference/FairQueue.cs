@@ -26,24 +26,18 @@ internal sealed class FairQueue
 
         var request = unit.Request;
         flow.Units.Enqueue(unit, (-request.Priority, request.Deadline, request.Order));
-        flow.Tokens += unit.Tokens;
         Count++;
     }
 
-    /// <summary>What of a task waits.</summary>
-    public (int Units, int Tokens) Waiting(string task) =>
-        _flows.TryGetValue(task, out var flow) ? (flow.Units.Count, flow.Tokens) : (0, 0);
-
     /// <summary>Takes out whatever of a request waits.</summary>
     /// <returns>How many units that were.</returns>
-    public int Remove(PendingRequest request, out int tokens)
+    public int Remove(PendingRequest request)
     {
         var removed = 0;
-        tokens = 0;
         for (var i = _waiting.Count - 1; i >= 0; i--)
         {
             var flow = _waiting[i];
-            removed += flow.Remove(request, ref tokens);
+            removed += flow.Remove(request);
             if (flow.Units.Count == 0)
                 RemoveWaiting(i);
         }
@@ -68,7 +62,6 @@ internal sealed class FairQueue
         var index = NextFlow();
         var flow = _waiting[index];
         var unit = flow.Units.Dequeue();
-        flow.Tokens -= unit.Tokens;
         Count--;
         _virtualTime = Math.Max(_virtualTime, flow.VirtualTime);
         if (!unit.Request.IsOver)
@@ -114,33 +107,18 @@ internal sealed class FairQueue
     {
         public PriorityQueue<WorkUnit, (int, DateTimeOffset, long)> Units { get; } = new();
 
-        public int Tokens { get; set; }
-
         public long VirtualTime { get; set; }
 
-        public int Remove(PendingRequest request, ref int tokens)
-        {
-            var removed = 0;
-            foreach (var (unit, _) in Units.UnorderedItems)
-            {
-                if (unit.Request != request)
-                    continue;
-                tokens += unit.Tokens;
-                Tokens -= unit.Tokens;
-                removed++;
-            }
-
-            if (removed > 0)
-                Rebuild(request);
-            return removed;
-        }
-
-        private void Rebuild(PendingRequest request)
+        public int Remove(PendingRequest request)
         {
             (WorkUnit, (int, DateTimeOffset, long))[] kept =
                 [.. Units.UnorderedItems.Where(item => item.Element.Request != request)];
+            var removed = Units.Count - kept.Length;
+            if (removed == 0)
+                return 0;
             Units.Clear();
             Units.EnqueueRange(kept);
+            return removed;
         }
     }
 }

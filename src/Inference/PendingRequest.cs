@@ -25,6 +25,7 @@ internal sealed class PendingRequest
         Sequence = sequence;
         Tasks = tasks;
         Order = order;
+        IsPaced = request.IsPaced;
         Priority = request.Priority;
         Deadline = request.Deadline ?? DateTimeOffset.MaxValue;
         _time = time;
@@ -47,6 +48,9 @@ internal sealed class PendingRequest
 
     /// <summary>When it was admitted, compared with others.</summary>
     public long Order { get; }
+
+    /// <summary>See <see cref="ClassificationRequest.IsPaced"/>.</summary>
+    public bool IsPaced { get; }
 
     public int Priority { get; }
 

@@ -59,10 +59,10 @@ public sealed class ServerOptions
     /// <summary>The most tokens of a batch; 1024 by default.</summary>
     public int MaxBatchTokens { get; set; } = 1024;
 
-    /// <summary>The most inputs that wait at a model; 1024 by default.</summary>
-    public int MaxQueuedRequests { get; set; } = 1024;
+    /// <summary>The most inputs of calls that wait at a model, streams aside; 256 by default.</summary>
+    public int MaxQueuedRequests { get; set; } = 256;
 
-    /// <summary>The most tokens that wait at a model, an input counted once for each task; 65536 by default.</summary>
+    /// <summary>The most tokens of theirs that wait, an input counted once for each task; 65536 by default.</summary>
     public int MaxQueuedTokens { get; set; } = 65_536;
 
     /// <summary>The most inputs of one stream that are in work at a time; 128 by default.</summary>

@@ -85,6 +85,28 @@ public sealed class ClassificationEngineTests
     }
 
     [Fact]
+    public async Task Classify_PacedRequests_WaitPastAFullQueue_AndTakeNoRoom()
+    {
+        using var fixture = new EngineFixture(new() { MaxQueuedRequests = 1 });
+        fixture.AddTask("t", seed: 1);
+        fixture.Backend.Close();
+        var paced = EngineFixture.Request("a", "t") with { IsPaced = true };
+        List<Task> answers = [fixture.Engine.ClassifyAsync(paced)];
+        await fixture.Backend.PassBeganAsync();
+
+        for (var i = 0; i < 5; i++)
+            answers.Add(fixture.Engine.ClassifyAsync(paced));
+        answers.Add(fixture.Classify("a", "t"));
+        await Assert.ThrowsAsync<QueueFullException>(() => fixture.Classify("a", "t"));
+        answers.Add(fixture.Engine.ClassifyAsync(paced));
+
+        Assert.Equal((7, 21), (fixture.Engine.QueuedRequests, fixture.Engine.QueuedTokens));
+        fixture.Backend.Open();
+        await Task.WhenAll(answers);
+        Assert.Equal((0, 0), (fixture.Engine.QueuedRequests, fixture.Engine.QueuedTokens));
+    }
+
+    [Fact]
     public async Task Classify_GreedyTask_LeavesRoomForOthers()
     {
         using var fixture = new EngineFixture(new() { MaxQueuedRequests = 10 });

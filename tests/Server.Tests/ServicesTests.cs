@@ -84,7 +84,7 @@ public sealed class ServicesTests
         Assert.Equal(server.Engine.Memory.Total, model.Memory.Total);
 
         var limits = await server.Client.Models.GetLimitsAsync(new());
-        Assert.Equal((7, 64, 1024), (limits.MaxInputs, limits.MaxTasks, limits.MaxQueuedRequests));
+        Assert.Equal((7, 64, 256), (limits.MaxInputs, limits.MaxTasks, limits.MaxQueuedRequests));
     }
 
     [Fact]
@@ -157,6 +157,29 @@ public sealed class ServicesTests
         var response = await server.Client.ClassifyAsync(texts, ["t", "u"]).Within();
         Assert.Equal(100, response.Results.Count);
         Assert.All(response.Results, (result, i) => Assert.Equal(response.Results[i % 2].Classifications, result.Classifications));
+    }
+
+    [Fact]
+    public async Task ClassifyStream_PastAFullQueue_WaitsWhileCallsAreTurnedAway()
+    {
+        await using var server = await TestServer.StartAsync("--Server:MaxQueuedRequests=1");
+        server.Backend.Close();
+        using var stream = server.Client.Classifier.ClassifyStream();
+        for (var id = 0; id < 20; id++)
+            await stream.RequestStream.WriteAsync(new() { Id = id, Input = new() { Text = "a" }, Tasks = { new TaskReference { Task = "t" } } });
+        await stream.RequestStream.CompleteAsync();
+        await Eventually.TrueAsync(() => server.Engine.QueuedRequests >= 19, "the stream's inputs wait");
+
+        var calls = Enumerable.Range(0, 2).Select(_ => server.Client.ClassifyAsync(["a"], ["u"])).ToList();
+        await Eventually.TrueAsync(() => calls.Exists(call => call.IsFaulted), "one is turned away, and what the stream sent takes no room");
+        var refused = calls.Find(call => call.IsFaulted)!;
+
+        Assert.Equal(StatusCode.ResourceExhausted, Assert.IsType<RpcException>(refused.Exception!.InnerException).StatusCode);
+        server.Backend.Open();
+        var answers = await stream.ResponseStream.ReadAllAsync().ToListAsync().AsTask().Within();
+        Assert.Equal(Enumerable.Range(0, 20).Select(id => (long)id), answers.Select(answer => answer.Id).Order());
+        Assert.All(answers, answer => Assert.Null(answer.Error));
+        Assert.Single((await calls.Single(call => call != refused).Within()).Results);
     }
 
     [Fact]

@@ -8,7 +8,7 @@ namespace Serving.Server.Services;
 
 /// <summary>serving.v1.Classifier.</summary>
 internal sealed class ClassifierService(
-    InputRunner runner, TaskRouter router, ServerOptions options, TimeProvider time, IHostApplicationLifetime lifetime) : V1.Classifier.ClassifierBase
+    InputRunner runner, TaskRouter router, ServerOptions options, IHostApplicationLifetime lifetime) : V1.Classifier.ClassifierBase
 {
     private const int LargestPriority = 100;
 
@@ -114,30 +114,20 @@ internal sealed class ClassifierService(
         try
         {
             ThrowUnlessCount("tasks", request.Tasks.Count, options.MaxTasks);
-            var settings = Settings(request.Truncation, request.Priority, request.RoutingKey, deadline: null, cancelled);
-            return new() { Id = request.Id, Result = Messages.Result(await RunWhenThereIsRoomAsync(request, settings)) };
+            var settings = Settings(request.Truncation, request.Priority, request.RoutingKey, deadline: null, cancelled) with
+            {
+                IsPaced = true // A stream is slowed down by its inputs in work, so they wait where a call would be turned away.
+            };
+            return new()
+            {
+                Id = request.Id,
+                Result = Messages.Result(await runner.RunAsync(request.Input ?? new(), request.Tasks, settings, "input"))
+            };
         }
         catch (RpcException exception)
         {
             var status = exception.GetRpcStatus() ?? new() { Code = (int)exception.StatusCode, Message = exception.Status.Detail };
             return new() { Id = request.Id, Error = status };
-        }
-    }
-
-    /// <summary>A stream can be slowed down, so its inputs wait where a call would be turned away.</summary>
-    private async Task<InputScores> RunWhenThereIsRoomAsync(V1.ClassifyStreamRequest request, CallSettings settings)
-    {
-        while (true)
-        {
-            try
-            {
-                return await runner.RunAsync(request.Input ?? new(), request.Tasks, settings, "input");
-            }
-            catch (RpcException exception) when (exception.StatusCode == StatusCode.ResourceExhausted)
-            {
-                var retry = exception.GetRpcStatus()?.GetDetail<Google.Rpc.RetryInfo>()?.RetryDelay.ToTimeSpan();
-                await Task.Delay(retry ?? TimeSpan.FromMilliseconds(10), time, settings.Cancelled);
-            }
         }
     }
 
@@ -150,7 +140,7 @@ internal sealed class ClassifierService(
     {
         if (priority is < -LargestPriority or > LargestPriority)
             throw Errors.InvalidArgument("priority", $"{priority} is out of range; {-LargestPriority} to {LargestPriority} is needed.");
-        return new(Messages.Truncation(truncation), priority, router.Place(key), deadline, WantsPooled: false, cancelled);
+        return new(Messages.Truncation(truncation), priority, router.Place(key), deadline, cancelled);
     }
 
     private ModelHost FindModel(string name)

@@ -10,7 +10,14 @@ namespace Serving.Server.Services;
 /// <summary>How all inputs of a call are run.</summary>
 /// <param name="Place">See <see cref="TaskRouter.Place"/>.</param>
 internal sealed record CallSettings(
-    Truncation Truncation, int Priority, double Place, DateTimeOffset? Deadline, bool WantsPooled, CancellationToken Cancelled);
+    Truncation Truncation, int Priority, double Place, DateTimeOffset? Deadline, CancellationToken Cancelled)
+{
+    /// <summary>See <see cref="ClassificationRequest.WantsPooled"/>.</summary>
+    public bool WantsPooled { get; init; }
+
+    /// <summary>See <see cref="ClassificationRequest.IsPaced"/>.</summary>
+    public bool IsPaced { get; init; }
+}
 
 /// <summary>What the tasks said of one input, in the request's order.</summary>
 internal sealed record InputScores(IReadOnlyList<TaskScores> Scores, Classification Whole);
@@ -31,7 +38,8 @@ internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, Serve
             Truncation = settings.Truncation,
             Priority = settings.Priority,
             Deadline = settings.Deadline,
-            WantsPooled = settings.WantsPooled
+            WantsPooled = settings.WantsPooled,
+            IsPaced = settings.IsPaced
         };
         while (true)
         {
@@ -41,7 +49,7 @@ internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, Serve
                 var routes = new TaskRoute[tasks.Count];
                 for (var i = 0; i < routes.Length; i++)
                     routes[i] = TaskRouter.Resolve(table, tasks[i], settings.Place, $"tasks[{i}]");
-                if (routes[0].Host.Engine.IsFull(out var retryAfter))
+                if (!settings.IsPaced && routes[0].Host.Engine.IsFull(out var retryAfter))
                     throw Errors.ResourceExhausted("The queue is full; retry later.", retryAfter);
                 var scores = await RunAsync(request, routes, settings.Cancelled);
                 foreach (var route in routes)

@@ -34,7 +34,8 @@ internal sealed class ShadowRunner(ServerOptions options, ServerMetrics metrics,
                 Tasks = [new(route.Task, route.Version.Version)],
                 Priority = LowestPriority,
                 Deadline = null,
-                WantsPooled = false
+                WantsPooled = false,
+                IsPaced = false
             });
             metrics.ShadowDone(route.Task, shadow.Scores[0].Label == answer.Label ? "agrees" : "differs");
         }

@@ -1,0 +1,90 @@
+using System.Runtime.InteropServices;
+
+namespace Serving.Inference;
+
+/// <summary>Counts what waits and says who is turned away. Not thread-safe.</summary>
+/// <remarks>
+/// A request counts until the last of it leaves the queue. One whose caller bounds how many it sends at a time is never
+/// turned away, and takes no room from the others.
+/// </remarks>
+internal sealed class AdmissionControl(EngineOptions options)
+{
+    private const int MostOfFreeRoom = 4; // One task alone fills four fifths of the room, two four ninths each.
+    private static readonly TimeSpan ShortestRetry = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
+
+    // Of those that can be turned away.
+    private readonly Dictionary<string, Load> _byTask = new(StringComparer.Ordinal);
+    private Load _room = new(options.MaxQueuedRequests, options.MaxQueuedTokens);
+    private double _tokensPerSecond;
+
+    /// <summary>All that waits.</summary>
+    public Load Waiting { get; private set; }
+
+    /// <summary>Whether a request would be turned away whatever its task and length.</summary>
+    public bool IsFull => _room.Requests <= 0 || _room.Tokens <= 0;
+
+    /// <summary>How long what waits will take at the speed of late.</summary>
+    public TimeSpan RetryAfter
+    {
+        get
+        {
+            var wait = _tokensPerSecond > 0 ? TimeSpan.FromSeconds(Waiting.Tokens / _tokensPerSecond) : ShortestRetry;
+            return TimeSpan.FromTicks(Math.Clamp(wait.Ticks, ShortestRetry.Ticks, LongestRetry.Ticks));
+        }
+    }
+
+    /// <summary>Whether a request may wait.</summary>
+    /// <remarks>
+    /// A task may take so much of the room that a share of it always stays free for others: its part must be below a
+    /// multiple of the room that is left (dynamic thresholds, Choudhury and Hahne 1998). However greedy one task is, others
+    /// find room.
+    /// </remarks>
+    public bool HasRoom(PendingRequest request)
+    {
+        if (request.IsPaced)
+            return true;
+        var own = _byTask.GetValueOrDefault(FirstTask(request));
+        return _room.Requests > 0
+            && request.BranchTokens <= _room.Tokens
+            && own.Requests < MostOfFreeRoom * (long)_room.Requests
+            && own.Tokens < MostOfFreeRoom * (long)_room.Tokens;
+    }
+
+    public void Enter(PendingRequest request) => Add(request, 1);
+
+    public void Leave(PendingRequest request) => Add(request, -1);
+
+    /// <summary>Notes how fast a batch ran.</summary>
+    public void NoteSpeed(int tokens, TimeSpan computed)
+    {
+        if (computed <= TimeSpan.Zero)
+            return;
+        var speed = tokens / computed.TotalSeconds;
+        _tokensPerSecond = _tokensPerSecond > 0 ? (0.8 * _tokensPerSecond) + (0.2 * speed) : speed;
+    }
+
+    private void Add(PendingRequest request, int sign)
+    {
+        var load = new Load(sign, sign * request.BranchTokens);
+        Waiting += load;
+        if (request.IsPaced)
+            return;
+        _room -= load;
+        ref var own = ref CollectionsMarshal.GetValueRefOrAddDefault(_byTask, FirstTask(request), out _);
+        own += load;
+        if (own.Requests == 0)
+            _byTask.Remove(FirstTask(request));
+    }
+
+    private static string FirstTask(PendingRequest request) => request.Tasks[0].Name;
+
+    /// <param name="Requests">How many.</param>
+    /// <param name="Tokens">Their tokens, counted over branches.</param>
+    public readonly record struct Load(int Requests, int Tokens)
+    {
+        public static Load operator +(Load a, Load b) => new(a.Requests + b.Requests, a.Tokens + b.Tokens);
+
+        public static Load operator -(Load a, Load b) => new(a.Requests - b.Requests, a.Tokens - b.Tokens);
+    }
+}
