@@ -104,6 +104,63 @@ internal static class Shapes
         }
     }
 
+    /// <returns>How many terms each element of the product has.</returns>
+    public static int Multiply(Tensor a, Tensor b, Transposed transposed, Selection selection, Tensor bias, Tensor output)
+    {
+        var (rows, terms) = transposed == Transposed.Left ? (a.Columns, a.Rows) : (a.Rows, a.Columns);
+        var (columns, termsOfB) = transposed == Transposed.Right ? (b.Rows, b.Columns) : (b.Columns, b.Rows);
+        if (terms != termsOfB)
+            throw new ShapeException($"Multiply: inner dimensions differ: a is {a}, b {b}, transposed {transposed}.");
+        if (output.Rows != rows || output.Columns != columns)
+            throw new ShapeException($"Multiply: the output is {output}; [{rows}, {columns}] is needed.");
+        if (!bias.IsNone && (bias.Rows != 1 || bias.Columns != columns))
+            throw new ShapeException($"Multiply: the bias is {bias}; [1, {columns}] is needed.");
+        if (!selection.Scores.IsNone)
+            Alike(nameof(Multiply), selection.Scores, b);
+        return terms;
+    }
+
+    public static void Alike(string operation, Tensor operand, Tensor needed)
+    {
+        if (operand.Rows != needed.Rows || operand.Columns != needed.Columns)
+            throw new ShapeException($"{operation}: an operand is {operand}; {needed} is needed.");
+    }
+
+    public static void Rate(Dropout dropout)
+    {
+        if (dropout.Rate is not (>= 0 and < 1) || dropout.Threshold >= 65536)
+            throw new ArgumentOutOfRangeException(nameof(dropout), $"The dropout rate is {dropout.Rate}; 0 to below 1 is needed.");
+    }
+
+    public static void LayerNormGradient(
+        Tensor x, Tensor gamma, Tensor outputGradient, Tensor gammaGradient, Tensor betaGradient, Tensor xGradient)
+    {
+        LayerNorm(x, gamma, gamma, xGradient);
+        Alike(nameof(LayerNormGradient), outputGradient, x);
+        if (!gammaGradient.IsNone)
+            Alike(nameof(LayerNormGradient), gammaGradient, gamma);
+        if (!betaGradient.IsNone)
+            Alike(nameof(LayerNormGradient), betaGradient, gamma);
+    }
+
+    public static void AddRows(Tensor x, Tensor output)
+    {
+        if (output.Rows != 1 || output.Columns != x.Columns)
+            throw new ShapeException($"AddRows: the output is {output}; [1, {x.Columns}] is needed.");
+    }
+
+    public static void SoftmaxCrossEntropy(Tensor logits, ReadOnlySpan<int> labels, Tensor gradient)
+    {
+        Alike(nameof(SoftmaxCrossEntropy), gradient, logits);
+        if (labels.Length != logits.Rows)
+            throw new ShapeException($"SoftmaxCrossEntropy: {labels.Length} labels came for {logits}; one a row is needed.");
+        foreach (var label in labels)
+        {
+            if ((uint)label >= (uint)logits.Columns)
+                throw new ShapeException($"SoftmaxCrossEntropy: label {label} is not among the {logits.Columns} classes.");
+        }
+    }
+
     private static int Offsets(ReadOnlySpan<int> offsets, int rows, int least)
     {
         var most = 0;

@@ -5,7 +5,7 @@ using Serving.Tensors.Threading;
 namespace Serving.Tensors.Cpu;
 
 /// <summary>Runs on this machine's processor, with its widest vectors and a fixed number of threads.</summary>
-public sealed unsafe class CpuBackend : TensorBackend
+public sealed unsafe partial class CpuBackend : TrainingBackend
 {
     private const int FloatsPerCacheLine = 16;
     private const int MaxSegmentsOnStack = 1024;
@@ -13,6 +13,7 @@ public sealed unsafe class CpuBackend : TensorBackend
     // Enough items for the threads to finish together although some are held up.
     private const int ItemsPerThread = 4;
     private const int RowsPerItem = 16;
+    private const int FloatsPerRowsItem = 16 * 1024;
 
     private readonly BufferPool _pool = new();
     private readonly ForkJoinPool _threads;
@@ -96,7 +97,25 @@ public sealed unsafe class CpuBackend : TensorBackend
 
         var room = Math.Max(1, segments.Length);
         fixed (MaskedRows* rows = room <= MaxSegmentsOnStack ? stackalloc MaskedRows[room] : new MaskedRows[room])
-            Linear(x, packed, bias, rows, MergeSegments(segments, x.Rows, rows), activation, residual, output);
+        {
+            Linear(new LinearArguments
+            {
+                X = Pointer(x),
+                XStride = x.Stride,
+                Panels = packed.Panels,
+                Format = packed.Format,
+                InFeatures = packed.InFeatures,
+                OutFeatures = packed.OutFeatures,
+                Bias = PointerOrNull(bias),
+                Activation = activation,
+                Residual = PointerOrNull(residual),
+                ResidualStride = residual.Stride,
+                Output = Pointer(output),
+                OutputStride = output.Stride,
+                Segments = rows,
+                SegmentCount = MergeSegments(segments, x.Rows, rows)
+            });
+        }
     }
 
     public override void Project(Tensor x, Tensor weight, Tensor bias, Tensor output)
@@ -173,41 +192,8 @@ public sealed unsafe class CpuBackend : TensorBackend
         Tensor value,
         ReadOnlySpan<int> keyOffsets,
         int heads,
-        Tensor output)
-    {
-        var mostKeys = Shapes.Attention(query, queryOffsets, key, value, keyOffsets, heads, output);
-        var headDim = query.Columns / heads;
-        var scratchFloats = _kernels.AttentionScratchFloats(mostKeys, headDim);
-        scratchFloats = ((scratchFloats / FloatsPerCacheLine) + 1) * FloatsPerCacheLine;
-        fixed (int* queryPointer = queryOffsets, keyPointer = keyOffsets)
-        {
-            lock (_scratchGate)
-            {
-                var job = new AttentionJob
-                {
-                    Kernels = _kernels,
-                    FirstHead = new()
-                    {
-                        Query = Pointer(query),
-                        QueryStride = query.Stride,
-                        Key = Pointer(key),
-                        KeyStride = key.Stride,
-                        Value = Pointer(value),
-                        ValueStride = value.Stride,
-                        HeadDim = headDim,
-                        Output = Pointer(output),
-                        OutputStride = output.Stride
-                    },
-                    Heads = heads,
-                    QueryOffsets = queryPointer,
-                    KeyOffsets = keyPointer,
-                    Scratch = Scratch(scratchFloats * Threads),
-                    ScratchFloatsPerWorker = (nint)scratchFloats
-                };
-                _threads.Run(ref job, (queryOffsets.Length - 1) * heads);
-            }
-        }
-    }
+        Tensor output) =>
+        Attention(query, queryOffsets, key, value, keyOffsets, heads, dropout: default, output);
 
     public override void GatherRows(Tensor x, ReadOnlySpan<int> rows, Tensor output)
     {
@@ -235,43 +221,21 @@ public sealed unsafe class CpuBackend : TensorBackend
 
     private static int ItemCount(int rows) => (rows + RowsPerItem - 1) / RowsPerItem;
 
-    private void Linear(
-        Tensor x,
-        CpuPackedWeight weight,
-        Tensor bias,
-        MaskedRows* segments,
-        int segmentCount,
-        Activation activation,
-        Tensor residual,
-        Tensor output)
+    /// <summary>Runs a linear layer whose segments are merged, in blocks of rows and panels.</summary>
+    private void Linear(LinearArguments arguments)
     {
-        var panels = Panels.Count(weight.OutFeatures);
-        var mostBlocks = segmentCount + (x.Rows / LinearBlocking.Rows) + 2;
+        var segments = arguments.Segments;
+        var rows = segments[arguments.SegmentCount - 1].EndRow;
+        var panels = Panels.Count(arguments.OutFeatures);
+        var mostBlocks = arguments.SegmentCount + (rows / LinearBlocking.Rows) + 2;
         fixed (int* rowStarts = mostBlocks <= MaxSegmentsOnStack ? stackalloc int[mostBlocks] : new int[mostBlocks])
         {
-            var blocks = CutRows(segments, segmentCount, rowStarts);
             var job = new LinearJob
             {
                 Kernels = _kernels,
-                Arguments = new()
-                {
-                    X = Pointer(x),
-                    XStride = x.Stride,
-                    Panels = weight.Panels,
-                    Format = weight.Format,
-                    InFeatures = weight.InFeatures,
-                    OutFeatures = weight.OutFeatures,
-                    Bias = PointerOrNull(bias),
-                    Activation = activation,
-                    Residual = PointerOrNull(residual),
-                    ResidualStride = residual.Stride,
-                    Output = Pointer(output),
-                    OutputStride = output.Stride,
-                    Segments = segments,
-                    SegmentCount = segmentCount
-                },
+                Arguments = arguments,
                 RowStarts = rowStarts,
-                RowBlocks = blocks,
+                RowBlocks = CutRows(segments, arguments.SegmentCount, rowStarts),
                 PanelCount = panels,
                 PanelsPerItem = Math.Clamp(panels / (Threads * ItemsPerThread), 1, 8)
             };

@@ -41,18 +41,26 @@ internal unsafe struct AttentionJob : IParallelJob
 
     public readonly void Execute(int item, int worker)
     {
-        var sequence = item / Heads;
-        var column = item % Heads * FirstHead.HeadDim;
-        var queryRow = QueryOffsets[sequence];
-        var keyRow = KeyOffsets[sequence];
-        var head = FirstHead;
+        var head = OfHead(FirstHead, item, Heads, QueryOffsets, KeyOffsets);
+        Kernels.Attention(head, Scratch + (worker * ScratchFloatsPerWorker));
+    }
+
+    /// <summary>The arguments of one head of one sequence, from those of the first head of the first.</summary>
+    public static AttentionArguments OfHead(AttentionArguments head, int item, int heads, int* queryOffsets, int* keyOffsets)
+    {
+        var sequence = item / heads;
+        var column = item % heads * head.HeadDim;
+        var queryRow = queryOffsets[sequence];
+        var keyRow = keyOffsets[sequence];
         head.Query += (queryRow * head.QueryStride) + column;
-        head.Queries = QueryOffsets[sequence + 1] - queryRow;
+        head.Queries = queryOffsets[sequence + 1] - queryRow;
         head.Key += (keyRow * head.KeyStride) + column;
         head.Value += (keyRow * head.ValueStride) + column;
-        head.Keys = KeyOffsets[sequence + 1] - keyRow;
+        head.Keys = keyOffsets[sequence + 1] - keyRow;
         head.Output += (queryRow * head.OutputStride) + column;
-        Kernels.Attention(head, Scratch + (worker * ScratchFloatsPerWorker));
+        if (head.Dropout.Rate > 0)
+            head.Dropout = head.Dropout with { Key = CounterRandom.Bits(head.Dropout.Key, (ulong)item) };
+        return head;
     }
 }
 

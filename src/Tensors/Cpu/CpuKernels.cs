@@ -37,6 +37,27 @@ internal abstract unsafe class CpuKernels
 
     public abstract void Sum(float* a, float* b, float* c, float* y, int columns);
 
+    public abstract void PackOperand(in OperandArguments operand, Slice part);
+
+    public abstract void AttentionGradient(in AttentionGradientArguments job, float* scratch);
+
+    public abstract long AttentionGradientScratchFloats(int queries, int keys, int headDim);
+
+    public abstract void LayerNormGradient(
+        float* x, float* gamma, float epsilon, float* y, float* gammaGradient, float* betaGradient, float* xGradient, int columns);
+
+    public abstract void Apply(Elementwise function, float* a, float* b, float* y, int columns);
+
+    public abstract void DropoutAdd(float* x, int row, int columns, Dropout dropout, float* residual, float* y);
+
+    public abstract void AddTo(float* x, float* y, int columns);
+
+    public abstract double SoftmaxCrossEntropy(float* logits, int label, float scale, float* gradient, int columns);
+
+    public abstract void Adam(float* parameter, float* gradient, float* mean, float* variance, in AdamStep step, int columns);
+
+    public abstract double SumOfSquares(float* x, int columns);
+
     /// <summary>Runs multiply-adds on registers alone: what no matrix product can be faster than.</summary>
     public abstract long MultiplyAdds(int repeats);
 }
@@ -63,6 +84,34 @@ internal sealed unsafe class CpuKernels<TSimd, TVec> : CpuKernels
 
     public override void Sum(float* a, float* b, float* c, float* y, int columns) =>
         RowKernels<TSimd, TVec>.Sum(a, b, c, y, columns);
+
+    public override void PackOperand(in OperandArguments operand, Slice part) => Panels.PackOperand<TSimd, TVec>(operand, part);
+
+    public override void AttentionGradient(in AttentionGradientArguments job, float* scratch) =>
+        AttentionGradientKernel<TSimd, TVec>.Run(job, scratch);
+
+    public override long AttentionGradientScratchFloats(int queries, int keys, int headDim) =>
+        AttentionGradientKernel<TSimd, TVec>.ScratchFloats(queries, keys, headDim);
+
+    public override void LayerNormGradient(
+        float* x, float* gamma, float epsilon, float* y, float* gammaGradient, float* betaGradient, float* xGradient, int columns) =>
+        LayerNormGradientKernel<TSimd, TVec>.Run(x, gamma, epsilon, y, gammaGradient, betaGradient, xGradient, columns);
+
+    public override void Apply(Elementwise function, float* a, float* b, float* y, int columns) =>
+        ElementKernels<TSimd, TVec>.Apply(function, a, b, y, columns);
+
+    public override void DropoutAdd(float* x, int row, int columns, Dropout dropout, float* residual, float* y) =>
+        DropoutKernel<TSimd, TVec>.Run(x, row, columns, dropout, residual, y);
+
+    public override void AddTo(float* x, float* y, int columns) => ElementKernels<TSimd, TVec>.AddTo(x, y, columns);
+
+    public override double SoftmaxCrossEntropy(float* logits, int label, float scale, float* gradient, int columns) =>
+        ElementKernels<TSimd, TVec>.SoftmaxCrossEntropy(logits, label, scale, gradient, columns);
+
+    public override void Adam(float* parameter, float* gradient, float* mean, float* variance, in AdamStep step, int columns) =>
+        ElementKernels<TSimd, TVec>.Adam(parameter, gradient, mean, variance, step, columns);
+
+    public override double SumOfSquares(float* x, int columns) => ElementKernels<TSimd, TVec>.SumOfSquares(x, columns);
 
     public override long MultiplyAdds(int repeats) => PeakKernel<TSimd, TVec>.Run(repeats);
 }

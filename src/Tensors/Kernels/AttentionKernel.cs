@@ -14,6 +14,12 @@ internal unsafe struct AttentionArguments
     public int HeadDim;
     public float* Output;
     public nint OutputStride;
+
+    /// <summary>Which of the head's queries the first is.</summary>
+    public int FirstQuery;
+
+    /// <summary>Of the attention weights; its key is this head's own.</summary>
+    public Dropout Dropout;
 }
 
 /// <summary>softmax(Q Kᵀ / √headDim) V, a few queries at a time; K is transposed once into panels.</summary>
@@ -38,7 +44,7 @@ internal static unsafe class AttentionKernel<TSimd, TVec>
         var transposed = scratch;
         var scores = transposed + ((nint)paddedKeys * job.HeadDim);
         var rest = scores + (TSimd.MaxRows * ScoreStride(paddedKeys));
-        PackKeys(job, transposed);
+        HeadProducts<TSimd, TVec>.PackTransposed(job.Key, job.KeyStride, job.Keys, job.HeadDim, transposed);
 
         // A head narrower than its panels would read and write its neighbours: it goes through padded copies.
         var narrow = job.HeadDim % Panels.Width != 0;
@@ -50,85 +56,51 @@ internal static unsafe class AttentionKernel<TSimd, TVec>
             value = rest;
             valueStride = dimPanels * Panels.Width;
             tile = rest + (job.Keys * valueStride);
-            CopyRows(job.Value, job.ValueStride, value, valueStride, job.Keys, job.HeadDim);
+            HeadProducts<TSimd, TVec>.CopyRows(job.Value, job.ValueStride, value, valueStride, job.Keys, job.HeadDim);
         }
 
-        var scale = 1f / MathF.Sqrt(job.HeadDim);
         for (var row = 0; row < job.Queries; row += TSimd.MaxRows)
         {
             var rows = Math.Min(TSimd.MaxRows, job.Queries - row);
-            Score(job, row, rows, transposed, keyPanels, scores);
-            for (var r = 0; r < rows; r++)
-            {
-                var rowScores = scores + (r * ScoreStride(paddedKeys));
-                new Span<float>(rowScores + job.Keys, paddedKeys - job.Keys).Fill(float.NegativeInfinity);
-                RowKernels<TSimd, TVec>.Softmax(rowScores, scale, paddedKeys);
-            }
-
+            var tileJob = job with { Query = job.Query + (row * job.QueryStride), Queries = rows, FirstQuery = row };
+            WeighPacked(tileJob, transposed, scores, ScoreStride(paddedKeys));
             var output = narrow ? tile : job.Output + (row * job.OutputStride);
             var outputStride = narrow ? valueStride : job.OutputStride;
-            Mix(job, rows, scores, ScoreStride(paddedKeys), value, valueStride, dimPanels, output, outputStride);
+            HeadProducts<TSimd, TVec>.Times(
+                rows, scores, ScoreStride(paddedKeys), job.Keys, value, valueStride, dimPanels * Panels.Width, output, outputStride);
             if (narrow)
-                CopyRows(tile, valueStride, job.Output + (row * job.OutputStride), job.OutputStride, rows, job.HeadDim);
+            {
+                HeadProducts<TSimd, TVec>.CopyRows(
+                    tile, valueStride, job.Output + (row * job.OutputStride), job.OutputStride, rows, job.HeadDim);
+            }
         }
     }
 
     // An odd number of cache lines: rows of a tile then fall into different sets.
     private static nint ScoreStride(int paddedKeys) => paddedKeys + 16;
 
-    private static void PackKeys(in AttentionArguments job, float* transposed)
+    /// <summary>The attention weights of all queries, 0 behind the last key.</summary>
+    /// <param name="packed">Room for the keys, packed.</param>
+    /// <param name="weights">[queries, keys padded to whole panels], rows lie `stride` floats apart.</param>
+    public static void Weigh(in AttentionArguments job, float* packed, float* weights, nint stride)
     {
-        for (var first = 0; first < job.Keys; first += Panels.Width)
-        {
-            var count = Math.Min(Panels.Width, job.Keys - first);
-            var panel = transposed + ((nint)first * job.HeadDim);
-            Transpose.Run(job.Key + (first * job.KeyStride), job.KeyStride, count, job.HeadDim, panel, Panels.Width);
-        }
+        HeadProducts<TSimd, TVec>.PackTransposed(job.Key, job.KeyStride, job.Keys, job.HeadDim, packed);
+        WeighPacked(job, packed, weights, stride);
     }
 
-    private static void Score(
-        in AttentionArguments job, int row, int rows, float* transposed, int keyPanels, float* scores)
+    private static void WeighPacked(in AttentionArguments job, float* packed, float* weights, nint stride)
     {
-        var query = job.Query + (row * job.QueryStride);
-        var stride = ScoreStride(keyPanels * Panels.Width);
-        for (var panel = 0; panel < keyPanels; panel++)
+        var keyPanels = Panels.Count(job.Keys);
+        var paddedKeys = keyPanels * Panels.Width;
+        HeadProducts<TSimd, TVec>.TimesTransposed(
+            job.Queries, job.Query, job.QueryStride, packed, keyPanels, job.HeadDim, weights, stride);
+        for (var row = 0; row < job.Queries; row++)
         {
-            for (var column = 0; column < Panels.Width; column += 2 * TSimd.Count)
-            {
-                var w = transposed + ((nint)panel * Panels.Width * job.HeadDim) + column;
-                var output = scores + (panel * Panels.Width) + column;
-                var source = new PanelSource<TSimd, TVec>(w);
-                GemmTile<TSimd, TVec>.Run(
-                    rows, query, job.QueryStride, source, job.HeadDim, output, stride, accumulate: false);
-            }
-        }
-    }
-
-    private static void Mix(
-        in AttentionArguments job,
-        int rows,
-        float* scores,
-        nint scoreStride,
-        float* value,
-        nint valueStride,
-        int dimPanels,
-        float* output,
-        nint outputStride)
-    {
-        for (var column = 0; column < dimPanels * Panels.Width; column += 2 * TSimd.Count)
-        {
-            var source = new FloatSource<TSimd, TVec>(value + column, valueStride);
-            GemmTile<TSimd, TVec>.Run(
-                rows, scores, scoreStride, source, job.Keys, output + column, outputStride, accumulate: false);
-        }
-    }
-
-    private static void CopyRows(float* source, nint sourceStride, float* destination, nint stride, int rows, int columns)
-    {
-        for (var row = 0; row < rows; row++)
-        {
-            new ReadOnlySpan<float>(source + (row * sourceStride), columns)
-                .CopyTo(new Span<float>(destination + (row * stride), columns));
+            var ofRow = weights + (row * stride);
+            new Span<float>(ofRow + job.Keys, paddedKeys - job.Keys).Fill(float.NegativeInfinity);
+            RowKernels<TSimd, TVec>.Softmax(ofRow, 1f / MathF.Sqrt(job.HeadDim), paddedKeys);
+            if (job.Dropout.Rate > 0)
+                DropoutKernel<TSimd, TVec>.Run(ofRow, job.FirstQuery + row, paddedKeys, job.Dropout, residual: null, ofRow);
         }
     }
 }

@@ -42,6 +42,11 @@ internal unsafe interface ISimd<TVec>
     /// <summary>a * 2^exponent for whole exponents from -126 to 127.</summary>
     static abstract TVec ScaleByPowerOfTwo(TVec a, TVec exponent);
 
+    static abstract TVec SquareRoot(TVec a);
+
+    /// <summary>The value where the score is above the threshold, +0 elsewhere.</summary>
+    static abstract TVec KeepAbove(TVec score, TVec threshold, TVec value);
+
     static abstract float Sum(TVec a);
 
     static abstract float MaxElement(TVec a);

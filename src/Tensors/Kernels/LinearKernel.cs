@@ -25,6 +25,9 @@ internal unsafe struct LinearArguments
     public nint OutputStride;
     public MaskedRows* Segments;
     public int SegmentCount;
+
+    /// <summary>Whether the product is added to what the output holds.</summary>
+    public bool Accumulate;
 }
 
 /// <summary>The loops around <see cref="GemmTile{TSimd,TVec}"/>.</summary>
@@ -95,13 +98,12 @@ internal static unsafe class LinearKernel<TSimd, TVec>
             for (var row = Math.Max(segment.FirstRow, block.FirstRow); row < end;)
             {
                 var rows = TileRows(end - row);
+                var output = job.Output + (row * job.OutputStride) + column;
+                if (job.Accumulate)
+                    HeadProducts<TSimd, TVec>.CopyRows(output, job.OutputStride, tile, Panels.Width, rows, columns);
                 RunTile(job, row, rows, new(panel, 0, job.InFeatures), segment.Bits, tile, Panels.Width, default);
                 FinishTile(job, row, rows, column, columns, tile, Panels.Width);
-                for (var r = 0; r < rows; r++)
-                {
-                    new ReadOnlySpan<float>(tile + (r * Panels.Width), columns)
-                        .CopyTo(new Span<float>(job.Output + ((row + r) * job.OutputStride) + column, columns));
-                }
+                HeadProducts<TSimd, TVec>.CopyRows(tile, Panels.Width, output, job.OutputStride, rows, columns);
 
                 row += rows;
             }
@@ -160,7 +162,7 @@ internal static unsafe class LinearKernel<TSimd, TVec>
 
         void Run<TSource>(TSource source, in LinearArguments job, float* c)
             where TSource : struct, IWeightSource<TVec> =>
-            Multiply(rows, x, job.XStride, source, slice.Terms, c, stride, accumulate: slice.K != 0, ahead);
+            Multiply(rows, x, job.XStride, source, slice.Terms, c, stride, job.Accumulate || slice.K != 0, ahead);
     }
 
     private static void Multiply<TSource>(

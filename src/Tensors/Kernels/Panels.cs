@@ -41,6 +41,64 @@ internal static unsafe class Panels
         }
     }
 
+    /// <summary>Puts a part of a product's right operand into its panel, elements that do not count as +0.</summary>
+    /// <param name="part">Which panel, and which of its terms.</param>
+    public static void PackOperand<TSimd, TVec>(in OperandArguments operand, Slice part)
+        where TSimd : struct, ISimd<TVec>
+        where TVec : struct
+    {
+        var panel = operand.Panels + ((((nint)part.Panel * operand.Terms) + part.K) * Width);
+        var column = part.Panel * Width;
+        var columns = Math.Min(Width, operand.Columns - column);
+        if (columns < Width)
+            new Span<float>(panel, part.Terms * Width).Clear();
+        if (operand.IsTransposed)
+            PackTransposed<TSimd, TVec>(operand, column, columns, part, panel);
+        else
+            PackRows<TSimd, TVec>(operand, column, columns, part, panel);
+    }
+
+    private static void PackRows<TSimd, TVec>(in OperandArguments operand, int column, int columns, Slice part, float* panel)
+        where TSimd : struct, ISimd<TVec>
+        where TVec : struct
+    {
+        for (var k = 0; k < part.Terms; k++)
+        {
+            var at = ((nint)(part.K + k) * operand.Stride) + column;
+            var scores = operand.Scores == null ? null : operand.Scores + ((nint)(part.K + k) * operand.ScoresStride) + column;
+            ElementKernels<TSimd, TVec>.Keep(operand.Values + at, scores, operand.Threshold, panel + (k * Width), columns);
+        }
+    }
+
+    private static void PackTransposed<TSimd, TVec>(
+        in OperandArguments operand, int column, int columns, Slice part, float* panel)
+        where TSimd : struct, ISimd<TVec>
+        where TVec : struct
+    {
+        const int blockTerms = 64;
+        var kept = stackalloc float[Width * blockTerms];
+        for (var k = 0; k < part.Terms; k += blockTerms)
+        {
+            var terms = Math.Min(blockTerms, part.Terms - k);
+            var values = operand.Values + ((nint)column * operand.Stride) + part.K + k;
+            var stride = operand.Stride;
+            if (operand.Scores != null)
+            {
+                for (var row = 0; row < columns; row++)
+                {
+                    var scores = operand.Scores + ((nint)(column + row) * operand.ScoresStride) + part.K + k;
+                    ElementKernels<TSimd, TVec>.Keep(
+                        values + (row * stride), scores, operand.Threshold, kept + (row * blockTerms), terms);
+                }
+
+                values = kept;
+                stride = blockTerms;
+            }
+
+            Kernels.Transpose.Run(values, stride, columns, terms, panel + ((nint)k * Width), Width);
+        }
+    }
+
     /// <summary>Puts row-major bits into their panels' words. The words' other bits stay.</summary>
     public static void PackMask(ReadOnlySpan<byte> bits, int firstRow, int rows, int inFeatures, uint* panels)
     {
@@ -168,4 +226,22 @@ internal static unsafe class Panels
             }
         }
     }
+}
+
+/// <summary>The right operand of a product on its way into panels.</summary>
+internal unsafe struct OperandArguments
+{
+    /// <summary>[columns, terms] if it is taken transposed, else [terms, columns].</summary>
+    public float* Values;
+    public nint Stride;
+    public bool IsTransposed;
+    public int Terms;
+    public int Columns;
+
+    /// <summary>Shaped like the values; null keeps all.</summary>
+    public float* Scores;
+    public nint ScoresStride;
+    public float Threshold;
+
+    public float* Panels;
 }

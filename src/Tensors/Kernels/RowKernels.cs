@@ -10,8 +10,7 @@ internal static unsafe class RowKernels<TSimd, TVec>
     /// <summary>y = gamma (x - mean) / √(variance + epsilon) + beta. y may be x.</summary>
     public static void LayerNorm(float* x, float* gamma, float* beta, float epsilon, float* y, int columns)
     {
-        var mean = Sum(x, columns) / columns;
-        var scale = 1f / MathF.Sqrt((SquaredDeviations(x, mean, columns) / columns) + epsilon);
+        var (mean, scale) = MeanAndScale(x, epsilon, columns);
         var meanVector = TSimd.Create(mean);
         var scaleVector = TSimd.Create(scale);
         var i = 0;
@@ -23,6 +22,13 @@ internal static unsafe class RowKernels<TSimd, TVec>
 
         for (; i < columns; i++)
             y[i] = ((x[i] - mean) * scale * gamma[i]) + beta[i];
+    }
+
+    /// <returns>The mean, and 1 / √(variance + epsilon).</returns>
+    public static (float Mean, float Scale) MeanAndScale(float* x, float epsilon, int columns)
+    {
+        var mean = Sum(x, columns) / columns;
+        return (mean, 1f / MathF.Sqrt((SquaredDeviations(x, mean, columns) / columns) + epsilon));
     }
 
     /// <summary>x = softmax(scale * x) in place; the largest becomes e^0, so that nothing overflows.</summary>

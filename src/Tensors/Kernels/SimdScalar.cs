@@ -37,6 +37,10 @@ internal unsafe struct SimdScalar : ISimd<float>
     public static float ScaleByPowerOfTwo(float a, float exponent) =>
         a * BitConverter.Int32BitsToSingle(((int)exponent + 127) << 23);
 
+    public static float SquareRoot(float a) => MathF.Sqrt(a);
+
+    public static float KeepAbove(float score, float threshold, float value) => score > threshold ? value : 0f;
+
     public static float Sum(float a) => a;
 
     public static float MaxElement(float a) => a;

@@ -56,6 +56,16 @@ internal static class VectorMath<TSimd, TVec>
         return TSimd.MultiplyAdd(half, Erf(TSimd.Multiply(x, TSimd.Create(0.707106781f))), half);
     }
 
+    /// <summary>GELU's derivative: Φ(x) + x φ(x).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVec GeluSlope(TVec x)
+    {
+        var half = TSimd.Create(0.5f);
+        var cumulative = TSimd.MultiplyAdd(half, Erf(TSimd.Multiply(x, TSimd.Create(0.707106781f))), half);
+        var density = Exp(TSimd.Multiply(TSimd.Multiply(x, x), TSimd.Create(-0.5f)));
+        return TSimd.MultiplyAdd(TSimd.Multiply(x, TSimd.Create(0.398942280f)), density, cumulative);
+    }
+
     /// <summary>tanh: a rational approximation on [-7.9, 7.9], beyond which float's tanh is 1.</summary>
     /// <remarks>Coefficients as in Eigen's float tanh.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
