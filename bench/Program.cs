@@ -6,5 +6,6 @@ return await new RootCommand("Measurements of the product, with random weights."
     EncoderBench.Create(),
     LinearBench.Create(),
     ServerBench.Create(),
-    SwapBench.Create()
+    SwapBench.Create(),
+    TrainBench.Create()
 }.Parse(args).InvokeAsync();

@@ -48,7 +48,7 @@ public sealed class BertFolder
         }
 
         using var file = SafetensorsFile.Open(path);
-        return BertEncoder.Load(backend, config, new SafetensorsBertWeights(file), format);
+        return BertEncoder.Load(backend, config, new CheckpointBertWeights(file), format);
     }
 
     private bool IsLowercase()
@@ -68,38 +68,4 @@ public sealed class BertFolder
     }
 
     private string File(string name) => System.IO.Path.Combine(Path, name);
-}
-
-/// <summary>Parameters of a checkpoint: with or without the prefix "bert.", with gamma and beta for weight and bias of norms.</summary>
-internal sealed class SafetensorsBertWeights(SafetensorsFile file) : IBertWeights
-{
-    public void Read(string name, int rows, int columns, int firstRow, Span<float> values)
-    {
-        var entry = Find(name);
-        var shape = entry.Shape;
-        var isRight = rows == 1 && shape.Count == 1
-            ? shape[0] == columns
-            : shape.Count == 2 && shape[0] == rows && shape[1] == columns;
-        if (!isRight)
-        {
-            throw new ModelFileException(
-                $"{file.Path}: {entry} has another shape than config.json says; [{rows}, {columns}] is needed.");
-        }
-
-        file.ReadFloats(entry.Name, (long)firstRow * columns, values);
-    }
-
-    private SafetensorsEntry Find(string name)
-    {
-        var legacy = name.Contains("LayerNorm", StringComparison.Ordinal)
-            ? name.Replace(".weight", ".gamma", StringComparison.Ordinal).Replace(".bias", ".beta", StringComparison.Ordinal)
-            : name;
-        foreach (var candidate in (string[])[name, "bert." + name, legacy, "bert." + legacy])
-        {
-            if (file.Entries.TryGetValue(candidate, out var entry))
-                return entry;
-        }
-
-        return file.Entry(name); // Says that it is missing.
-    }
 }

@@ -1,0 +1,22 @@
+using Serving.Tensors;
+
+namespace Serving.Training.Autograd;
+
+/// <summary>An intermediate result of a step.</summary>
+public sealed class Variable
+{
+    internal Variable(Tensor value, bool needsGradient)
+    {
+        Value = value;
+        NeedsGradient = needsGradient;
+    }
+
+    /// <summary>Valid until the tape is reset.</summary>
+    public Tensor Value { get; }
+
+    /// <summary>Whether anything that is trained lies before it.</summary>
+    public bool NeedsGradient { get; }
+
+    /// <summary>None until the backward pass reaches something that used the variable.</summary>
+    internal Tensor Gradient { get; set; }
+}

@@ -1,0 +1,184 @@
+using Serving.Models;
+using Serving.Models.Bert;
+using Serving.Tensors;
+using Serving.Training.Autograd;
+
+namespace Serving.Training.Bert;
+
+/// <summary>How scores begin.</summary>
+public enum ScoreInitialization
+{
+    /// <summary>Uniform, such that the fraction asked for is at or below the threshold.</summary>
+    Uniform,
+
+    /// <summary>Two values: below the threshold for the smallest weights by magnitude, above it for the others.</summary>
+    Magnitude
+}
+
+/// <summary>Which matrices of a backbone are masked, and how their scores begin.</summary>
+public sealed record MaskSettings
+{
+    /// <summary>The fraction of each matrix that is dropped at first: 0 to below 1.</summary>
+    public double InitialSparsity { get; init; } = 0.05;
+
+    /// <summary>A weight is kept while its score is above this.</summary>
+    public float Threshold { get; init; } = 0.01f;
+
+    /// <summary>How far below zero scores begin.</summary>
+    public float Scale { get; init; } = 0.02f;
+
+    public ScoreInitialization Initialization { get; init; }
+
+    /// <summary>Matrices of a layer.</summary>
+    public IReadOnlySet<BertMatrix> Matrices { get; init; } = new HashSet<BertMatrix>(Enum.GetValues<BertMatrix>());
+
+    /// <summary>Layers, from 0; null for all.</summary>
+    public IReadOnlySet<int>? Layers { get; init; }
+
+    public bool MasksPooler { get; init; } = true;
+}
+
+/// <summary>Real-valued scores of a backbone's weights, of which masks are made (Zhao et al. 2020, sec. 3.2).</summary>
+/// <remarks>
+/// A weight counts while its score is above the threshold; the gradient of a score is that of the masked weight, times the
+/// weight, as if the threshold were not there. The backbone never changes.
+/// </remarks>
+public sealed class BertScores : IDisposable
+{
+    private const float AlwaysKept = 1e30f; // Finite, since 0 x infinity is none.
+
+    private readonly Dictionary<Parameter, Parameter> _scores = [];
+    private readonly List<(string Name, Parameter Scores, int FirstRow, int Rows)> _masked = [];
+    private readonly MaskSettings _settings;
+
+    private BertScores(MaskSettings settings) => _settings = settings;
+
+    /// <summary>The scores, to be trained.</summary>
+    public IEnumerable<Parameter> Parameters => _scores.Values;
+
+    /// <summary>Names and shapes of the masked matrices, as in <see cref="BertTensors"/>.</summary>
+    public IEnumerable<(string Name, int Rows, int Columns)> Masked =>
+        _masked.Select(entry => (entry.Name, entry.Rows, entry.Scores.Value.Columns));
+
+    /// <summary>Makes scores for a model's matrices.</summary>
+    /// <exception cref="ArgumentException">A setting is out of range, or nothing is masked.</exception>
+    public static BertScores Create(TrainingBackend backend, BertModel model, MaskSettings settings, ulong seed)
+    {
+        ThrowUnlessValid(model.Config, settings);
+        var scores = new BertScores(settings);
+        foreach (var (name, rows, columns) in Chosen(model.Config, settings))
+        {
+            var (weight, firstRow, _) = model.Find(name);
+            if (!scores._scores.TryGetValue(weight, out var parameter))
+            {
+                parameter = new($"scores of {weight.Name}", backend.Allocate(weight.Value.Rows, columns), decays: false);
+                backend.Fill(parameter.Value, AlwaysKept);
+                parameter.Train(backend);
+                scores._scores.Add(weight, parameter);
+            }
+
+            scores._masked.Add((name, parameter, firstRow, rows));
+            parameter.Value.Slice(firstRow, rows).CopyFrom(
+                Initial(settings, weight.Value.Slice(firstRow, rows), CounterRandom.Key(seed, InitialBertWeights.Purpose(name))));
+        }
+
+        return scores;
+    }
+
+    /// <summary>The bits of a masked matrix, see <see cref="BitMask"/>.</summary>
+    public byte[] Bits(string name)
+    {
+        var values = ScoresOf(name).ToArray();
+        var bits = new byte[PackedMask.ByteCount(values.Length)];
+        for (var i = 0; i < values.Length; i++)
+        {
+            if (values[i] > _settings.Threshold)
+                bits[i / 8] |= (byte)(1 << (i % 8));
+        }
+
+        return bits;
+    }
+
+    /// <summary>The scores of a masked matrix.</summary>
+    internal Tensor ScoresOf(string name)
+    {
+        var (_, scores, firstRow, rows) = Find(name);
+        return scores.Value.Slice(firstRow, rows);
+    }
+
+    internal Tensor GradientOf(string name)
+    {
+        var (_, scores, firstRow, rows) = Find(name);
+        return scores.Gradient.Slice(firstRow, rows);
+    }
+
+    public void Dispose()
+    {
+        foreach (var parameter in _scores.Values)
+            parameter.Dispose();
+    }
+
+    /// <summary>A weight through its mask; null if it has none.</summary>
+    internal Weight? Of(Parameter weight) => _scores.TryGetValue(weight, out var scores)
+        ? new Weight(weight.Value, weight.Gradient, scores.Value, _settings.Threshold, scores.Gradient)
+        : null;
+
+    private (string Name, Parameter Scores, int FirstRow, int Rows) Find(string name) =>
+        _masked.Find(entry => entry.Name == name);
+
+    private static IEnumerable<(string Name, int Rows, int Columns)> Chosen(BertConfig config, MaskSettings settings)
+    {
+        for (var layer = 0; layer < config.Layers; layer++)
+        {
+            if (settings.Layers?.Contains(layer) == false)
+                continue;
+            foreach (var matrix in settings.Matrices.Order())
+            {
+                var (rows, columns) = BertTensors.Shape(config, matrix);
+                yield return (BertTensors.Weight(layer, matrix), rows, columns);
+            }
+        }
+
+        if (settings.MasksPooler)
+            yield return (BertTensors.PoolerWeight, config.Hidden, config.Hidden);
+    }
+
+    private static float[] Initial(MaskSettings settings, Tensor weight, ulong key)
+    {
+        var values = new float[weight.Rows * weight.Columns];
+        if (settings.Initialization == ScoreInitialization.Uniform)
+        {
+            // P(score at or below the threshold) = (threshold + scale) / (width) = the sparsity asked for.
+            var lowest = settings.InitialSparsity > 0 ? -settings.Scale : settings.Threshold + settings.Scale;
+            var width = settings.InitialSparsity > 0 ? (settings.Scale + settings.Threshold) / settings.InitialSparsity : settings.Scale;
+            for (var i = 0; i < values.Length; i++)
+                values[i] = (float)(lowest + (width * CounterRandom.Uniform(key, (ulong)i)));
+            return values;
+        }
+
+        values.AsSpan().Fill(2 * settings.Threshold);
+        var weights = weight.ToArray();
+        int[] order = [.. Enumerable.Range(0, weights.Length).OrderBy(i => Math.Abs(weights[i])).ThenBy(i => i)];
+        foreach (var i in order[..(int)Math.Round(settings.InitialSparsity * weights.Length)])
+            values[i] = 0f;
+        return values;
+    }
+
+    private static void ThrowUnlessValid(BertConfig config, MaskSettings settings)
+    {
+        if (settings.InitialSparsity is not (>= 0 and < 1))
+            throw new ArgumentException($"The initial sparsity is {settings.InitialSparsity}; 0 to below 1 is needed.");
+        if (!(settings.Threshold > 0 && settings.Threshold < 1))
+            throw new ArgumentException($"The threshold is {settings.Threshold}; above 0 and below 1 is needed.");
+        if (!(settings.Scale > 0 && settings.Scale < 1))
+            throw new ArgumentException($"The scale is {settings.Scale}; above 0 and below 1 is needed.");
+        foreach (var layer in settings.Layers ?? new HashSet<int>())
+        {
+            if (layer < 0 || layer >= config.Layers)
+                throw new ArgumentException($"Layer {layer} is to be masked; the model has layers 0 to {config.Layers - 1}.");
+        }
+
+        if (!Chosen(config, settings).Any())
+            throw new ArgumentException("No matrix is to be masked; choose at least one.");
+    }
+}

@@ -1,0 +1,40 @@
+using Serving.Tensors;
+using Serving.Text.Bert;
+
+namespace Serving.Training.Bert;
+
+/// <summary>Sequences of a step, one after another.</summary>
+public sealed class SequenceBatch
+{
+    /// <exception cref="ArgumentException">There is none.</exception>
+    public SequenceBatch(IReadOnlyList<TokenSequence> sequences)
+    {
+        if (sequences.Count == 0)
+            throw new ArgumentException("A batch needs at least one sequence.");
+        var tokens = new List<TokenIds>();
+        Offsets = new int[sequences.Count + 1];
+        for (var i = 0; i < sequences.Count; i++)
+        {
+            for (var position = 0; position < sequences[i].Tokens.Count; position++)
+                tokens.Add(new(sequences[i].Tokens[position].Id, position, sequences[i].Tokens[position].Type));
+            Offsets[i + 1] = tokens.Count;
+        }
+
+        Tokens = [.. tokens];
+    }
+
+    public TokenIds[] Tokens { get; }
+
+    /// <summary>Where each sequence begins, and the end of the last.</summary>
+    public int[] Offsets { get; }
+
+    public int Count => Offsets.Length - 1;
+
+    /// <summary>[CLS] of each sequence: all that a classifier reads.</summary>
+    public SelectedRows FirstTokens => new(Offsets[..^1], [.. Enumerable.Range(0, Offsets.Length)]);
+}
+
+/// <summary>Tokens whose last hidden state is wanted; the last layer computes no others.</summary>
+/// <param name="Rows">Rows of the batch, ascending.</param>
+/// <param name="Offsets">Where each sequence's begin among them, and the end of the last.</param>
+public sealed record SelectedRows(int[] Rows, int[] Offsets);

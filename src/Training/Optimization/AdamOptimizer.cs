@@ -1,0 +1,95 @@
+using Serving.Tensors;
+using Serving.Training.Autograd;
+
+namespace Serving.Training.Optimization;
+
+/// <summary>Adam's settings (Kingma and Ba 2015, alg. 1).</summary>
+public sealed record AdamSettings
+{
+    public float Beta1 { get; init; } = 0.9f;
+
+    public float Beta2 { get; init; } = 0.999f;
+
+    public float Epsilon { get; init; } = 1e-8f;
+
+    /// <summary>0 for none. Biases and norms are spared.</summary>
+    public float WeightDecay { get; init; }
+
+    /// <summary>AdamW (Loshchilov and Hutter 2019): decay beside the gradient. False is Adam, with decay inside it.</summary>
+    public bool IsDecoupled { get; init; } = true;
+
+    /// <summary>The largest norm of all gradients together; what exceeds it is scaled down (Pascanu et al. 2013, alg. 1). 0 for none.</summary>
+    public float MaxGradientNorm { get; init; } = 1f;
+}
+
+/// <summary>Moves parameters along their gradients; keeps float32 state for each.</summary>
+public sealed class AdamOptimizer : IDisposable
+{
+    private readonly TrainingBackend _backend;
+    private readonly AdamSettings _settings;
+    private readonly List<(Parameter Parameter, Tensor Mean, Tensor Variance)> _states;
+
+    /// <param name="parameters">Those that are trained; the others are passed over.</param>
+    public AdamOptimizer(TrainingBackend backend, IEnumerable<Parameter> parameters, AdamSettings settings)
+    {
+        _backend = backend;
+        _settings = settings;
+        _states =
+        [
+            .. parameters.Where(parameter => parameter.IsTrained).Select(parameter =>
+                (parameter, backend.Allocate(parameter.Value.Rows, parameter.Value.Columns), backend.Allocate(parameter.Value.Rows, parameter.Value.Columns)))
+        ];
+    }
+
+    /// <summary>Steps so far.</summary>
+    public long Steps { get; private set; }
+
+    /// <summary>The norm of all gradients together.</summary>
+    public double GradientNorm() => Math.Sqrt(_states.Sum(state => _backend.SumOfSquares(state.Parameter.Gradient)));
+
+    /// <summary>Moves all parameters, and sets the gradients to zero.</summary>
+    /// <returns>The norm of the gradients before clipping.</returns>
+    /// <exception cref="DivergedException">A gradient is no finite number; nothing has moved.</exception>
+    public double Step(float learningRate)
+    {
+        var norm = GradientNorm();
+        if (!double.IsFinite(norm))
+            throw NotFinite();
+        Steps++;
+        var scale = _settings.MaxGradientNorm > 0 && norm > _settings.MaxGradientNorm ? (float)(_settings.MaxGradientNorm / norm) : 1f;
+        foreach (var (parameter, mean, variance) in _states)
+        {
+            _backend.Adam(parameter.Value, parameter.Gradient, mean, variance, new(
+                learningRate,
+                Steps,
+                _settings.Beta1,
+                _settings.Beta2,
+                _settings.Epsilon,
+                parameter.Decays ? _settings.WeightDecay : 0,
+                _settings.IsDecoupled,
+                scale));
+            _backend.Fill(parameter.Gradient, 0f);
+        }
+
+        return norm;
+    }
+
+    public void Dispose()
+    {
+        foreach (var (_, mean, variance) in _states)
+        {
+            mean.Dispose();
+            variance.Dispose();
+        }
+    }
+
+    private DivergedException NotFinite()
+    {
+        var first = _states.Find(state => !double.IsFinite(_backend.SumOfSquares(state.Parameter.Gradient))).Parameter;
+        return new(
+            $"The gradient of '{first?.Name}' is no finite number at step {Steps + 1}. Lower the learning rate, or clip gradients.");
+    }
+}
+
+/// <summary>A loss or a gradient is no finite number.</summary>
+public sealed class DivergedException(string message) : Exception(message);

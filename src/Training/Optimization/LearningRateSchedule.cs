@@ -1,0 +1,34 @@
+namespace Serving.Training.Optimization;
+
+/// <summary>How the learning rate goes on after the warm-up.</summary>
+public enum Decay
+{
+    None,
+
+    /// <summary>In a straight line to 0.</summary>
+    Linear,
+
+    /// <summary>Along half a cosine to 0 (Loshchilov and Hutter 2017, eq. 5, without restarts).</summary>
+    Cosine
+}
+
+/// <summary>The learning rate of each step.</summary>
+/// <param name="Peak">The rate at the end of the warm-up; above 0.</param>
+/// <param name="WarmUpSteps">Steps in which it rises in a straight line from 0.</param>
+/// <param name="TotalSteps">At the end of which it is 0, if it decays.</param>
+public sealed record LearningRateSchedule(float Peak, Decay Decay, long WarmUpSteps, long TotalSteps)
+{
+    /// <param name="step">From 1.</param>
+    public float At(long step)
+    {
+        if (step <= WarmUpSteps)
+            return (float)(Peak * (step / (double)WarmUpSteps));
+        var done = Math.Clamp((step - WarmUpSteps - 1) / (double)Math.Max(1, TotalSteps - WarmUpSteps), 0, 1);
+        return (float)(Peak * Decay switch
+        {
+            Decay.Linear => 1 - done,
+            Decay.Cosine => (1 + Math.Cos(Math.PI * done)) / 2,
+            _ => 1
+        });
+    }
+}
