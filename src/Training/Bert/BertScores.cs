@@ -164,7 +164,8 @@ public sealed class BertScores : IDisposable
         return values;
     }
 
-    private static void ThrowUnlessValid(BertConfig config, MaskSettings settings)
+    /// <exception cref="ArgumentException">A setting is out of range, or nothing is masked.</exception>
+    internal static void ThrowUnlessValid(BertConfig config, MaskSettings settings)
     {
         if (settings.InitialSparsity is not (>= 0 and < 1))
             throw new ArgumentException($"The initial sparsity is {settings.InitialSparsity}; 0 to below 1 is needed.");

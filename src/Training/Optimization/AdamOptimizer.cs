@@ -41,8 +41,12 @@ public sealed class AdamOptimizer : IDisposable
         ];
     }
 
-    /// <summary>Steps so far.</summary>
-    public long Steps { get; private set; }
+    /// <summary>Steps so far; set when training goes on from a checkpoint.</summary>
+    public long Steps { get; set; }
+
+    /// <summary>What is kept of each parameter, by name.</summary>
+    public IEnumerable<(string Name, Tensor Tensor)> State => _states.SelectMany(state => ((string, Tensor)[])
+        [($"mean of {state.Parameter.Name}", state.Mean), ($"variance of {state.Parameter.Name}", state.Variance)]);
 
     /// <summary>The norm of all gradients together.</summary>
     public double GradientNorm() => Math.Sqrt(_states.Sum(state => _backend.SumOfSquares(state.Parameter.Gradient)));

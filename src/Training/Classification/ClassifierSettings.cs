@@ -1,0 +1,84 @@
+using Serving.Training.Bert;
+using Serving.Training.Optimization;
+
+namespace Serving.Training.Classification;
+
+/// <summary>What of a classifier is learned.</summary>
+public enum TrainingMethod
+{
+    /// <summary>All weights: the baseline, which costs a backbone of its own.</summary>
+    Finetune,
+
+    /// <summary>Masks over frozen weights (Zhao et al. 2020).</summary>
+    Mask,
+
+    /// <summary>The head alone, over frozen weights: the linear probe.</summary>
+    HeadOnly
+}
+
+/// <summary>How a classifier is trained.</summary>
+public sealed record ClassifierSettings
+{
+    public required TrainingMethod Method { get; init; }
+
+    /// <summary>Which weights are masked; for masks alone.</summary>
+    public MaskSettings Mask { get; init; } = new();
+
+    /// <summary>False leaves the random head as it begins, as Zhao et al. 2020 do; for masks alone.</summary>
+    public bool TrainsHead { get; init; } = true;
+
+    /// <summary>1 to 1000.</summary>
+    public int Epochs { get; init; } = 3;
+
+    /// <summary>Examples of a step, 1 to 4096.</summary>
+    public int BatchSize { get; init; } = 32;
+
+    /// <summary>At the end of the warm-up; above 0, at most 1. Masks take about a hundred times that of weights.</summary>
+    public float LearningRate { get; init; } = 1e-4f;
+
+    public Decay Decay { get; init; } = Decay.Linear;
+
+    /// <summary>The part of all steps in which the learning rate rises, 0 to 1.</summary>
+    public double WarmUp { get; init; } = 0.1;
+
+    public AdamSettings Adam { get; init; } = new();
+
+    /// <summary>Of hidden states, attention weights and the pooled vector, 0 to below 1.</summary>
+    public float Dropout { get; init; } = 0.1f;
+
+    /// <summary>Steps between evaluations; 0 for one at the end of each epoch.</summary>
+    public int EvaluationInterval { get; init; }
+
+    /// <summary>Evaluations without a better one after which training stops; 0 for never.</summary>
+    public int Patience { get; init; }
+
+    /// <summary>Steps between checkpoints; 0 for none. Results do not depend on it.</summary>
+    public int CheckpointInterval { get; init; } = 200;
+
+    /// <summary>Everything random follows from it.</summary>
+    public ulong Seed { get; init; }
+
+    /// <exception cref="ArgumentException">A setting is out of range; the message names it.</exception>
+    public void Validate()
+    {
+        Require(Epochs is >= 1 and <= 1000, nameof(Epochs), Epochs, "1 to 1000");
+        Require(BatchSize is >= 1 and <= 4096, nameof(BatchSize), BatchSize, "1 to 4096");
+        Require(LearningRate is > 0 and <= 1, nameof(LearningRate), LearningRate, "above 0, at most 1");
+        Require(WarmUp is >= 0 and <= 1, nameof(WarmUp), WarmUp, "0 to 1");
+        Require(Dropout is >= 0 and < 1, nameof(Dropout), Dropout, "0 to below 1");
+        Require(EvaluationInterval >= 0, nameof(EvaluationInterval), EvaluationInterval, "0 or more");
+        Require(Patience >= 0, nameof(Patience), Patience, "0 or more");
+        Require(CheckpointInterval >= 0, nameof(CheckpointInterval), CheckpointInterval, "0 or more");
+        Require(Adam.Beta1 is >= 0 and < 1, "Adam.Beta1", Adam.Beta1, "0 to below 1");
+        Require(Adam.Beta2 is >= 0 and < 1, "Adam.Beta2", Adam.Beta2, "0 to below 1");
+        Require(Adam.Epsilon is > 0 and <= 1, "Adam.Epsilon", Adam.Epsilon, "above 0, at most 1");
+        Require(Adam.WeightDecay is >= 0 and <= 1, "Adam.WeightDecay", Adam.WeightDecay, "0 to 1");
+        Require(Adam.MaxGradientNorm >= 0, "Adam.MaxGradientNorm", Adam.MaxGradientNorm, "0 or more");
+    }
+
+    private static void Require(bool isValid, string name, object value, string needed)
+    {
+        if (!isValid)
+            throw new ArgumentException(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{name} is {value}; it must be {needed}."));
+    }
+}
