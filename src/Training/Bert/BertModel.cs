@@ -41,6 +41,9 @@ public sealed class BertModel : IBertWeights, IDisposable
 
     public BertConfig Config { get; }
 
+    /// <summary>[vocab, hidden]; also what predicts tokens.</summary>
+    public Weight WordEmbeddings => Of(_words);
+
     /// <summary>All parameters, in a fixed order. Queries, keys and values of a layer are one.</summary>
     public IReadOnlyList<Parameter> Parameters => _parameters;
 

@@ -61,24 +61,14 @@ public sealed record ClassifierSettings
     /// <exception cref="ArgumentException">A setting is out of range; the message names it.</exception>
     public void Validate()
     {
-        Require(Epochs is >= 1 and <= 1000, nameof(Epochs), Epochs, "1 to 1000");
-        Require(BatchSize is >= 1 and <= 4096, nameof(BatchSize), BatchSize, "1 to 4096");
-        Require(LearningRate is > 0 and <= 1, nameof(LearningRate), LearningRate, "above 0, at most 1");
-        Require(WarmUp is >= 0 and <= 1, nameof(WarmUp), WarmUp, "0 to 1");
-        Require(Dropout is >= 0 and < 1, nameof(Dropout), Dropout, "0 to below 1");
-        Require(EvaluationInterval >= 0, nameof(EvaluationInterval), EvaluationInterval, "0 or more");
-        Require(Patience >= 0, nameof(Patience), Patience, "0 or more");
-        Require(CheckpointInterval >= 0, nameof(CheckpointInterval), CheckpointInterval, "0 or more");
-        Require(Adam.Beta1 is >= 0 and < 1, "Adam.Beta1", Adam.Beta1, "0 to below 1");
-        Require(Adam.Beta2 is >= 0 and < 1, "Adam.Beta2", Adam.Beta2, "0 to below 1");
-        Require(Adam.Epsilon is > 0 and <= 1, "Adam.Epsilon", Adam.Epsilon, "above 0, at most 1");
-        Require(Adam.WeightDecay is >= 0 and <= 1, "Adam.WeightDecay", Adam.WeightDecay, "0 to 1");
-        Require(Adam.MaxGradientNorm >= 0, "Adam.MaxGradientNorm", Adam.MaxGradientNorm, "0 or more");
-    }
-
-    private static void Require(bool isValid, string name, object value, string needed)
-    {
-        if (!isValid)
-            throw new ArgumentException(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{name} is {value}; it must be {needed}."));
+        Range.Require(Epochs is >= 1 and <= 1000, nameof(Epochs), Epochs, "1 to 1000");
+        Range.Require(BatchSize is >= 1 and <= 4096, nameof(BatchSize), BatchSize, "1 to 4096");
+        Range.Require(LearningRate is > 0 and <= 1, nameof(LearningRate), LearningRate, "above 0, at most 1");
+        Range.Require(WarmUp is >= 0 and <= 1, nameof(WarmUp), WarmUp, "0 to 1");
+        Range.Require(Dropout is >= 0 and < 1, nameof(Dropout), Dropout, "0 to below 1");
+        Range.Require(EvaluationInterval >= 0, nameof(EvaluationInterval), EvaluationInterval, "0 or more");
+        Range.Require(Patience >= 0, nameof(Patience), Patience, "0 or more");
+        Range.Require(CheckpointInterval >= 0, nameof(CheckpointInterval), CheckpointInterval, "0 or more");
+        Adam.Validate();
     }
 }

@@ -30,7 +30,6 @@ public sealed record ClassifierState
 /// </remarks>
 public sealed class ClassifierTrainer : IDisposable
 {
-    private const int MaxMicroBatchTokens = 8192; // Bounds the memory of a step; its gradients add up.
     private const ulong OrderPurpose = 1;
     private const ulong DropoutPurpose = 2;
     private const ulong HeadPurpose = 3;
@@ -140,7 +139,7 @@ public sealed class ClassifierTrainer : IDisposable
         var dropout = new DropoutKeys(
             CounterRandom.Bits(CounterRandom.Key(_settings.Seed, DropoutPurpose), (ulong)step), _settings.Dropout, _settings.Dropout);
         var loss = 0.0;
-        foreach (var part in MicroBatches(examples))
+        foreach (var part in MicroBatches.Split(examples, example => example.Sequence.Tokens.Count))
         {
             var batch = new SequenceBatch([.. part.Select(example => example.Sequence)]);
             var hidden = _model.Forward(_tape, batch, batch.FirstTokens, _scores, dropout);
@@ -172,26 +171,6 @@ public sealed class ClassifierTrainer : IDisposable
         var first = (int)inEpoch * _settings.BatchSize;
         var count = Math.Min(_settings.BatchSize, _data.Train.Count - first);
         return [.. _order.Order.AsSpan(first, count).ToArray().Select(i => _data.Train[i])];
-    }
-
-    private static IEnumerable<List<ClassifierExample>> MicroBatches(List<ClassifierExample> examples)
-    {
-        var part = new List<ClassifierExample>();
-        var tokens = 0;
-        foreach (var example in examples)
-        {
-            if (part.Count > 0 && tokens + example.Sequence.Tokens.Count > MaxMicroBatchTokens)
-            {
-                yield return part;
-                part = [];
-                tokens = 0;
-            }
-
-            part.Add(example);
-            tokens += example.Sequence.Tokens.Count;
-        }
-
-        yield return part;
     }
 
     private void Evaluate(BertEncoder? frozen, ITrainingObserver observer, CancellationToken cancellationToken)

@@ -1,0 +1,90 @@
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Serving.Models.Safetensors;
+using Serving.Text;
+
+namespace Serving.Models.Bert;
+
+/// <summary>Writes a model folder as Hugging Face has it.</summary>
+public static class BertFolderWriter
+{
+    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true };
+
+    /// <summary>Writes config.json, vocab.txt, tokenizer_config.json and model.safetensors into a folder that is made.</summary>
+    /// <param name="tensors">Names as in <see cref="BertTensors"/>, and shapes; a vector has one row.</param>
+    /// <param name="format">How weights are kept in the file.</param>
+    /// <exception cref="IOException">The folder is there already, or can't be written.</exception>
+    public static void Write(
+        string folder,
+        BertConfig config,
+        Vocabulary vocabulary,
+        bool isLowercase,
+        IEnumerable<(string Name, int Rows, int Columns)> tensors,
+        IBertWeights weights,
+        Tensors.WeightFormat format = Tensors.WeightFormat.Float32)
+    {
+        if (Directory.Exists(folder))
+            throw new IOException($"{folder} is there already; choose another name.");
+        Directory.CreateDirectory(folder);
+        var writer = new SafetensorsWriter();
+        writer.Metadata.Add("format", "pt");
+        foreach (var (name, rows, columns) in tensors)
+            Add(writer, name, rows, columns, weights, format);
+        using (var file = new FileStream(Path.Combine(folder, "model.safetensors"), FileMode.CreateNew, FileAccess.Write))
+        {
+            writer.Write(file);
+            file.Flush(flushToDisk: true);
+        }
+
+        vocabulary.Save(Path.Combine(folder, "vocab.txt"));
+        WriteJson(Path.Combine(folder, "tokenizer_config.json"), new()
+        {
+            ["tokenizer_class"] = "BertTokenizer",
+            ["do_lower_case"] = isLowercase,
+            ["model_max_length"] = config.MaxPositions
+        });
+        WriteJson(Path.Combine(folder, "config.json"), new()
+        {
+            ["architectures"] = new JsonArray("BertModel"),
+            ["model_type"] = "bert",
+            ["vocab_size"] = config.Vocab,
+            ["hidden_size"] = config.Hidden,
+            ["num_hidden_layers"] = config.Layers,
+            ["num_attention_heads"] = config.Heads,
+            ["intermediate_size"] = config.Inner,
+            ["hidden_act"] = "gelu",
+            ["max_position_embeddings"] = config.MaxPositions,
+            ["type_vocab_size"] = config.Types,
+            ["layer_norm_eps"] = config.LayerNormEpsilon,
+            ["position_embedding_type"] = "absolute"
+        });
+    }
+
+    private static void Add(
+        SafetensorsWriter writer, string name, int rows, int columns, IBertWeights weights, Tensors.WeightFormat format)
+    {
+        var values = new float[checked(rows * columns)];
+        weights.Read(name, rows, columns, 0, values);
+        long[] shape = rows == 1 && !name.EndsWith("embeddings.weight", StringComparison.Ordinal) ? [columns] : [rows, columns];
+        if (format == Tensors.WeightFormat.Float32)
+        {
+            writer.Add(name, shape, values);
+            return;
+        }
+
+        var halves = new ushort[values.Length];
+        for (var i = 0; i < values.Length; i++)
+            halves[i] = Rounded(values[i]);
+        writer.Add(name, SafetensorsTypes.BFloat16, shape, MemoryMarshal.AsBytes<ushort>(halves).ToArray());
+    }
+
+    /// <summary>bfloat16, to nearest, ties to even.</summary>
+    private static ushort Rounded(float value)
+    {
+        var bits = BitConverter.SingleToUInt32Bits(value);
+        return (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+    }
+
+    private static void WriteJson(string path, JsonObject contents) => File.WriteAllText(path, contents.ToJsonString(Json) + "\n");
+}

@@ -1,0 +1,60 @@
+using Serving.Tensors;
+using Serving.Training.Autograd;
+using Serving.Training.Bert;
+
+namespace Serving.Training.Pretraining;
+
+/// <summary>Predicts hidden tokens: dense, GELU, norm, and the word embeddings once more (Devlin et al. 2019, sec. 3.1).</summary>
+/// <remarks>It sees hidden positions alone, so that a vocabulary's worth of logits is computed for no other (Izsak et al. 2021).</remarks>
+public sealed class MaskedLanguageHead : IDisposable
+{
+    private const string Module = "cls.predictions.";
+
+    private readonly Parameter _transform;
+    private readonly Parameter _transformBias;
+    private readonly Parameter _gamma;
+    private readonly Parameter _beta;
+    private readonly Parameter _bias;
+    private readonly BertModel _model;
+
+    /// <summary>A new head, all of which is trained.</summary>
+    public MaskedLanguageHead(TrainingBackend backend, BertModel model, ulong seed)
+    {
+        _model = model;
+        var hidden = model.Config.Hidden;
+        var initial = new InitialBertWeights(seed);
+        _transform = Create(backend, "transform.dense.weight", hidden, hidden, decays: true, initial);
+        _transformBias = Create(backend, "transform.dense.bias", 1, hidden, decays: false, initial);
+        _gamma = Create(backend, "transform.LayerNorm.weight", 1, hidden, decays: false, initial);
+        _beta = Create(backend, "transform.LayerNorm.bias", 1, hidden, decays: false, initial);
+        _bias = Create(backend, "bias", 1, model.Config.Vocab, decays: false, initial);
+    }
+
+    public IReadOnlyList<Parameter> Parameters => [_transform, _transformBias, _gamma, _beta, _bias];
+
+    /// <param name="hidden">[positions, hidden]</param>
+    /// <returns>[positions, vocab]</returns>
+    public Variable Forward(Tape tape, Variable hidden)
+    {
+        var transformed = tape.Gelu(tape.Linear(hidden, new(_transform.Value, _transform.Gradient), Vector.Of(_transformBias)));
+        var normalized = tape.LayerNorm(transformed, Vector.Of(_gamma), Vector.Of(_beta), _model.Config.LayerNormEpsilon);
+        return tape.Linear(normalized, _model.WordEmbeddings, Vector.Of(_bias));
+    }
+
+    public void Dispose()
+    {
+        foreach (var parameter in Parameters)
+            parameter.Dispose();
+    }
+
+    private static Parameter Create(
+        TrainingBackend backend, string name, int rows, int columns, bool decays, InitialBertWeights initial)
+    {
+        var parameter = new Parameter(Module + name, backend.Allocate(rows, columns), decays);
+        var values = new float[rows * columns];
+        initial.Read(name == "bias" ? ".bias" : parameter.Name, rows, columns, 0, values);
+        parameter.Value.CopyFrom(values);
+        parameter.Train(backend);
+        return parameter;
+    }
+}

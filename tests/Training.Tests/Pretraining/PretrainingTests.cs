@@ -1,0 +1,172 @@
+using Serving.Models.Bert;
+using Serving.Tensors;
+using Serving.Testing;
+using Serving.Text;
+using Serving.Text.Bert;
+using Serving.Training.Bert;
+using Serving.Training.Pretraining;
+
+namespace Serving.Training.Tests.Pretraining;
+
+public sealed class PretrainingTests
+{
+    private static readonly Vocabulary Words = new(
+        ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", .. Enumerable.Range(0, 35).Select(i => $"w{(char)('a' + (i % 26))}{i / 26}")]);
+
+    [Fact]
+    public void Hide_HidesFifteenPercent_AsMaskRandomOrUnchanged()
+    {
+        var masker = new TokenMasker(Words);
+        int[] span = [.. Enumerable.Range(0, 100).Select(i => 5 + (i % 35))];
+        var counts = new int[3]; // [MASK], another token, unchanged
+        var places = new int[100];
+        const int runs = 2000;
+        for (var key = 0UL; key < runs; key++)
+        {
+            var hidden = masker.Hide(span, key);
+            Assert.Equal(15, hidden.Positions.Length);
+            Assert.Equal(hidden.Positions.Order().Distinct(), hidden.Positions);
+            for (var i = 0; i < 15; i++)
+            {
+                var (position, id) = (hidden.Positions[i], hidden.Sequence.Tokens[hidden.Positions[i]].Id);
+                Assert.Equal(span[position - 1], hidden.Labels[i]);
+                Assert.InRange(id, 4, 39);
+                counts[id == 4 ? 0 : id == hidden.Labels[i] ? 2 : 1]++;
+                places[position - 1]++;
+            }
+
+            Assert.Equal((2, 3, 102), (hidden.Sequence.Tokens[0].Id, hidden.Sequence.Tokens[^1].Id, hidden.Sequence.Tokens.Count));
+            var positions = hidden.Positions.ToHashSet();
+            Assert.All(Enumerable.Range(1, 100).Where(at => !positions.Contains(at)), at => Assert.Equal(span[at - 1], hidden.Sequence.Tokens[at].Id));
+        }
+
+        // A random token is the right one once in 35. Chi-square at a risk of 1e-4: 18.4 for 2, 166 for 99 degrees of freedom.
+        var total = 15.0 * runs;
+        Assert.True(ChiSquare(counts, [0.8 * total, 0.1 * total * 34 / 35, (0.1 + (0.1 / 35)) * total]) < 18.4);
+        Assert.True(ChiSquare(places, [.. Enumerable.Repeat(total / 100, 100)]) < 166);
+    }
+
+    [Fact]
+    public void Hide_ShortSpan_HidesOneToken()
+    {
+        var hidden = new TokenMasker(Words).Hide([7], key: 3);
+        Assert.Equal([1], hidden.Positions);
+        Assert.Equal([7], hidden.Labels);
+    }
+
+    [Fact]
+    public void Corpus_SpansStayWithinTheirDocument()
+    {
+        var tokenizer = new BertTokenizer(Words);
+        var corpus = new Corpus([Document(25, 0), Document(5, 1), Document(10, 2), ""], tokenizer, length: 12);
+        Assert.Equal(3, corpus.Sequences); // 10 + 10 of the first, whose last 5 are too few, and 10 of the third.
+        Assert.Equal((10, 10, 10), (corpus.Span(0).Length, corpus.Span(1).Length, corpus.Span(2).Length));
+        Assert.Equal(tokenizer.Tokenize(Document(10, 2)).Select(token => token.Id), corpus.Span(2).ToArray());
+        Assert.Throws<ArgumentException>(() => new Corpus([Document(5, 1)], tokenizer, length: 12));
+        Assert.Throws<ArgumentException>(() => new Corpus([Document(50, 1)], tokenizer, length: 9));
+    }
+
+    [Fact]
+    public void Run_LearnsToLookAtOtherTokens()
+    {
+        var seen = new List<IReadOnlyDictionary<string, double>>();
+        var (state, _) = Train(Settings, new Observer { OnEvaluated = seen.Add });
+        Assert.Equal(3, seen.Count);
+        Assert.InRange(seen[0]["loss"], 1, 4.5);
+        Assert.True(state.Accuracy > 0.5, $"{state}"); // By chance it would be 0.03.
+        Assert.True(state.Loss < seen[0]["loss"]);
+    }
+
+    [Fact]
+    public void Run_InterruptedAndResumed_EndsWithTheSameBits()
+    {
+        var settings = Settings with { Steps = 20, CheckpointInterval = 3 };
+        var whole = Train(settings, new());
+        using var folder = new TemporaryFolder();
+        (PretrainingState, string)? resumed = null;
+        for (var stop = 2; resumed is null; stop += 6)
+        {
+            using var cancellation = new CancellationTokenSource();
+            try
+            {
+                resumed = Train(settings, new() { OnStep = step => CancelAt(step, stop, cancellation) }, folder.Path, cancellation.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                continue;
+            }
+        }
+
+        Assert.Equal(whole, resumed.Value);
+
+        static void CancelAt(long step, int stop, CancellationTokenSource cancellation)
+        {
+            if (step == stop)
+                cancellation.Cancel();
+        }
+    }
+
+    /// <summary>What is written is what an encoder loads, in float32 to the bit, in bfloat16 rounded.</summary>
+    [Fact]
+    public void WrittenFolder_IsLoadedAgain()
+    {
+        using var backend = Small.Backend();
+        using var model = Small.Model(backend);
+        using var folder = new TemporaryFolder();
+        using var original = BertEncoder.Load(backend, model.Config, model);
+        foreach (var format in Enum.GetValues<WeightFormat>())
+        {
+            var path = Path.Combine(folder.Path, format.ToString());
+            BertFolderWriter.Write(path, model.Config, Words, isLowercase: false, model.Tensors(), model, format);
+            var read = new BertFolder(path);
+            using var encoder = read.LoadEncoder(backend);
+            Assert.Equal(format == WeightFormat.Float32, original.Digest == encoder.Digest);
+            Assert.Equal(model.Config, encoder.Config);
+            Assert.Equal(Words.Tokens, read.LoadTokenizer().Vocabulary.Tokens);
+            Assert.False(read.LoadTokenizer().IsLowercase);
+            Assert.Throws<IOException>(() => BertFolderWriter.Write(path, model.Config, Words, false, model.Tensors(), model));
+        }
+    }
+
+    private static PretrainingSettings Settings => new()
+    {
+        Steps = 240,
+        BatchSize = 16,
+        LearningRate = 0.005f,
+        EvaluationInterval = 80,
+        Dropout = 0.05f,
+        Seed = 3
+    };
+
+    private static (PretrainingState State, string Digest) Train(
+        PretrainingSettings settings, Observer observer, string? checkpoints = null, CancellationToken cancelled = default)
+    {
+        using var backend = Small.Backend();
+        var tokenizer = new BertTokenizer(Words);
+        var config = Small.Config with { Vocab = Words.Count };
+        var corpus = new Corpus(Enumerable.Range(0, 300).Select(i => Document(14, i)), tokenizer, length: 16);
+        var heldOut = new Corpus(Enumerable.Range(300, 40).Select(i => Document(14, i)), tokenizer, length: 16);
+        using var trainer = new PretrainingTrainer(
+            backend, config, new InitialBertWeights(seed: 1), Words, corpus, heldOut, settings);
+        var state = trainer.Run(observer, checkpoints is null ? null : new(checkpoints), cancelled);
+        using var encoder = BertEncoder.Load(backend, config, trainer.Model);
+        return (state, encoder.Digest);
+    }
+
+    /// <summary>One word again and again: a hidden token is found by looking at any other.</summary>
+    private static string Document(int words, int word) => string.Join(' ', Enumerable.Repeat(Words[5 + (word % 35)], words));
+
+    private static double ChiSquare(int[] counts, double[] expected) =>
+        counts.Zip(expected, (count, mean) => (count - mean) * (count - mean) / mean).Sum();
+
+    private sealed class Observer : ITrainingObserver
+    {
+        public Action<long> OnStep { get; init; } = _ => { };
+
+        public Action<IReadOnlyDictionary<string, double>> OnEvaluated { get; init; } = _ => { };
+
+        public void Stepped(TrainingProgress progress) => OnStep(progress.Step);
+
+        public void Evaluated(long step, IReadOnlyDictionary<string, double> metrics, bool isBest) => OnEvaluated(metrics);
+    }
+}
