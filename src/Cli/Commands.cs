@@ -25,6 +25,7 @@ internal static class Commands
         ClassifyCommand.Create(),
         TasksCommands.Create(),
         ModelsCommands.Create(),
+        DatasetsCommands.Create(),
         Server,
         Json
     };

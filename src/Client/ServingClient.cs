@@ -29,6 +29,7 @@ public sealed class ServingClient : IDisposable
         Classifier = new(invoker);
         Tasks = new(invoker);
         Models = new(invoker);
+        Datasets = new(invoker);
         Health = new(invoker);
     }
 
@@ -43,6 +44,8 @@ public sealed class ServingClient : IDisposable
     public Tasks.TasksClient Tasks { get; }
 
     public Models.ModelsClient Models { get; }
+
+    public Datasets.DatasetsClient Datasets { get; }
 
     public Health.HealthClient Health { get; }
 
@@ -129,18 +132,38 @@ public sealed class ServingClient : IDisposable
             var sent = 0L;
             foreach (var name in TaskFiles.All)
             {
-                var path = Path.Combine(folder, name);
-                var file = File.OpenRead(path);
-                await using (file.ConfigureAwait(false))
+                await foreach (var data in ChunksAsync(Path.Combine(folder, name), cancellationToken).ConfigureAwait(false))
                 {
-                    var buffer = new byte[ChunkBytes];
-                    for (int read; (read = await file.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0;)
-                    {
-                        var chunk = new FileChunk { File = name, Data = ByteString.CopyFrom(buffer, 0, read) };
-                        await call.RequestStream.WriteAsync(new() { Chunk = chunk }, cancellationToken).ConfigureAwait(false);
-                        bytesSent?.Report(sent += read);
-                    }
+                    await call.RequestStream.WriteAsync(new() { Chunk = new() { File = name, Data = data } }, cancellationToken).ConfigureAwait(false);
+                    bytesSent?.Report(sent += data.Length);
                 }
+            }
+
+            await call.RequestStream.CompleteAsync().ConfigureAwait(false);
+        }
+        catch (RpcException)
+        {
+            // The server has ended the call; the response says why.
+        }
+
+        return await call.ResponseAsync.ConfigureAwait(false);
+    }
+
+    /// <summary>Uploads a dataset from a file, which may be gzipped.</summary>
+    /// <param name="header">Its name, format and columns.</param>
+    /// <param name="bytesSent">Hears how far it is.</param>
+    public async Task<Dataset> UploadDatasetAsync(
+        DatasetHeader header, string path, IProgress<long>? bytesSent = null, CancellationToken cancellationToken = default)
+    {
+        using var call = Datasets.UploadDataset(cancellationToken: cancellationToken);
+        try
+        {
+            await call.RequestStream.WriteAsync(new() { Header = header }, cancellationToken).ConfigureAwait(false);
+            var sent = 0L;
+            await foreach (var data in ChunksAsync(path, cancellationToken).ConfigureAwait(false))
+            {
+                await call.RequestStream.WriteAsync(new() { Chunk = data }, cancellationToken).ConfigureAwait(false);
+                bytesSent?.Report(sent += data.Length);
             }
 
             await call.RequestStream.CompleteAsync().ConfigureAwait(false);
@@ -178,6 +201,18 @@ public sealed class ServingClient : IDisposable
     }
 
     public void Dispose() => _channel.Dispose();
+
+    private static async IAsyncEnumerable<ByteString> ChunksAsync(
+        string path, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var file = File.OpenRead(path);
+        await using (file.ConfigureAwait(false))
+        {
+            var buffer = new byte[ChunkBytes];
+            for (int read; (read = await file.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0;)
+                yield return ByteString.CopyFrom(buffer, 0, read);
+        }
+    }
 
     private static GrpcChannel CreateChannel(ServingClientOptions options)
     {

@@ -39,6 +39,14 @@ internal static class Errors
 
     public static RpcException Aborted(string message) => Status(StatusCode.Aborted, message).ToRpcException();
 
+    /// <summary>A name that is taken.</summary>
+    public static RpcException AlreadyExists(string kind, string name, string message) => Status(StatusCode.AlreadyExists, message)
+        .WithDetail(new ResourceInfo { ResourceType = kind, ResourceName = name, Description = message })
+        .ToRpcException();
+
+    /// <summary>Too much for good: trying again does not help.</summary>
+    public static RpcException TooLarge(string message) => Status(StatusCode.ResourceExhausted, message).ToRpcException();
+
     /// <summary>Too much at present.</summary>
     public static RpcException ResourceExhausted(string message, TimeSpan retryAfter) => Status(StatusCode.ResourceExhausted, message)
         .WithDetail(new RetryInfo { RetryDelay = Duration.FromTimeSpan(retryAfter) })

@@ -57,6 +57,7 @@ public static class ServerApplication
         app.MapGrpcService<ClassifierService>();
         app.MapGrpcService<TasksService>();
         app.MapGrpcService<ModelsService>();
+        app.MapGrpcService<DatasetsService>();
         app.MapGrpcHealth();
         app.MapGrpcReflection();
         return app;
@@ -67,6 +68,8 @@ public static class ServerApplication
         .AddSingleton(TimeProvider.System)
         .AddSingleton(provider => new TaskStore(
             Path.Combine(options.Data, "tasks"), provider.GetRequiredService<ILogger<TaskStore>>()))
+        .AddSingleton(provider => new DatasetStore(
+            Path.Combine(options.Data, "datasets"), options, provider.GetRequiredService<ILogger<DatasetStore>>()))
         .AddSingleton(new ModelStore(
             [Path.Combine(options.Data, "models"), Path.Combine(AppContext.BaseDirectory, "models")], options.Models))
         .AddSingleton<Func<TensorBackend>>(
@@ -80,6 +83,7 @@ public static class ServerApplication
         .AddSingleton<ClassifierService>()
         .AddSingleton<TasksService>()
         .AddSingleton<ModelsService>()
+        .AddSingleton<DatasetsService>()
         .AddSingleton<ServingInterceptor>()
         .AddSingleton<CatalogLifetime>()
         .AddHostedService(provider => provider.GetRequiredService<CatalogLifetime>());

@@ -71,6 +71,12 @@ public sealed class ServerOptions
     /// <summary>The largest file of an imported task version, in bytes; 256 MiB by default.</summary>
     public long MaxTaskFileBytes { get; set; } = 256L * 1024 * 1024;
 
+    /// <summary>The largest dataset, in bytes, as it is sent and unzipped; 1 GiB by default.</summary>
+    public long MaxDatasetBytes { get; set; } = 1L << 30;
+
+    /// <summary>What all datasets together may take on disk, in bytes; 20 GiB by default.</summary>
+    public long MaxDatasetsBytes { get; set; } = 20L << 30;
+
     /// <summary>The part of them that an engine needs.</summary>
     internal EngineOptions ForEngine(string model, BertConfig config) => new()
     {
@@ -101,6 +107,8 @@ public sealed class ServerOptions
         RequirePositive(nameof(MaxQueuedTokens), MaxQueuedTokens);
         RequirePositive(nameof(MaxStreamInputsInFlight), MaxStreamInputsInFlight);
         RequirePositive(nameof(MaxTaskFileBytes), MaxTaskFileBytes);
+        RequirePositive(nameof(MaxDatasetBytes), MaxDatasetBytes);
+        RequirePositive(nameof(MaxDatasetsBytes), MaxDatasetsBytes);
         Require(
             CertificateFile is null == CertificateKeyFile is null,
             CertificateFile is null ? nameof(CertificateFile) : nameof(CertificateKeyFile),

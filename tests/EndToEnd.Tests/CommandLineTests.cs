@@ -38,6 +38,11 @@ public sealed class CommandLineTests
         Assert.InRange(metrics.GetProperty("accuracy").GetDouble(), 2.0 / 3.0, 1.0);
         Assert.Equal(4, (await File.ReadAllLinesAsync(data.At("out.tsv"))).Length);
 
+        await RunAsync(server, "datasets", "upload", "texts", file, "--label-column", "label");
+        Assert.StartsWith("DATASET\tROWS\tLABELS\tPAIRS\tSIZE\tDIGEST\ntexts\t3\t", await RunAsync(server, "datasets", "list"), StringComparison.Ordinal);
+        Assert.Contains($"{label}\ta b\t\n", await RunAsync(server, "datasets", "show", "texts"), StringComparison.Ordinal);
+        Assert.EndsWith("freed\n", await RunAsync(server, "datasets", "delete", "texts"), StringComparison.Ordinal);
+
         Assert.StartsWith("MODEL\tLOADED\tSHAPE", await RunAsync(server, "models", "list"), StringComparison.Ordinal);
         await RunAsync(server, "models", "unload", DataFolder.Model, "--force");
         Assert.Contains("loaded\tyes", await RunAsync(server, "models", "load", DataFolder.Model), StringComparison.Ordinal);

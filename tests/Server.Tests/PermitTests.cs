@@ -10,8 +10,6 @@ namespace Serving.Server.Tests;
 /// <summary>However calls end, nothing of them stays behind and nothing is computed for nobody.</summary>
 public sealed class PermitTests
 {
-    private const int WarmUpPasses = 3;
-
     public enum Ending
     {
         Ok,
@@ -43,7 +41,7 @@ public sealed class PermitTests
         await using var server = await TestServer.StartAsync();
         server.Backend.Close();
         var running = server.Client.ClassifyAsync(["a"], ["t"]);
-        await PassBeganAsync(server);
+        await server.PassBeganAsync();
         using var other = new Client.ServingClient(server.Address);
         using var cancellation = new CancellationTokenSource();
         var text = ending == Ending.Error ? "x" : "b";
@@ -124,7 +122,7 @@ public sealed class PermitTests
         await using var server = await TestServer.StartAsync();
         server.Backend.Close();
         var running = server.Client.ClassifyAsync(["a"], ["t"]);
-        await PassBeganAsync(server);
+        await server.PassBeganAsync();
         var passes = server.Backend.Passes.Count;
 
         // The client's own clock stands still: it is the server that ends every call, so that none is still on its way.
@@ -159,7 +157,7 @@ public sealed class PermitTests
         var unary = isStream ? null : server.Client.ClassifyAsync(["a"], ["t"]);
         if (isStream)
             await stream.RequestStream.WriteAsync(new() { Id = 7, Input = new() { Text = "a" }, Tasks = { new TaskReference { Task = "t" } } });
-        await PassBeganAsync(server);
+        await server.PassBeganAsync();
         var engine = server.Engine;
 
         var stopping = server.StopAsync();
@@ -189,7 +187,7 @@ public sealed class PermitTests
         await using var server = await TestServer.StartAsync("--Server:MaxQueuedRequests=10");
         server.Backend.Close();
         var running = server.Client.ClassifyAsync(["a"], ["t"]);
-        await PassBeganAsync(server);
+        await server.PassBeganAsync();
         var greedy = Enumerable.Range(0, 50).Select(_ => server.Client.ClassifyAsync(["b"], ["t"])).ToList();
         await Eventually.TrueAsync(() => greedy.Count(call => call.IsFaulted) == 42, "all but eight are turned away while nothing runs");
 
@@ -200,13 +198,5 @@ public sealed class PermitTests
         await Eventually.TrueAsync(() => server.Engine.QueuedRequests == 9, "the other task's call waits");
         server.Backend.Open();
         await Task.WhenAll(greedy.Where(call => !call.IsFaulted).Append(modest).Append(running)).Within();
-    }
-
-    /// <summary>Waits for the pass of a request; those of the start are passed over.</summary>
-    private static async Task PassBeganAsync(TestServer server)
-    {
-        for (var i = 0; i < WarmUpPasses; i++)
-            await server.Backend.PassBeganAsync();
-        await server.Backend.PassBeganAsync();
     }
 }

@@ -164,11 +164,13 @@ public sealed class ServicesTests
     {
         await using var server = await TestServer.StartAsync("--Server:MaxQueuedRequests=1");
         server.Backend.Close();
+        var running = server.Client.ClassifyAsync(["a"], ["t"]);
+        await server.PassBeganAsync();
         using var stream = server.Client.Classifier.ClassifyStream();
         for (var id = 0; id < 20; id++)
             await stream.RequestStream.WriteAsync(new() { Id = id, Input = new() { Text = "a" }, Tasks = { new TaskReference { Task = "t" } } });
         await stream.RequestStream.CompleteAsync();
-        await Eventually.TrueAsync(() => server.Engine.QueuedRequests >= 19, "the stream's inputs wait");
+        await Eventually.TrueAsync(() => server.Engine.QueuedRequests == 20, "the stream's inputs wait");
 
         var calls = Enumerable.Range(0, 2).Select(_ => server.Client.ClassifyAsync(["a"], ["u"])).ToList();
         await Eventually.TrueAsync(() => calls.Exists(call => call.IsFaulted), "one is turned away, and what the stream sent takes no room");
@@ -180,6 +182,7 @@ public sealed class ServicesTests
         Assert.Equal(Enumerable.Range(0, 20).Select(id => (long)id), answers.Select(answer => answer.Id).Order());
         Assert.All(answers, answer => Assert.Null(answer.Error));
         Assert.Single((await calls.Single(call => call != refused).Within()).Results);
+        await running.Within();
     }
 
     [Fact]

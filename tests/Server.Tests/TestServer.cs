@@ -71,6 +71,14 @@ internal sealed class TestServer : IAsyncDisposable
         await Client.Tasks.SetAliasAsync(new() { Task = "t", Version = version });
     }
 
+    /// <summary>Waits for the pass of the first request; those of the start are passed over.</summary>
+    public async Task PassBeganAsync()
+    {
+        const int warmUpPasses = 3;
+        for (var i = 0; i <= warmUpPasses; i++)
+            await Backend.PassBeganAsync();
+    }
+
     public Task StopAsync() => _app.StopAsync();
 
     /// <summary>Ends the server, so that another can use its data.</summary>

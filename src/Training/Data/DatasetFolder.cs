@@ -71,9 +71,17 @@ public static class DatasetFolder
     /// <summary>Reads a file and writes it as a dataset's rows; the manifest is the caller's to write.</summary>
     /// <param name="folder">Gets rows.jsonl.</param>
     /// <param name="mostProblems">Rows that may be left out.</param>
-    /// <exception cref="DatasetException">The file can't be read as asked, has no row, or too many are left out.</exception>
+    /// <param name="mostBytes">The file may have, unzipped.</param>
+    /// <exception cref="DatasetException">The file can't be read as asked, has no row, too many are left out, or it is too large.</exception>
     public static DatasetManifest Import(
-        string file, string folder, string name, DatasetFormat format, DatasetColumns columns, long mostProblems, CancellationToken cancellationToken)
+        string file,
+        string folder,
+        string name,
+        DatasetFormat format,
+        DatasetColumns columns,
+        long mostProblems,
+        long mostBytes,
+        CancellationToken cancellationToken)
     {
         var problems = new List<DatasetProblem>();
         var rejected = 0L;
@@ -83,7 +91,7 @@ public static class DatasetFolder
         var path = Path.Combine(folder, RowsFile);
         using (var stream = new FileStream(path, FileMode.CreateNew, FileAccess.Write))
         {
-            foreach (var row in DatasetReader.Read(file, format, columns, Reject))
+            foreach (var row in DatasetReader.Read(file, format, columns, Reject, mostBytes))
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 JsonSerializer.Serialize(stream, row, Json);

@@ -39,21 +39,26 @@ public sealed record DatasetRow(string Text, string? Pair, string? Label);
 public sealed record DatasetProblem(long Line, string Message);
 
 /// <summary>A file can't be read as asked.</summary>
-public sealed class DatasetException(string message, Exception? innerException = null) : Exception(message, innerException);
+public class DatasetException(string message, Exception? innerException = null) : Exception(message, innerException);
+
+/// <summary>A file is larger than it may be.</summary>
+public sealed class DatasetTooLargeException(string message) : DatasetException(message);
 
 /// <summary>Reads examples from TSV, CSV, JSON lines or plain lines, all in UTF-8.</summary>
 public static class DatasetReader
 {
+    private const int LongestLine = 16 << 20;
     private const byte GzipFirst = 0x1F;
     private const byte GzipSecond = 0x8B;
 
     /// <summary>Reads a file row by row.</summary>
     /// <param name="onProblem">Hears of rows that are left out.</param>
-    /// <exception cref="DatasetException">A column is missing, or the file is not what it is said to be.</exception>
+    /// <param name="mostBytes">The file may have, unzipped.</param>
+    /// <exception cref="DatasetException">A column is missing, or the file is not what it is said to be, or too large.</exception>
     public static IEnumerable<DatasetRow> Read(
-        string path, DatasetFormat format, DatasetColumns columns, Action<DatasetProblem> onProblem)
+        string path, DatasetFormat format, DatasetColumns columns, Action<DatasetProblem> onProblem, long mostBytes = long.MaxValue)
     {
-        ThrowUnlessUtf8(path);
+        ThrowUnlessSound(path, mostBytes);
         var rows = format switch
         {
             DatasetFormat.Tsv => ReadTabs(path, columns, onProblem),
@@ -177,11 +182,12 @@ public static class DatasetReader
             yield return (number, line);
     }
 
-    private static void ThrowUnlessUtf8(string path)
+    /// <summary>Checks sizes and UTF-8 before anything is read into memory.</summary>
+    private static void ThrowUnlessSound(string path, long mostBytes)
     {
         using var stream = Open(path);
         var buffer = new byte[1 << 20];
-        var (line, kept) = (1L, 0);
+        var (line, kept, total, ofLine) = (1L, 0, 0L, 0L);
         while (true)
         {
             int read;
@@ -194,6 +200,9 @@ public static class DatasetReader
                 throw new DatasetException("It begins like gzip, but can't be unzipped.", exception);
             }
 
+            total += read;
+            if (total > mostBytes)
+                throw new DatasetTooLargeException($"The file has more than {mostBytes} bytes; cut it into several.");
             var bytes = buffer.AsSpan(0, kept + read);
             var end = read == 0 ? bytes.Length : WholeCharacters(bytes);
             if (!Utf8.IsValid(bytes[..end]))
@@ -204,6 +213,10 @@ public static class DatasetReader
             }
 
             line += bytes[..end].Count((byte)'\n');
+            var last = bytes[..end].LastIndexOf((byte)'\n');
+            ofLine = last < 0 ? ofLine + end : end - last - 1;
+            if (ofLine > LongestLine)
+                throw new DatasetTooLargeException($"Line {line} has more than {LongestLine} bytes; a row is a line.");
             bytes[end..].CopyTo(buffer);
             kept = bytes.Length - end;
             if (read == 0)

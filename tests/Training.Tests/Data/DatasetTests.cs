@@ -92,7 +92,7 @@ public sealed class DatasetTests : IDisposable
         var file = Write("text\tlabel\nb\t1\na\t0\n\t1\nc\t1\n"u8);
         var target = Directory.CreateDirectory(Path.Combine(_folder.Path, "set")).FullName;
 
-        var manifest = DatasetFolder.Import(file, target, "set", DatasetFormat.Tsv, new("text", Label: "label"), mostProblems: 1, CancellationToken.None);
+        var manifest = DatasetFolder.Import(file, target, "set", DatasetFormat.Tsv, new("text", Label: "label"), mostProblems: 1, mostBytes: 1000, CancellationToken.None);
 
         Assert.Equal((3, 1, true), (manifest.Rows, manifest.Rejected, manifest.HasNumbers));
         Assert.Equal([new("0", 1), new("1", 2)], manifest.Labels);
@@ -100,8 +100,31 @@ public sealed class DatasetTests : IDisposable
         Assert.Equal(manifest.ToJson(), DatasetManifest.Parse(manifest.ToJson()).ToJson());
         var other = Directory.CreateDirectory(Path.Combine(_folder.Path, "other")).FullName;
         var refused = Assert.Throws<DatasetException>(() => DatasetFolder.Import(
-            file, other, "set", DatasetFormat.Tsv, new("text", Label: "label"), mostProblems: 0, CancellationToken.None));
+            file, other, "set", DatasetFormat.Tsv, new("text", Label: "label"), mostProblems: 0, mostBytes: 1000, CancellationToken.None));
         Assert.Equal("More than 0 rows can't be used. Line 4 has no text. Mend the file, or allow more.", refused.Message);
+    }
+
+    /// <summary>Also when it only becomes large when it is unzipped.</summary>
+    [Fact]
+    public void Import_TooLarge_IsRefusedBeforeItIsRead()
+    {
+        using var bytes = new MemoryStream();
+        using (var gzip = new GZipStream(bytes, CompressionLevel.Fastest, leaveOpen: true))
+        {
+            for (var i = 0; i < 20; i++)
+                gzip.Write(new byte[1 << 20]);
+        }
+
+        var target = Directory.CreateDirectory(Path.Combine(_folder.Path, "set")).FullName;
+        var file = Write(bytes.ToArray());
+        var total = Assert.Throws<DatasetTooLargeException>(() => DatasetFolder.Import(
+            file, target, "set", DatasetFormat.Lines, new(""), mostProblems: 0, mostBytes: 10 << 20, CancellationToken.None));
+        Assert.Equal("The file has more than 10485760 bytes; cut it into several.", total.Message);
+        Directory.Delete(target, recursive: true);
+        Directory.CreateDirectory(target);
+        var line = Assert.Throws<DatasetTooLargeException>(() => DatasetFolder.Import(
+            file, target, "set", DatasetFormat.Lines, new(""), mostProblems: 0, mostBytes: 1 << 30, CancellationToken.None));
+        Assert.Equal("Line 1 has more than 16777216 bytes; a row is a line.", line.Message);
     }
 
     [Fact]
@@ -109,7 +132,7 @@ public sealed class DatasetTests : IDisposable
     {
         var target = Directory.CreateDirectory(Path.Combine(_folder.Path, "set")).FullName;
         var refused = Assert.Throws<DatasetException>(() => DatasetFolder.Import(
-            Write("text\n"u8), target, "set", DatasetFormat.Tsv, new("text"), mostProblems: 5, CancellationToken.None));
+            Write("text\n"u8), target, "set", DatasetFormat.Tsv, new("text"), mostProblems: 5, mostBytes: 1000, CancellationToken.None));
         Assert.Equal("The file has no row that can be used.", refused.Message);
     }
 
