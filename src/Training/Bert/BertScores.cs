@@ -30,10 +30,10 @@ public sealed record MaskSettings
     public ScoreInitialization Initialization { get; init; }
 
     /// <summary>Matrices of a layer.</summary>
-    public IReadOnlySet<BertMatrix> Matrices { get; init; } = new HashSet<BertMatrix>(Enum.GetValues<BertMatrix>());
+    public IReadOnlyList<BertMatrix> Matrices { get; init; } = Enum.GetValues<BertMatrix>();
 
     /// <summary>Layers, from 0; null for all.</summary>
-    public IReadOnlySet<int>? Layers { get; init; }
+    public IReadOnlyList<int>? Layers { get; init; }
 
     public bool MasksPooler { get; init; } = true;
 }
@@ -132,7 +132,7 @@ public sealed class BertScores : IDisposable
         {
             if (settings.Layers?.Contains(layer) == false)
                 continue;
-            foreach (var matrix in settings.Matrices.Order())
+            foreach (var matrix in settings.Matrices.Distinct().Order())
             {
                 var (rows, columns) = BertTensors.Shape(config, matrix);
                 yield return (BertTensors.Weight(layer, matrix), rows, columns);
@@ -173,7 +173,7 @@ public sealed class BertScores : IDisposable
             throw new ArgumentException($"The threshold is {settings.Threshold}; above 0 and below 1 is needed.");
         if (!(settings.Scale > 0 && settings.Scale < 1))
             throw new ArgumentException($"The scale is {settings.Scale}; above 0 and below 1 is needed.");
-        foreach (var layer in settings.Layers ?? new HashSet<int>())
+        foreach (var layer in settings.Layers ?? [])
         {
             if (layer < 0 || layer >= config.Layers)
                 throw new ArgumentException($"Layer {layer} is to be masked; the model has layers 0 to {config.Layers - 1}.");

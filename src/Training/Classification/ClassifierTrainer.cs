@@ -182,7 +182,7 @@ public sealed class ClassifierTrainer : IDisposable
         _state = isBest
             ? _state with { Best = report, BestStep = _state.Step, SinceBest = 0 }
             : _state with { SinceBest = _state.SinceBest + 1 };
-        observer.Evaluated(_state.Step, Metrics(report), isBest);
+        observer.Evaluated(_state.Step, report.ToMetrics(_data.IsRegression), isBest);
     }
 
     private EvaluationReport Evaluate(BertEncoder? frozen, IReadOnlyList<ClassifierExample> examples, CancellationToken cancellationToken)
@@ -200,22 +200,6 @@ public sealed class ClassifierTrainer : IDisposable
         {
             trained?.Dispose();
         }
-    }
-
-    private Dictionary<string, double> Metrics(EvaluationReport report)
-    {
-        var metrics = new Dictionary<string, double>(StringComparer.Ordinal) { ["loss"] = report.Loss };
-        if (_data.IsRegression)
-        {
-            metrics["pearson"] = report.Pearson;
-            return metrics;
-        }
-
-        metrics["accuracy"] = report.Accuracy;
-        metrics["macro_f1"] = report.MacroF1;
-        metrics["matthews"] = report.Matthews;
-        metrics["calibration_error"] = report.CalibrationError;
-        return metrics;
     }
 
     /// <summary>Remembers what is served if nothing better comes.</summary>

@@ -34,6 +34,18 @@ public sealed record EvaluationReport
     /// <summary>What chooses the best state: accuracy, or correlation for regression.</summary>
     public double Metric => Confusion.Count > 0 ? Accuracy : Pearson;
 
+    /// <summary>The single numbers, by name.</summary>
+    public IReadOnlyDictionary<string, double> ToMetrics(bool isRegression) => isRegression
+        ? new Dictionary<string, double>(StringComparer.Ordinal) { ["loss"] = Loss, ["pearson"] = Pearson }
+        : new Dictionary<string, double>(StringComparer.Ordinal)
+        {
+            ["loss"] = Loss,
+            ["accuracy"] = Accuracy,
+            ["macro_f1"] = MacroF1,
+            ["matthews"] = Matthews,
+            ["calibration_error"] = CalibrationError
+        };
+
     /// <param name="logits">[examples][labels]</param>
     public static EvaluationReport OfLabels(IReadOnlyList<float[]> logits, IReadOnlyList<int> labels)
     {

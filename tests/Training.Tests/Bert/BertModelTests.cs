@@ -17,7 +17,7 @@ public sealed class BertModelTests
     {
         using var backend = Small.Backend();
         using var model = Small.Model(backend);
-        using var scores = BertScores.Create(backend, model, new() { InitialSparsity = 0.3, Layers = new HashSet<int> { 1, 2 } }, seed: 5);
+        using var scores = BertScores.Create(backend, model, new() { InitialSparsity = 0.3, Layers = [1, 2] }, seed: 5);
         using var encoder = BertEncoder.Load(backend, model.Config, model);
         using var masks = BertMasks.Load(backend, model.Config, new ScoreMasks(scores));
         using var tape = new Tape(backend);
@@ -115,7 +115,7 @@ public sealed class BertModelTests
         }
 
         var headOnly = Work(null);
-        using var top = BertScores.Create(backend, model, new() { Layers = new HashSet<int> { 2 } }, seed: 1);
+        using var top = BertScores.Create(backend, model, new() { Layers = [2] }, seed: 1);
         using var all = BertScores.Create(backend, model, new(), seed: 1);
         Assert.True(headOnly < Work(top));
         Assert.True(Work(top) < 0.7 * Work(all));

@@ -66,8 +66,8 @@ public sealed class BertScoresTests
         using var model = Small.Model(backend);
         using var scores = BertScores.Create(backend, model, new()
         {
-            Matrices = new HashSet<BertMatrix> { BertMatrix.Value, BertMatrix.Output },
-            Layers = new HashSet<int> { 1 },
+            Matrices = [BertMatrix.Value, BertMatrix.Output],
+            Layers = [1],
             MasksPooler = false,
             InitialSparsity = 0.5
         }, seed: 1);
@@ -88,8 +88,8 @@ public sealed class BertScoresTests
         Refused("The initial sparsity is NaN; 0 to below 1 is needed.", new() { InitialSparsity = double.NaN });
         Refused("The threshold is 0; above 0 and below 1 is needed.", new() { Threshold = 0 });
         Refused("The scale is -1; above 0 and below 1 is needed.", new() { Scale = -1 });
-        Refused("Layer 3 is to be masked; the model has layers 0 to 2.", new() { Layers = new HashSet<int> { 3 } });
-        Refused("No matrix is to be masked; choose at least one.", new() { Layers = new HashSet<int>(), MasksPooler = false });
+        Refused("Layer 3 is to be masked; the model has layers 0 to 2.", new() { Layers = [3] });
+        Refused("No matrix is to be masked; choose at least one.", new() { Layers = [], MasksPooler = false });
 
         void Refused(string message, MaskSettings settings) =>
             Assert.Equal(message, Assert.Throws<ArgumentException>(() => BertScores.Create(backend, model, settings, seed: 1)).Message);

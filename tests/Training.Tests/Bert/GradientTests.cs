@@ -56,7 +56,7 @@ public sealed class GradientTests : IDisposable
     [Fact]
     public void Backward_Scores_GetTheStraightThroughGradient()
     {
-        using var scores = BertScores.Create(_backend, _model, new() { Layers = new HashSet<int> { 1, 2 } }, seed: 1);
+        using var scores = BertScores.Create(_backend, _model, new() { Layers = [1, 2] }, seed: 1);
         foreach (var (name, _, _) in scores.Masked)
             Write(scores.ScoresOf(name), _golden.ReadMask(name));
         Assert.All(scores.Masked, masked => Assert.Equal(_golden.ReadMask(masked.Name).ToArray(), scores.Bits(masked.Name)));

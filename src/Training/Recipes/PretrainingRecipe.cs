@@ -1,0 +1,100 @@
+using Serving.Models.Bert;
+using Serving.Tensors;
+using Serving.Text.Bert;
+using Serving.Text.Trainers;
+using Serving.Training.Bert;
+using Serving.Training.Data;
+using Serving.Training.Pretraining;
+
+namespace Serving.Training.Recipes;
+
+/// <summary>Pretrains a backbone from nothing: vocabulary, corpus, masked language modelling.</summary>
+public sealed record PretrainingRecipe : Recipe
+{
+    private const ulong WeightsPurpose = 6;
+
+    /// <summary>The corpora, by name; their texts are documents.</summary>
+    public required IReadOnlyList<string> Datasets { get; init; }
+
+    /// <summary>A multiple of the heads.</summary>
+    public required int Hidden { get; init; }
+
+    public required int Layers { get; init; }
+
+    public required int Heads { get; init; }
+
+    /// <summary>0 for four times the hidden size.</summary>
+    public int Inner { get; init; }
+
+    /// <summary>The most tokens of a sequence that the model can read, once it is trained.</summary>
+    public int MaxPositions { get; init; } = 512;
+
+    /// <summary>100 to 65536.</summary>
+    public int VocabularySize { get; init; } = 8192;
+
+    public bool IsLowercase { get; init; } = true;
+
+    /// <summary>Tokens of a training sequence, special ones included.</summary>
+    public int SequenceLength { get; init; } = 128;
+
+    /// <summary>Documents at the beginning that are not learned from, but judged by.</summary>
+    public int HeldOutDocuments { get; init; } = 200;
+
+    /// <summary>How weights are stored.</summary>
+    public WeightFormat Format { get; init; }
+
+    public required PretrainingSettings Settings { get; init; }
+
+    public override RecipeResult Run(RecipeContext context)
+    {
+        Settings.Validate();
+        const int mostHidden = 8192;
+        Range.Require(Heads is > 0 and <= mostHidden, nameof(Heads), Heads, $"1 to {mostHidden}");
+        Range.Require(Hidden is > 0 and <= mostHidden && Hidden % Heads == 0, nameof(Hidden), Hidden, $"a multiple of the {Heads} heads, at most {mostHidden}");
+        Range.Require(Layers is > 0 and <= 128, nameof(Layers), Layers, "1 to 128");
+        Range.Require(Inner is >= 0 and <= 4 * mostHidden, nameof(Inner), Inner, $"0 to {4 * mostHidden}");
+        Range.Require(VocabularySize is >= 100 and <= 65_536, nameof(VocabularySize), VocabularySize, "100 to 65536");
+        Range.Require(MaxPositions is >= 16 and <= 8192, nameof(MaxPositions), MaxPositions, "16 to 8192");
+        Range.Require(SequenceLength >= 16 && SequenceLength <= MaxPositions, nameof(SequenceLength), SequenceLength, $"16 to {MaxPositions}");
+        Range.Require(HeldOutDocuments >= 1, nameof(HeldOutDocuments), HeldOutDocuments, "1 or more");
+        if (Datasets.Count == 0)
+            throw new ArgumentException("There is no corpus; name at least one dataset.");
+        if (Documents(context).Skip(HeldOutDocuments).FirstOrDefault() is null)
+            throw new ArgumentException($"The corpus has no more than {HeldOutDocuments} documents, which are held out; give more text, or hold out less.");
+
+        // All of it follows from the corpus and the settings, so a job that goes on makes it again.
+        var vocabulary = WordPieceTrainer.Train(Documents(context), IsLowercase, new() { VocabularySize = VocabularySize });
+        var tokenizer = new BertTokenizer(vocabulary, IsLowercase);
+        var heldOut = new Corpus(Documents(context).Take(HeldOutDocuments), tokenizer, SequenceLength);
+        var corpus = new Corpus(Documents(context).Skip(HeldOutDocuments), tokenizer, SequenceLength);
+        var config = new BertConfig
+        {
+            Vocab = vocabulary.Count,
+            Hidden = Hidden,
+            Layers = Layers,
+            Heads = Heads,
+            Inner = Inner == 0 ? 4 * Hidden : Inner,
+            MaxPositions = MaxPositions
+        };
+        using var trainer = new PretrainingTrainer(
+            context.Backend,
+            config,
+            new InitialBertWeights(CounterRandom.Key(Settings.Seed, WeightsPurpose)),
+            vocabulary,
+            corpus,
+            heldOut,
+            Settings);
+        var state = trainer.Run(context.Observer, new(context.Checkpoints), context.CancellationToken);
+        var model = context.NewArtifact("model");
+        BertFolderWriter.Write(model, config, vocabulary, IsLowercase, trainer.Model.Tensors(), trainer.Model, Format);
+        return new(
+            new Dictionary<string, double>(StringComparer.Ordinal) { ["loss"] = state.Loss!.Value, ["masked_accuracy"] = state.Accuracy!.Value },
+            TaskVersion: null,
+            model);
+    }
+
+    private IEnumerable<string> Documents(RecipeContext context) => Datasets
+        .SelectMany(name => DatasetFolder.Rows(context.DatasetFolder(name)))
+        .Select(row => row.Pair is null ? row.Text : $"{row.Text}\n{row.Pair}")
+        .Where(text => text.Length <= BertTokenizer.MaxTextLength);
+}
