@@ -34,15 +34,40 @@ public sealed record ClassifierRecipe : Recipe
 
     public required ClassifierSettings Settings { get; init; }
 
-    public override RecipeResult Run(RecipeContext context)
+    public override IReadOnlyList<string> Models => [Model];
+
+    public override IReadOnlyList<string> DatasetNames => ValidationDataset is null ? [Dataset] : [Dataset, ValidationDataset];
+
+    public override void Validate(IRecipeInputs inputs)
     {
         Settings.Validate();
         Range.Require(ValidationShare is > 0 and < 1, nameof(ValidationShare), ValidationShare, "above 0 and below 1");
-        var folder = new BertFolder(context.ModelFolder(Model));
-        var config = BertConfig.Load(Path.Combine(folder.Path, "config.json"));
-        Range.Require(MaxTokens >= 3 && MaxTokens <= config.MaxPositions, nameof(MaxTokens), MaxTokens, $"3 to {config.MaxPositions}, what the model has positions for");
+        var config = Config(inputs);
+        Range.Require(
+            MaxTokens >= 3 && MaxTokens <= config.MaxPositions, nameof(MaxTokens), MaxTokens, $"3 to {config.MaxPositions}, what the model has positions for");
+        if (Settings.Method == TrainingMethod.Mask)
+            Bert.BertScores.ThrowUnlessValid(config, Settings.Mask);
+        var manifests = DatasetNames.Select(name => Manifest(inputs, name)).ToList();
+        foreach (var manifest in manifests)
+            ThrowUnlessLabelled(manifest);
+        if (manifests.Any(manifest => manifest.Columns.Pair is null != manifests[0].Columns.Pair is null))
+            throw new SettingException(nameof(ValidationDataset), $"Of '{Dataset}' and '{ValidationDataset}' one has pairs and one has not; both are needed alike.");
+        if (IsRegression)
+            return;
+        if (manifests[0].Labels.Count < 2)
+            throw new SettingException(nameof(Dataset), $"All rows of the dataset '{Dataset}' have the label '{manifests[0].Labels[0].Label}'; at least two labels are needed.");
+        var unseen = manifests[^1].Labels.Select(label => label.Label).Except(manifests[0].Labels.Select(label => label.Label), StringComparer.Ordinal).ToList();
+        if (unseen.Count > 0)
+            throw new SettingException(nameof(ValidationDataset), $"Labels that come only in validation: {string.Join(", ", unseen)}. Give examples to learn them from.");
+    }
+
+    public override RecipeResult Run(RecipeContext context)
+    {
+        Validate(context.Inputs);
+        var config = Config(context.Inputs);
+        var folder = new BertFolder(context.Inputs.ModelFolder(Model));
         var tokenizer = folder.LoadTokenizer();
-        var (data, hasPairs) = ReadData(context, tokenizer);
+        var (data, hasPairs) = ReadData(context.Inputs, tokenizer);
         using var weights = SafetensorsFile.Open(Path.Combine(folder.Path, "model.safetensors"));
         using var trainer = new ClassifierTrainer(context.Backend, config, new CheckpointBertWeights(weights), data, Settings);
         var state = trainer.Run(context.Observer, new(context.Checkpoints), context.CancellationToken);
@@ -54,6 +79,8 @@ public sealed record ClassifierRecipe : Recipe
             BertFolderWriter.Write(model, config, tokenizer.Vocabulary, tokenizer.IsLowercase, trainer.Model.Tensors(), trainer.Model);
         return new(metrics, WriteTask(context, trainer, data, hasPairs, metrics), model);
     }
+
+    private BertConfig Config(IRecipeInputs inputs) => BertConfig.Load(Path.Combine(inputs.ModelFolder(Model), "config.json"));
 
     /// <summary>Writes the task version.</summary>
     /// <returns>Its folder.</returns>
@@ -82,34 +109,22 @@ public sealed record ClassifierRecipe : Recipe
             Backbone = backbone,
             Threshold = Settings.Method == TrainingMethod.Mask ? Settings.Mask.Threshold : 0,
             Metrics = metrics,
-            Lineage = new(context.Job, [.. Datasets.Select(name => Manifest(context, name).Digest)], ToDictionary()),
+            Lineage = new(context.Job, [.. DatasetNames.Select(name => Manifest(context.Inputs, name).Digest)], ToDictionary()),
             Kept = new Dictionary<string, long>(),
             Files = new Dictionary<string, string>()
         });
         return Path.Combine(parent, version);
     }
 
-    private IEnumerable<string> Datasets => ValidationDataset is null ? [Dataset] : [Dataset, ValidationDataset];
+    private static DatasetManifest Manifest(IRecipeInputs inputs, string name) =>
+        DatasetManifest.Parse(File.ReadAllText(Path.Combine(inputs.DatasetFolder(name), DatasetFolder.ManifestFile)));
 
-    private static DatasetManifest Manifest(RecipeContext context, string name) =>
-        DatasetManifest.Parse(File.ReadAllText(Path.Combine(context.DatasetFolder(name), DatasetFolder.ManifestFile)));
-
-    private (ClassifierData Data, bool HasPairs) ReadData(RecipeContext context, BertTokenizer tokenizer)
+    private (ClassifierData Data, bool HasPairs) ReadData(IRecipeInputs inputs, BertTokenizer tokenizer)
     {
-        var manifest = Manifest(context, Dataset);
-        ThrowUnlessLabelled(manifest);
-        if (ValidationDataset is not null)
-        {
-            var other = Manifest(context, ValidationDataset);
-            ThrowUnlessLabelled(other);
-            if (other.Columns.Pair is null != manifest.Columns.Pair is null)
-                throw new ArgumentException($"Of '{Dataset}' and '{ValidationDataset}' one has pairs and one has not; both are needed alike.");
-        }
-
-        var rows = DatasetFolder.Rows(context.DatasetFolder(Dataset)).ToList();
+        var rows = DatasetFolder.Rows(inputs.DatasetFolder(Dataset)).ToList();
         var validation = ValidationDataset is null
             ? rows.Where(IsValidation).ToList()
-            : DatasetFolder.Rows(context.DatasetFolder(ValidationDataset)).ToList();
+            : DatasetFolder.Rows(inputs.DatasetFolder(ValidationDataset)).ToList();
         if (ValidationDataset is null)
             rows.RemoveAll(IsValidation);
         string[] labels = IsRegression ? [] : [.. rows.Concat(validation).Select(row => row.Label!).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
@@ -117,17 +132,17 @@ public sealed record ClassifierRecipe : Recipe
         ClassifierExample Example(DatasetRow row) => IsRegression
             ? new(Encode(tokenizer, row), 0, float.Parse(row.Label!, CultureInfo.InvariantCulture))
             : new(Encode(tokenizer, row), numbers[row.Label!]);
-        return (new(labels, [.. rows.Select(Example)], [.. validation.Select(Example)]), manifest.Columns.Pair is not null);
+        return (new(labels, [.. rows.Select(Example)], [.. validation.Select(Example)]), rows[0].Pair is not null);
     }
 
     private void ThrowUnlessLabelled(DatasetManifest manifest)
     {
         if (manifest.Columns.Label is null)
-            throw new ArgumentException($"The dataset '{manifest.Name}' has no labels; upload it with a label column.");
+            throw new SettingException(nameof(Dataset), $"The dataset '{manifest.Name}' has no labels; upload it with a label column.");
         if (IsRegression && !manifest.HasNumbers)
-            throw new ArgumentException($"Labels of the dataset '{manifest.Name}' are no numbers; regression needs numbers.");
+            throw new SettingException(nameof(IsRegression), $"Labels of the dataset '{manifest.Name}' are no numbers; regression needs numbers.");
         if (!IsRegression && manifest.Labels.Count == 0)
-            throw new ArgumentException($"The dataset '{manifest.Name}' has more than {DatasetFolder.MostLabels} labels; those are no classes.");
+            throw new SettingException(nameof(Dataset), $"The dataset '{manifest.Name}' has more than {DatasetFolder.MostLabels} labels; those are no classes.");
     }
 
     private TokenSequence Encode(BertTokenizer tokenizer, DatasetRow row)

@@ -45,7 +45,11 @@ public sealed record PretrainingRecipe : Recipe
 
     public required PretrainingSettings Settings { get; init; }
 
-    public override RecipeResult Run(RecipeContext context)
+    public override IReadOnlyList<string> Models => [];
+
+    public override IReadOnlyList<string> DatasetNames => Datasets;
+
+    public override void Validate(IRecipeInputs inputs)
     {
         Settings.Validate();
         const int mostHidden = 8192;
@@ -58,15 +62,20 @@ public sealed record PretrainingRecipe : Recipe
         Range.Require(SequenceLength >= 16 && SequenceLength <= MaxPositions, nameof(SequenceLength), SequenceLength, $"16 to {MaxPositions}");
         Range.Require(HeldOutDocuments >= 1, nameof(HeldOutDocuments), HeldOutDocuments, "1 or more");
         if (Datasets.Count == 0)
-            throw new ArgumentException("There is no corpus; name at least one dataset.");
-        if (Documents(context).Skip(HeldOutDocuments).FirstOrDefault() is null)
-            throw new ArgumentException($"The corpus has no more than {HeldOutDocuments} documents, which are held out; give more text, or hold out less.");
+            throw new SettingException(nameof(Datasets), "There is no corpus; name at least one dataset.");
+        if (!Documents(inputs).Skip(HeldOutDocuments).Any())
+            throw new SettingException(nameof(HeldOutDocuments), $"The corpus has no more than {HeldOutDocuments} documents, which are held out; give more text, or hold out less.");
+    }
+
+    public override RecipeResult Run(RecipeContext context)
+    {
+        Validate(context.Inputs);
 
         // All of it follows from the corpus and the settings, so a job that goes on makes it again.
-        var vocabulary = WordPieceTrainer.Train(Documents(context), IsLowercase, new() { VocabularySize = VocabularySize });
+        var vocabulary = WordPieceTrainer.Train(Documents(context.Inputs), IsLowercase, new() { VocabularySize = VocabularySize });
         var tokenizer = new BertTokenizer(vocabulary, IsLowercase);
-        var heldOut = new Corpus(Documents(context).Take(HeldOutDocuments), tokenizer, SequenceLength);
-        var corpus = new Corpus(Documents(context).Skip(HeldOutDocuments), tokenizer, SequenceLength);
+        var heldOut = new Corpus(Documents(context.Inputs).Take(HeldOutDocuments), tokenizer, SequenceLength);
+        var corpus = new Corpus(Documents(context.Inputs).Skip(HeldOutDocuments), tokenizer, SequenceLength);
         var config = new BertConfig
         {
             Vocab = vocabulary.Count,
@@ -93,8 +102,8 @@ public sealed record PretrainingRecipe : Recipe
             model);
     }
 
-    private IEnumerable<string> Documents(RecipeContext context) => Datasets
-        .SelectMany(name => DatasetFolder.Rows(context.DatasetFolder(name)))
+    private IEnumerable<string> Documents(IRecipeInputs inputs) => Datasets
+        .SelectMany(name => DatasetFolder.Rows(inputs.DatasetFolder(name)))
         .Select(row => row.Pair is null ? row.Text : $"{row.Text}\n{row.Pair}")
         .Where(text => text.Length <= BertTokenizer.MaxTextLength);
 }

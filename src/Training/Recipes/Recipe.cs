@@ -27,9 +27,31 @@ public abstract record Recipe
     public IReadOnlyDictionary<string, JsonElement> ToDictionary() =>
         JsonSerializer.Deserialize<Dictionary<string, JsonElement>>(ToJson())!;
 
+    /// <summary>The models that it begins with, by name.</summary>
+    [JsonIgnore]
+    public abstract IReadOnlyList<string> Models { get; }
+
+    /// <summary>The datasets that it reads, by name.</summary>
+    [JsonIgnore]
+    public abstract IReadOnlyList<string> DatasetNames { get; }
+
+    /// <summary>Checks everything that can be known before training.</summary>
+    /// <exception cref="ArgumentException">It asks for something that can't be.</exception>
+    public abstract void Validate(IRecipeInputs inputs);
+
     /// <summary>Runs to the end, from the last checkpoint if there is one.</summary>
-    /// <exception cref="ArgumentException">The recipe asks for something that can't be; nothing was trained.</exception>
+    /// <exception cref="ArgumentException">It asks for something that can't be; nothing was trained.</exception>
     public abstract RecipeResult Run(RecipeContext context);
+}
+
+/// <summary>Where models and datasets are.</summary>
+public interface IRecipeInputs
+{
+    /// <summary>A model's folder, by its name.</summary>
+    string ModelFolder(string name);
+
+    /// <summary>A dataset's folder, by its name.</summary>
+    string DatasetFolder(string name);
 }
 
 /// <summary>Where a recipe runs.</summary>
@@ -41,11 +63,7 @@ public sealed record RecipeContext
     /// <summary>The job's folder: checkpoints/ and artifacts/ are in it.</summary>
     public required string Folder { get; init; }
 
-    /// <summary>Where a model's folder is, by its name.</summary>
-    public required Func<string, string> ModelFolder { get; init; }
-
-    /// <summary>Where a dataset's folder is, by its name.</summary>
-    public required Func<string, string> DatasetFolder { get; init; }
+    public required IRecipeInputs Inputs { get; init; }
 
     public required TrainingBackend Backend { get; init; }
 

@@ -10,7 +10,7 @@ using Serving.Training.Recipes;
 namespace Serving.Training.Tests.Recipes;
 
 /// <summary>Whole jobs on small files: a backbone from a corpus, classifiers on the backbone.</summary>
-public sealed class RecipeTests : IDisposable
+public sealed class RecipeTests : IRecipeInputs, IDisposable
 {
     private static readonly string[] Nouns = ["film", "story", "cast", "music", "plot", "scene"];
     private static readonly string[] Good = ["good", "great", "fine", "lovely"];
@@ -116,7 +116,7 @@ public sealed class RecipeTests : IDisposable
         void Refused(string message, Recipe bad)
         {
             var steps = 0;
-            Assert.Equal(message, Assert.Throws<ArgumentException>(() => bad.Run(Context("job", () => steps++))).Message);
+            Assert.Equal(message, Assert.ThrowsAny<ArgumentException>(() => bad.Run(Context("job", () => steps++))).Message);
             Assert.Equal(0, steps);
         }
     }
@@ -172,15 +172,16 @@ public sealed class RecipeTests : IDisposable
     {
         Job = job,
         Folder = JobFolder(job),
-        ModelFolder = ModelFolder,
-        DatasetFolder = DatasetPath,
+        Inputs = this,
         Backend = _backend,
         Observer = new Observer(onStep)
     };
 
     private string JobFolder(string job) => Path.Combine(_folder.Path, "jobs", job);
 
-    private string ModelFolder(string name) => Path.Combine(JobFolder(name), "artifacts", "model");
+    public string ModelFolder(string name) => Path.Combine(JobFolder(name), "artifacts", "model");
+
+    string IRecipeInputs.DatasetFolder(string name) => DatasetPath(name);
 
     private string DatasetPath(string name) => Path.Combine(_folder.Path, "datasets", name);
 
