@@ -30,6 +30,7 @@ public sealed class ServingClient : IDisposable
         Tasks = new(invoker);
         Models = new(invoker);
         Datasets = new(invoker);
+        Jobs = new(invoker);
         Health = new(invoker);
     }
 
@@ -46,6 +47,8 @@ public sealed class ServingClient : IDisposable
     public Models.ModelsClient Models { get; }
 
     public Datasets.DatasetsClient Datasets { get; }
+
+    public Jobs.JobsClient Jobs { get; }
 
     public Health.HealthClient Health { get; }
 

@@ -1,7 +1,10 @@
 using Serving.Models;
 using Serving.Server;
+using Serving.Server.Jobs;
 using Serving.Server.Storage;
 
+if (args is [Worker.Verb, var order])
+    return Worker.Run(order);
 try
 {
     await using var app = ServerApplication.Build(args);

@@ -7,13 +7,15 @@ namespace Serving.Server;
 /// <summary>Whether the server takes calls, told through health: "", each service, and "tasks/NAME" for each task.</summary>
 internal sealed class Readiness(HealthStatuses health)
 {
-    private static readonly string[] Services = [HealthStatuses.Server, "serving.v1.Classifier", "serving.v1.Tasks", "serving.v1.Models"];
+    private static readonly string[] Services = [HealthStatuses.Server, "serving.v1.Classifier", "serving.v1.Tasks", "serving.v1.Models", "serving.v1.Datasets", "serving.v1.Jobs"];
 
     private readonly HashSet<string> _tasks = new(StringComparer.Ordinal);
-    private volatile bool _isReady;
+    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>False until models are loaded and warm.</summary>
-    public bool IsReady => _isReady;
+    public bool IsReady => _ready.Task.IsCompleted;
+
+    public Task WhenReadyAsync(CancellationToken cancellationToken) => _ready.Task.WaitAsync(cancellationToken);
 
     public void Starting()
     {
@@ -23,9 +25,9 @@ internal sealed class Readiness(HealthStatuses health)
 
     public void Ready()
     {
-        _isReady = true;
         foreach (var service in Services)
             health.Set(service, ServingStatus.Serving);
+        _ready.TrySetResult();
     }
 
     /// <summary>A task serves if one of its aliases does; changes come one at a time.</summary>

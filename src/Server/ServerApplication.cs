@@ -5,6 +5,7 @@ using Serving.Rpc.Services;
 using Serving.Rpc.Services.Health;
 using Serving.Rpc.Services.Reflection;
 using Serving.Server.Catalog;
+using Serving.Server.Jobs;
 using Serving.Server.Services;
 using Serving.Server.Storage;
 using Serving.Server.Telemetry;
@@ -58,6 +59,7 @@ public static class ServerApplication
         app.MapGrpcService<TasksService>();
         app.MapGrpcService<ModelsService>();
         app.MapGrpcService<DatasetsService>();
+        app.MapGrpcService<JobsService>();
         app.MapGrpcHealth();
         app.MapGrpcReflection();
         return app;
@@ -70,6 +72,11 @@ public static class ServerApplication
             Path.Combine(options.Data, "tasks"), provider.GetRequiredService<ILogger<TaskStore>>()))
         .AddSingleton(provider => new DatasetStore(
             Path.Combine(options.Data, "datasets"), options, provider.GetRequiredService<ILogger<DatasetStore>>()))
+        .AddSingleton(provider => new JobStore(
+            Path.Combine(options.Data, "jobs"), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<JobStore>>()))
+        .AddSingleton<JobPublisher>()
+        .AddSingleton<JobRunner>()
+        .AddSingleton<JobsService>()
         .AddSingleton(new ModelStore(
             [Path.Combine(options.Data, "models"), Path.Combine(AppContext.BaseDirectory, "models")], options.Models))
         .AddSingleton<Func<TensorBackend>>(
@@ -86,7 +93,8 @@ public static class ServerApplication
         .AddSingleton<DatasetsService>()
         .AddSingleton<ServingInterceptor>()
         .AddSingleton<CatalogLifetime>()
-        .AddHostedService(provider => provider.GetRequiredService<CatalogLifetime>());
+        .AddHostedService(provider => provider.GetRequiredService<CatalogLifetime>())
+        .AddHostedService(provider => provider.GetRequiredService<JobRunner>());
 
     private static ServerOptions ReadOptions(IConfiguration configuration)
     {

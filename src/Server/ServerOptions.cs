@@ -47,6 +47,9 @@ public sealed class ServerOptions
     /// <summary>Threads that compute, for each model; 0, the default, for one per processor.</summary>
     public int Threads { get; set; }
 
+    /// <summary>Threads of a training job, behind all others in rank; 0, the default, for one per processor.</summary>
+    public int TrainingThreads { get; set; }
+
     /// <summary>How weights are kept in memory: Float32, the default, or BFloat16.</summary>
     public WeightFormat WeightFormat { get; set; }
 
@@ -99,6 +102,7 @@ public sealed class ServerOptions
         Require(Data.Length > 0 && !File.Exists(Data), nameof(Data), Data, "a folder");
         Require(WatchInterval >= TimeSpan.Zero, nameof(WatchInterval), WatchInterval, "a time such as 00:00:05");
         Require(Threads is >= 0 and <= 1024, nameof(Threads), Threads, "0 to 1024");
+        Require(TrainingThreads is >= 0 and <= 1024, nameof(TrainingThreads), TrainingThreads, "0 to 1024");
         Require(Enum.IsDefined(WeightFormat), nameof(WeightFormat), WeightFormat, "Float32 or BFloat16");
         RequirePositive(nameof(MaxInputs), MaxInputs);
         RequirePositive(nameof(MaxTasks), MaxTasks);

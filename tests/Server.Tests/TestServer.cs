@@ -28,6 +28,8 @@ internal sealed class TestServer : IAsyncDisposable
 
     public ServingClient Client { get; }
 
+    public IServiceProvider Services => _app.Services;
+
     public string Address => _app.Urls.First();
 
     public TaskCatalog Catalog => _app.Services.GetRequiredService<TaskCatalog>();

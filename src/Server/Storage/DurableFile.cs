@@ -32,6 +32,15 @@ internal static partial class DurableFile
         FlushFolder(folder);
     }
 
+    /// <summary>Copies a file, and flushes the copy to disk.</summary>
+    public static void Copy(string from, string to)
+    {
+        using var source = File.OpenRead(from);
+        using var target = new FileStream(to, FileMode.CreateNew, FileAccess.Write);
+        source.CopyTo(target);
+        target.Flush(flushToDisk: true);
+    }
+
     /// <summary>Renames a folder whose files are on disk already.</summary>
     public static void MoveFolder(string from, string to)
     {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Security.Cryptography;
 using Grpc.Core;
 using Serving.Models;
 using Serving.Models.Bert;
@@ -8,6 +9,8 @@ namespace Serving.Server.Storage;
 /// <summary>Model folders on disk: `models/NAME/` below the data root, then below the product's own folder.</summary>
 internal sealed class ModelStore
 {
+    private const string Unfinished = ".adding-";
+
     private readonly string[] _roots;
     private readonly string[]? _chosen;
     private readonly ConcurrentDictionary<string, string> _problems = new(StringComparer.Ordinal);
@@ -19,6 +22,8 @@ internal sealed class ModelStore
         _roots = [.. roots.Select(Path.GetFullPath)];
         _chosen = chosen;
         Directory.CreateDirectory(_roots[0]);
+        foreach (var unfinished in Directory.EnumerateDirectories(_roots[0], Unfinished + "*").ToList())
+            Directory.Delete(unfinished, recursive: true);
     }
 
     /// <summary>Whether a model that can't be loaded stops the start: those that were asked for by name do.</summary>
@@ -49,6 +54,32 @@ internal sealed class ModelStore
     public string Folder(string name) => Find(name)
         ?? throw new ModelFileException($"There is no folder '{name}' in {string.Join(" or ", _roots)}; put the model there.");
 
+    /// <summary>Copies a folder in as a model; one that is there with the same files stays.</summary>
+    /// <exception cref="StorageException">Another model has the name.</exception>
+    public void Add(string name, string folder)
+    {
+        if (Find(name) is { } present)
+        {
+            if (IsSame(present, folder))
+                return;
+            throw new StorageException($"There is a model '{name}' already; choose another name.");
+        }
+
+        var temporary = Path.Combine(_roots[0], $"{Unfinished}{Guid.NewGuid():N}");
+        Directory.CreateDirectory(temporary);
+        try
+        {
+            foreach (var file in Directory.GetFiles(folder))
+                DurableFile.Copy(file, Path.Combine(temporary, Path.GetFileName(file)));
+            DurableFile.MoveFolder(temporary, Path.Combine(_roots[0], name));
+        }
+        finally
+        {
+            if (Directory.Exists(temporary))
+                Directory.Delete(temporary, recursive: true);
+        }
+    }
+
     /// <exception cref="RpcException">NOT_FOUND</exception>
     public void Require(string name)
     {
@@ -69,6 +100,19 @@ internal sealed class ModelStore
             problem = exception.Message;
             return null;
         }
+    }
+
+    private static bool IsSame(string one, string other)
+    {
+        string[] Files(string folder) => [.. Directory.GetFiles(folder).Select(file => Path.GetFileName(file)!).Order(StringComparer.Ordinal)];
+        return Files(one).SequenceEqual(Files(other), StringComparer.Ordinal)
+            && Files(one).All(file => Digest(Path.Combine(one, file)) == Digest(Path.Combine(other, file)));
+    }
+
+    private static string Digest(string path)
+    {
+        using var file = File.OpenRead(path);
+        return Convert.ToHexString(SHA256.HashData(file));
     }
 
     private string? Find(string name) => _roots.Select(root => Path.Combine(root, name)).FirstOrDefault(Directory.Exists);

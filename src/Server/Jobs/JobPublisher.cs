@@ -1,0 +1,56 @@
+using System.Globalization;
+using Grpc.Core;
+using Serving.Models;
+using Serving.Server.Catalog;
+using Serving.Server.Storage;
+
+namespace Serving.Server.Jobs;
+
+/// <summary>Makes a job's result a model or a task version of this server, without a restart.</summary>
+internal sealed class JobPublisher(TaskCatalog catalog, TaskStore tasks, ModelStore models)
+{
+    /// <returns>The task's version, empty if there is none, and what did not come of it, empty if all did.</returns>
+    /// <exception cref="Exception">It can't be published.</exception>
+    public async Task<(string Version, string Message)> PublishAsync(V1.Publish publish, WorkerDone result)
+    {
+        if (publish.Model.Length > 0 && result.Model is not null)
+        {
+            models.Add(publish.Model, result.Model);
+            await catalog.LoadModelAsync(publish.Model);
+        }
+
+        if (publish.Task.Length == 0 || result.TaskVersion is null)
+            return ("", "");
+        var gate = Gate(publish, result);
+        var version = Path.GetFileName(result.TaskVersion);
+        using var upload = tasks.BeginUpload(publish.Task, version, long.MaxValue);
+        foreach (var file in Directory.GetFiles(result.TaskVersion))
+            await CopyAsync(upload, file);
+        upload.Finish();
+        await catalog.CommitAsync(upload, version, publish.Alias.Length > 0 && gate.Length == 0 ? publish.Alias : null);
+        return (version, gate);
+    }
+
+    /// <returns>Why the alias does not move; empty if it does.</returns>
+    private static string Gate(V1.Publish publish, WorkerDone result)
+    {
+        if (publish.Alias.Length == 0 || !publish.HasMinMetric)
+            return "";
+        var (name, metric) = result.Metrics.TryGetValue("accuracy", out var accuracy)
+            ? ("accuracy", accuracy)
+            : ("correlation", result.Metrics.GetValueOrDefault("pearson"));
+        return metric >= publish.MinMetric
+            ? ""
+            : string.Create(
+                CultureInfo.InvariantCulture,
+                $"The alias '{publish.Alias}' was not moved: the {name} is {metric:F4}, below {publish.MinMetric:F4}.");
+    }
+
+    private static async Task CopyAsync(TaskUpload upload, string path)
+    {
+        var buffer = new byte[1 << 20];
+        await using var file = File.OpenRead(path);
+        for (int read; (read = await file.ReadAsync(buffer)) > 0;)
+            await upload.AppendAsync(Path.GetFileName(path), buffer.AsMemory(0, read), CancellationToken.None);
+    }
+}

@@ -1,0 +1,102 @@
+using Serving.Tensors.Cpu;
+using Serving.Tensors.Threading;
+using Serving.Training;
+using Serving.Training.Recipes;
+
+namespace Serving.Server.Jobs;
+
+/// <summary>The worker verb: runs one job in a process of its own, so that its end is nobody else's.</summary>
+/// <remarks>Messages go to standard output. The line "cancel" on standard input cancels; its end means that the server is gone.</remarks>
+internal static class Worker
+{
+    public const string Verb = "worker";
+    public const string Cancel = "cancel";
+
+    /// <summary>Runs the order in a file.</summary>
+    /// <returns>The exit code: 0, whatever came of the job; it is said on standard output.</returns>
+    public static int Run(string orderFile)
+    {
+        SchedulingPriority.Lower(SchedulingPriority.Background); // Threads that are started from here on inherit it.
+        using var cancellation = new CancellationTokenSource();
+        var control = new Thread(() => Listen(cancellation)) { IsBackground = true, Name = "control" };
+        control.Start();
+        Say(Run(orderFile, TimeProvider.System, cancellation.Token));
+        return 0;
+    }
+
+    private static WorkerMessage Run(string orderFile, TimeProvider time, CancellationToken cancelled)
+    {
+        try
+        {
+            var order = WorkOrder.Read(orderFile);
+            using var backend = new CpuBackend(order.Threads);
+            var result = Recipe.Parse(order.Recipe).Run(new()
+            {
+                Job = order.Job,
+                Folder = order.Folder,
+                Inputs = order,
+                Backend = backend,
+                Observer = new Observer(time),
+                CancellationToken = cancelled
+            });
+            return new WorkerDone(result.Metrics, result.TaskVersion, result.Model);
+        }
+        catch (OperationCanceledException)
+        {
+            return new WorkerCancelled();
+        }
+        catch (Exception exception) // Whatever it is, it is the job's end and not the server's.
+        {
+            return new WorkerFailed(exception.Message);
+        }
+    }
+
+    private static void Listen(CancellationTokenSource cancellation)
+    {
+        while (Console.In.ReadLine() is { } line)
+        {
+            if (line == Cancel)
+                cancellation.Cancel();
+        }
+
+        Environment.Exit(1); // The server is gone; it will begin the job again.
+    }
+
+    private static void Say(WorkerMessage message)
+    {
+        Console.Out.WriteLine(message.ToLine());
+        Console.Out.Flush();
+    }
+
+    /// <summary>Says something once a second, and whatever was measured.</summary>
+    private sealed class Observer(TimeProvider time) : ITrainingObserver
+    {
+        private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+
+        private readonly long _began = time.GetTimestamp();
+        private long? _said;
+        private long _steps;
+        private long _tokens;
+
+        public void Stepped(TrainingProgress progress)
+        {
+            _steps++;
+            _tokens += progress.Tokens;
+            var isLast = progress.Step == progress.TotalSteps;
+            if (!isLast && _said is { } said && time.GetElapsedTime(said) < Interval)
+                return;
+            _said = time.GetTimestamp();
+            var seconds = time.GetElapsedTime(_began).TotalSeconds;
+            Say(new WorkerProgress(
+                progress.Step,
+                progress.TotalSteps,
+                progress.Loss,
+                progress.LearningRate,
+                seconds > 0 ? _tokens / seconds : 0,
+                seconds > 0 ? (progress.TotalSteps - progress.Step) * seconds / _steps : null));
+        }
+
+        public void Evaluated(long step, IReadOnlyDictionary<string, double> metrics, bool isBest) =>
+            Say(new WorkerEvaluation(step, metrics, isBest));
+    }
+}

@@ -1,0 +1,266 @@
+using System.Diagnostics;
+using Google.Rpc;
+using Grpc.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Serving.Models.Tasks;
+using Serving.Server.Jobs;
+using Serving.Testing;
+using Serving.V1;
+using Job = Serving.V1.Job;
+using Task = System.Threading.Tasks.Task;
+
+namespace Serving.Server.Tests;
+
+/// <summary>Jobs, in real worker processes.</summary>
+public sealed class JobsTests
+{
+    private static readonly TimeSpan Long = TimeSpan.FromMinutes(2);
+
+    [Fact]
+    public async Task Mask_TrainedAndPublished_IsServedWithoutARestart()
+    {
+        await using var server = await StartAsync();
+        var job = await SubmitAsync(server, Mask(epochs: 3), new() { Task = "letters", Alias = "production", MinMetric = 0.2 });
+
+        var events = await WatchAsync(server, job.Id);
+
+        Assert.Equal(Enumerable.Range(1, events.Count).Select(number => (long)number), events.Select(happened => happened.Number));
+        Assert.Equal(
+            [JobState.Queued, JobState.Running, JobState.Succeeded],
+            events.Where(happened => happened.EventCase == JobEvent.EventOneofCase.State).Select(happened => happened.State));
+        Assert.Equal(3, events.Count(happened => happened.EventCase == JobEvent.EventOneofCase.Evaluation));
+        var last = events.Last(happened => happened.EventCase == JobEvent.EventOneofCase.Progress).Progress;
+        Assert.Equal((last.TotalSteps, 0.0), (last.Step, last.SecondsLeft));
+        job = await server.Client.Jobs.GetJobAsync(new() { Id = job.Id });
+        Assert.Equal((JobState.Succeeded, "", events.Count), (job.State, job.Message, job.Events));
+        Assert.InRange(job.Metrics["accuracy"], 0.2, 1);
+        var answer = (await server.Client.ClassifyAsync(["a b c"], ["letters"])).Results[0].Classifications[0];
+        Assert.Equal(job.TaskVersion, answer.Version);
+        Assert.Contains(answer.Label, (string[])["even", "odd"]);
+        Assert.Equal([job], (await server.Client.Jobs.ListJobsAsync(new())).Jobs);
+    }
+
+    [Fact]
+    public async Task Alias_BelowTheGate_DoesNotMove()
+    {
+        await using var server = await StartAsync();
+        var job = await SubmitAsync(server, Mask(epochs: 1), new() { Task = "letters", Alias = "production", MinMetric = 1.01 });
+        await WatchAsync(server, job.Id);
+        job = await server.Client.Jobs.GetJobAsync(new() { Id = job.Id });
+        Assert.Equal(JobState.Succeeded, job.State);
+        Assert.Matches(@"^The alias 'production' was not moved: the accuracy is 0\.\d{4}, below 1\.0100\.$", job.Message);
+        var task = await server.Client.Tasks.GetTaskAsync(new() { Task = "letters" });
+        Assert.Equal((job.TaskVersion, 0), (task.Versions.Single().Version, task.Aliases.Count));
+    }
+
+    [Fact]
+    public async Task Backbone_PretrainedAndPublished_IsLoadedAndTrainedOn()
+    {
+        await using var server = await StartAsync();
+        var pretraining = new PretrainingRecipe
+        {
+            Datasets = { "letters" }, HiddenSize = 32, Layers = 2, Heads = 2, MaxPositions = 32, VocabularySize = 100, SequenceLength = 16,
+            HeldOutDocuments = 10, Steps = 5, BatchSize = 8
+        };
+        var first = await server.Client.Jobs.SubmitJobAsync(new() { Spec = new() { Pretraining = pretraining, Publish = new() { Model = "own" } } });
+        await WatchAsync(server, first.Id);
+        Assert.Contains((await server.Client.Models.ListModelsAsync(new())).Models, model => model.Name == "own" && model.Loaded);
+        var taken = await Refused(() => server.Client.Jobs.SubmitJobAsync(
+            new() { Spec = new() { Pretraining = pretraining, Publish = new() { Model = "own" } } }).ResponseAsync);
+        Assert.Equal((StatusCode.AlreadyExists, "There is a model 'own' already; choose another name."), (taken.StatusCode, taken.Status.Detail));
+
+        var finetune = Mask(epochs: 1);
+        (finetune.Method, finetune.Model, finetune.MaxTokens) = (TrainingMethod.Finetune, "own", 16);
+        var second = await SubmitAsync(server, finetune, new() { Task = "letters", Alias = "production", Model = "tuned" });
+        await WatchAsync(server, second.Id);
+
+        Assert.Equal(JobState.Succeeded, (await server.Client.Jobs.GetJobAsync(new() { Id = second.Id })).State);
+        Assert.Single((await server.Client.ClassifyAsync(["a b"], ["letters"])).Results);
+    }
+
+    /// <summary>The process is killed, the job cancelled and resumed, the server restarted: the same bits at the end.</summary>
+    [Fact]
+    public async Task Job_Disturbed_EndsWithTheBitsOfAnUndisturbedOne()
+    {
+        var server = await StartAsync();
+        await using (server)
+        {
+            var calm = await SubmitAsync(server, Mask(epochs: 60), new() { Task = "calm" });
+            await WatchAsync(server, calm.Id);
+            var job = await SubmitAsync(server, Mask(epochs: 60), new() { Task = "disturbed" });
+
+            await ReachAsync(server, job.Id, step: 20);
+            Process.GetProcessById(server.Services.GetRequiredService<JobRunner>().WorkerId(server.Services.GetRequiredService<JobStore>().Require(job.Id))!.Value).Kill();
+            await ReachAsync(server, job.Id, step: 60);
+            Assert.Equal(JobState.Running, (await server.Client.Jobs.CancelJobAsync(new() { Id = job.Id })).State);
+            await WatchAsync(server, job.Id);
+            Assert.Equal(JobState.Cancelled, (await server.Client.Jobs.GetJobAsync(new() { Id = job.Id })).State);
+            Assert.Equal(JobState.Queued, (await server.Client.Jobs.ResumeJobAsync(new() { Id = job.Id })).State);
+            await ReachAsync(server, job.Id, step: 100);
+            await server.EndAsync();
+
+            await using var again = await TestServer.RestartAsync(server.Data);
+            var events = await WatchAsync(again, job.Id);
+
+            Assert.Equal(Enumerable.Range(1, events.Count).Select(number => (long)number), events.Select(happened => happened.Number));
+            Assert.Equal(JobState.Succeeded, (await again.Client.Jobs.GetJobAsync(new() { Id = job.Id })).State);
+            Assert.Equal(Files(again, "calm"), Files(again, "disturbed"));
+        }
+    }
+
+    [Fact]
+    public async Task Watch_FromACursor_LosesAndRepeatsNothing()
+    {
+        await using var server = await StartAsync();
+        var job = await SubmitAsync(server, Mask(epochs: 60), null);
+        var seen = new List<long>();
+        while (true)
+        {
+            using var call = server.Client.Jobs.WatchJob(new() { Id = job.Id, Cursor = seen.Count });
+            var count = 0;
+            while (count < 2 && await call.ResponseStream.MoveNext(CancellationToken.None).WaitAsync(Long))
+            {
+                seen.Add(call.ResponseStream.Current.Number);
+                count++;
+            }
+
+            if (count < 2)
+                break; // The job is over; otherwise the connection is given up.
+        }
+
+        Assert.Equal(Enumerable.Range(1, seen.Count).Select(number => (long)number), seen);
+        Assert.Equal((await server.Client.Jobs.GetJobAsync(new() { Id = job.Id })).Events, seen.Count);
+        var beyond = await Refused(async () => await server.Client.Jobs.WatchJob(new() { Id = job.Id, Cursor = seen.Count + 1 }).ResponseStream.MoveNext(default));
+        Assert.Equal($"cursor: {seen.Count + 1} is out of range; 0 to {seen.Count}, the job's last event, is needed.", beyond.Status.Detail);
+    }
+
+    [Fact]
+    public async Task Jobs_RunInTheirOrder_AndOnesThatWaitCanBeCancelled()
+    {
+        await using var server = await StartAsync();
+        var jobs = new List<Job>();
+        for (var i = 0; i < 3; i++)
+            jobs.Add(await SubmitAsync(server, Mask(epochs: 2), null));
+        var cancelled = await server.Client.Jobs.CancelJobAsync(new() { Id = jobs[1].Id });
+        Assert.Equal(JobState.Cancelled, cancelled.State);
+        foreach (var job in jobs)
+            await WatchAsync(server, job.Id);
+
+        var ended = (await server.Client.Jobs.ListJobsAsync(new())).Jobs;
+        Assert.Equal(jobs.Select(job => job.Id).Reverse(), ended.Select(job => job.Id));
+        Assert.Equal([JobState.Succeeded, JobState.Cancelled, JobState.Succeeded], ended.Select(job => job.State));
+        Assert.True(ended[2].Ended.ToDateTime() <= ended[0].Started.ToDateTime());
+        var page = await server.Client.Jobs.ListJobsAsync(new() { PageSize = 2 });
+        Assert.Equal([jobs[0].Id], (await server.Client.Jobs.ListJobsAsync(new() { PageToken = page.NextPageToken })).Jobs.Select(job => job.Id));
+        await server.Client.Jobs.DeleteJobAsync(new() { Id = jobs[0].Id });
+        Assert.Equal(StatusCode.NotFound, (await Refused(() => server.Client.Jobs.GetJobAsync(new() { Id = jobs[0].Id }).ResponseAsync)).StatusCode);
+        var over = await Refused(() => server.Client.Jobs.ResumeJobAsync(new() { Id = jobs[2].Id }).ResponseAsync);
+        Assert.Equal("The job is succeeded; only one that failed or was cancelled can be resumed.", over.Status.Detail);
+    }
+
+    [Fact]
+    public async Task Dataset_DeletedUnderAJob_FailsIt_AndServingGoesOn()
+    {
+        await using var server = await StartAsync();
+        var first = await SubmitAsync(server, Mask(epochs: 20), null);
+        var second = await SubmitAsync(server, Mask(epochs: 20), null);
+        await server.Client.Datasets.DeleteDatasetAsync(new() { Name = "letters" });
+        await server.Client.Jobs.CancelJobAsync(new() { Id = first.Id });
+        await WatchAsync(server, second.Id);
+
+        var failed = await server.Client.Jobs.GetJobAsync(new() { Id = second.Id });
+        Assert.Equal(JobState.Failed, failed.State);
+        Assert.Contains("letters", failed.Message, StringComparison.Ordinal);
+        Assert.Single((await server.Client.ClassifyAsync(["a"], ["t"])).Results);
+    }
+
+    [Fact]
+    public async Task Submit_WhatCannotBe_IsRefusedWithItsField()
+    {
+        await using var server = await StartAsync();
+        await UploadAsync(server, "same", Enumerable.Range(0, 20).Select(i => $"{Letters(i)}\tone"));
+        async Task RefusedAsync(StatusCode status, string? field, string message, Action<ClassifierRecipe> change, Publish? publish = null)
+        {
+            var recipe = Mask(epochs: 1);
+            change(recipe);
+            var refused = await Refused(() => SubmitAsync(server, recipe, publish));
+            Assert.Equal((status, field is null ? message : $"{field}: {message}"), (refused.StatusCode, refused.Status.Detail));
+            if (field is not null)
+                Assert.Equal(field, refused.GetRpcStatus()!.GetDetail<BadRequest>()!.FieldViolations.Single().Field);
+        }
+
+        const StatusCode invalid = StatusCode.InvalidArgument;
+        await RefusedAsync(invalid, "spec.classifier.epochs", "Epochs is 0; it must be 1 to 1000.", recipe => recipe.Epochs = 0);
+        await RefusedAsync(
+            invalid, "spec.classifier.learning_rate", "LearningRate is 2; it must be above 0, at most 1.", recipe => recipe.LearningRate = 2);
+        await RefusedAsync(
+            invalid, "spec.classifier.max_tokens", "MaxTokens is 41; it must be 3 to 40, what the model has positions for.", recipe => recipe.MaxTokens = 41);
+        await RefusedAsync(invalid, "spec.classifier.method", "It is missing; finetune, mask or head only is needed.", recipe => recipe.Method = TrainingMethod.Unspecified);
+        await RefusedAsync(
+            invalid,
+            "spec.classifier.dataset",
+            "All rows of the dataset 'same' have the label 'one'; at least two labels are needed.",
+            recipe => recipe.Dataset = "same");
+        await RefusedAsync(
+            invalid,
+            "spec.classifier.validation_dataset",
+            "Labels that come only in validation: one. Give examples to learn them from.",
+            recipe => recipe.ValidationDataset = "same");
+        await RefusedAsync(StatusCode.NotFound, null, "There is no dataset 'lettres'. The nearest are 'letters', 'same'.", recipe => recipe.Dataset = "lettres");
+        await RefusedAsync(StatusCode.NotFound, null, $"There is no model 'x'. The nearest are '{DataFolder.Model}'.", recipe => recipe.Model = "x");
+        await RefusedAsync(
+            invalid, "spec.publish.model", "No model comes of this recipe; leave it out.", _ => { }, new() { Model = "m" });
+        await RefusedAsync(
+            invalid, "spec.publish.alias", "An alias is of a task; name the task, too.", _ => { }, new() { Alias = "production" });
+        Assert.Empty((await server.Client.Jobs.ListJobsAsync(new())).Jobs);
+        Assert.Empty(Directory.GetDirectories(Path.Combine(server.Data.Path, "jobs")));
+    }
+
+    private static async Task<TestServer> StartAsync()
+    {
+        var server = await TestServer.StartAsync("--Server:TrainingThreads=1");
+        await UploadAsync(server, "letters", Enumerable.Range(0, 90).Select(i => $"{Letters(i)}\t{(i % 2 == 0 ? "even" : "odd")}"));
+        return server;
+    }
+
+    private static async Task UploadAsync(TestServer server, string name, IEnumerable<string> rows)
+    {
+        var path = Path.Combine(server.Data.Path, $"{name}.tsv");
+        await File.WriteAllLinesAsync(path, rows.Prepend("text\tlabel"));
+        await server.Client.UploadDatasetAsync(new() { Name = name, TextColumn = "text", LabelColumn = "label" }, path).Within();
+    }
+
+    /// <summary>A dozen single letters that all differ, so that they fill a span of a corpus.</summary>
+    private static string Letters(int i) => string.Join(' ', Enumerable.Range(0, 12).Select(j => (char)('a' + (((i * (j + 3)) + j) % 26))));
+
+    private static ClassifierRecipe Mask(int epochs) => new()
+    {
+        Method = TrainingMethod.Mask, Model = DataFolder.Model, Dataset = "letters", ValidationShare = 0.2, MaxTokens = 30, Epochs = epochs,
+        BatchSize = 16, CheckpointInterval = 7, Seed = 3
+    };
+
+    private static async Task<Job> SubmitAsync(TestServer server, ClassifierRecipe recipe, Publish? publish) =>
+        await server.Client.Jobs.SubmitJobAsync(new() { Spec = new() { Classifier = recipe, Publish = publish } });
+
+    private static async Task<List<JobEvent>> WatchAsync(TestServer server, string id)
+    {
+        using var call = server.Client.Jobs.WatchJob(new() { Id = id });
+        return await call.ResponseStream.ReadAllAsync().ToListAsync().AsTask().WaitAsync(Long);
+    }
+
+    /// <summary>Waits until a checkpoint of a step or a later one is there.</summary>
+    private static Task ReachAsync(TestServer server, string id, int step) => Eventually.TrueAsync(
+        () => Directory.Exists(Path.Combine(server.Data.Path, "jobs", id, "checkpoints"))
+            && Directory.GetDirectories(Path.Combine(server.Data.Path, "jobs", id, "checkpoints"), "checkpoint-*")
+                .Any(folder => int.Parse(Path.GetFileName(folder)["checkpoint-".Length..]) >= step),
+        $"step {step} is reached");
+
+    private static async Task<RpcException> Refused(Func<Task> call) => await Assert.ThrowsAsync<RpcException>(call);
+
+    /// <summary>Digests of a task's masks and head.</summary>
+    private static IReadOnlyDictionary<string, string> Files(TestServer server, string task)
+    {
+        var folder = Directory.GetDirectories(Path.Combine(server.Data.Path, "tasks", task)).Single();
+        return TaskPack.ReadManifest(folder, Path.GetFileName(folder)).Files;
+    }
+}
