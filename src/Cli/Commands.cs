@@ -26,6 +26,8 @@ internal static class Commands
         TasksCommands.Create(),
         ModelsCommands.Create(),
         DatasetsCommands.Create(),
+        TrainCommands.Create(),
+        JobsCommands.Create(),
         Server,
         Json
     };

@@ -17,7 +17,10 @@ public sealed class ServingClient : IDisposable
 {
     private const int ChunkBytes = 256 * 1024;
 
+    private const int MostLostConnections = 16;
+
     private readonly GrpcChannel _channel;
+    private readonly TimeProvider _time;
 
     /// <summary>Connects at the first call.</summary>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
@@ -25,6 +28,7 @@ public sealed class ServingClient : IDisposable
     {
         options.ThrowUnlessValid();
         _channel = CreateChannel(options);
+        _time = options.Time;
         var invoker = _channel.Intercept(new CallDefaults(options.Timeout, options.Time));
         Classifier = new(invoker);
         Tasks = new(invoker);
@@ -204,6 +208,43 @@ public sealed class ServingClient : IDisposable
     }
 
     public void Dispose() => _channel.Dispose();
+
+    /// <summary>
+    /// What happens to a job, until it is over. A lost connection is made again, and goes on where it broke: nothing is lost
+    /// and nothing repeated.
+    /// </summary>
+    /// <param name="cursor">The number of the last event that is known; 0 for all.</param>
+    /// <exception cref="RpcException">The server stayed away for about a minute, or the job is not there.</exception>
+    public async IAsyncEnumerable<JobEvent> WatchJobAsync(
+        string id, long cursor = 0, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        var failures = 0;
+        while (true)
+        {
+            using var call = Jobs.WatchJob(new() { Id = id, Cursor = cursor }, cancellationToken: cancellationToken);
+            while (true)
+            {
+                bool hasNext;
+                try
+                {
+                    hasNext = await call.ResponseStream.MoveNext(cancellationToken).ConfigureAwait(false);
+                }
+                catch (RpcException exception) when (exception.StatusCode == StatusCode.Unavailable && failures < MostLostConnections)
+                {
+                    break;
+                }
+
+                if (!hasNext)
+                    yield break;
+                failures = 0;
+                cursor = call.ResponseStream.Current.Number;
+                yield return call.ResponseStream.Current;
+            }
+
+            failures++;
+            await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(5000, 100 << failures)), _time, cancellationToken).ConfigureAwait(false);
+        }
+    }
 
     private static async IAsyncEnumerable<ByteString> ChunksAsync(
         string path, [EnumeratorCancellation] CancellationToken cancellationToken)

@@ -54,6 +54,39 @@ public sealed class CommandLineTests
         Assert.StartsWith("UNAVAILABLE: ", errors, StringComparison.Ordinal);
     }
 
+    /// <summary>From files to an answer: a backbone, a task on it, promoted, asked.</summary>
+    [Fact]
+    public async Task Train_FromFilesToAnAnswer()
+    {
+        using var data = new DataFolder();
+        await using var server = await ServerProcess.StartAsync(data);
+        string[] words = ["good", "bad", "film", "cast", "plot", "scene", "music", "story"];
+        string Text(int i) => string.Join(' ', Enumerable.Range(0, 12).Select(j => j == 5 ? words[i % 2] : words[2 + ((i * (j + 1)) % 6)])) + $" {i}";
+        var file = data.At("films.tsv");
+        await File.WriteAllLinesAsync(file, Enumerable.Range(0, 120).Select(i => $"{Text(i)}\t{words[i % 2]}").Prepend("text\tlabel"));
+        await RunAsync(server, "datasets", "upload", "films", file, "--label-column", "label");
+
+        var pretrained = await RunAsync(
+            server, "train", "pretrain", "--dataset", "films", "--publish-model", "own", "--hidden", "32", "--layers", "2", "--heads", "2",
+            "--vocabulary", "150", "--length", "16", "--held-out", "10", "--steps", "20", "--batch", "16", "--watch");
+        Assert.Contains("state\tsucceeded\n", pretrained, StringComparison.Ordinal);
+        Assert.Contains("evaluation at step 20: loss ", pretrained, StringComparison.Ordinal);
+        var job = (await RunAsync(
+            server, "train", "mask", "--model", "own", "--dataset", "films", "--max-tokens", "32", "--epochs", "2", "--task", "tone",
+            "--alias", "production")).Trim();
+        await RunAsync(server, "jobs", "watch", job);
+        var shown = JsonDocument.Parse(await RunAsync(server, "jobs", "show", job, "--json")).RootElement;
+        Assert.Equal("JOB_STATE_SUCCEEDED", shown.GetProperty("state").GetString());
+        var answer = JsonDocument.Parse(await RunAsync(server, "classify", Text(3), "--task", "tone", "--json")).RootElement
+            .GetProperty("results")[0].GetProperty("classifications")[0];
+        Assert.Equal(shown.GetProperty("task_version").GetString(), answer.GetProperty("version").GetString());
+        Assert.Contains($"{job}\tsucceeded\tmask own on films\t", await RunAsync(server, "jobs", "list"), StringComparison.Ordinal);
+        Assert.Equal($"{job} deleted", (await RunAsync(server, "jobs", "delete", job)).Trim());
+
+        var (exit, _, errors) = await StartAsync(server.Address, "train", "head", "--model", "own", "--dataset", "films", "--epochs", "0");
+        Assert.Equal((1, "INVALID_ARGUMENT: spec.classifier.epochs: Epochs is 0; it must be 1 to 1000."), (exit, errors.Trim()));
+    }
+
     private static async Task<string> RunAsync(ServerProcess server, params string[] arguments)
     {
         var (exit, output, errors) = await StartAsync(server.Address, arguments);

@@ -1,0 +1,139 @@
+using System.CommandLine;
+using System.Globalization;
+using Serving.Client;
+using Serving.V1;
+using Task = System.Threading.Tasks.Task;
+
+namespace Serving.Cli;
+
+/// <summary>serving jobs list|show|watch|cancel|resume|delete</summary>
+internal static class JobsCommands
+{
+    private static readonly Argument<string> Id = new("job");
+
+    public static Command Create() => new("jobs", "Training jobs.") { List(), Show(), Watch(), Cancel(), Resume(), Delete() };
+
+    /// <summary>Queues a job, and follows it if asked.</summary>
+    /// <exception cref="CommandException">It was followed, and did not succeed.</exception>
+    public static async Task SubmitAsync(ServingClient client, JobSpec spec, bool watch, Output output, CancellationToken cancelled)
+    {
+        var job = await client.Jobs.SubmitJobAsync(new() { Spec = spec }, cancellationToken: cancelled);
+        if (!watch)
+        {
+            output.Write(job, o => o.Line(job.Id));
+            return;
+        }
+
+        if (!output.IsJson)
+            output.Line($"job {job.Id}");
+        await FollowAsync(client, job.Id, output, cancelled);
+    }
+
+    private static Command List()
+    {
+        var command = new Command("list", "The latest jobs.");
+        command.Do(async (_, client, output, cancelled) =>
+        {
+            var response = await client.Jobs.ListJobsAsync(new(), cancellationToken: cancelled);
+            output.Write(response, o => o.Table(
+                ["JOB", "STATE", "RECIPE", "STEP", "METRICS", "MESSAGE"],
+                response.Jobs.Select(job => (string[])
+                [
+                    job.Id,
+                    Name(job.State),
+                    RecipeOf(job),
+                    job.Progress is { } progress ? $"{progress.Step}/{progress.TotalSteps}" : "",
+                    Metrics(job.Metrics),
+                    job.Message
+                ])));
+        });
+        return command;
+    }
+
+    private static Command Show()
+    {
+        var command = new Command("show", "One job.") { Id };
+        command.Do(async (parsed, client, output, cancelled) => Print(
+            await client.Jobs.GetJobAsync(new() { Id = parsed.GetValue(Id) }, cancellationToken: cancelled), output));
+        return command;
+    }
+
+    private static Command Watch()
+    {
+        var command = new Command("watch", "Follows a job until it is over, whatever happens to the connection.") { Id };
+        command.Do((parsed, client, output, cancelled) => FollowAsync(client, parsed.GetValue(Id)!, output, cancelled));
+        return command;
+    }
+
+    private static Command Cancel()
+    {
+        var command = new Command("cancel", "Ends a job within a step.") { Id };
+        command.Do(async (parsed, client, output, cancelled) => Print(
+            await client.Jobs.CancelJobAsync(new() { Id = parsed.GetValue(Id) }, cancellationToken: cancelled), output));
+        return command;
+    }
+
+    private static Command Resume()
+    {
+        var command = new Command("resume", "Lets a job that failed or was cancelled go on from its last checkpoint.") { Id };
+        command.Do(async (parsed, client, output, cancelled) => Print(
+            await client.Jobs.ResumeJobAsync(new() { Id = parsed.GetValue(Id) }, cancellationToken: cancelled), output));
+        return command;
+    }
+
+    private static Command Delete()
+    {
+        var command = new Command("delete", "Deletes a job that is over; what it published stays.") { Id };
+        command.Do(async (parsed, client, output, cancelled) =>
+        {
+            var response = await client.Jobs.DeleteJobAsync(new() { Id = parsed.GetValue(Id) }, cancellationToken: cancelled);
+            output.Write(response, o => o.Line($"{parsed.GetValue(Id)} deleted"));
+        });
+        return command;
+    }
+
+    private static async Task FollowAsync(ServingClient client, string id, Output output, CancellationToken cancelled)
+    {
+        await foreach (var happened in client.WatchJobAsync(id, cancellationToken: cancelled))
+            output.Write(happened, o => o.Line(Describe(happened)));
+        var job = await client.Jobs.GetJobAsync(new() { Id = id }, cancellationToken: cancelled);
+        if (job.State != JobState.Succeeded)
+            throw new CommandException($"The job {Name(job.State)}{(job.Message.Length > 0 ? $": {job.Message}" : "")}");
+        if (!output.IsJson)
+            Print(job, output);
+    }
+
+    private static string Describe(JobEvent happened) => happened.EventCase switch
+    {
+        JobEvent.EventOneofCase.Progress => Describe(happened.Progress),
+        JobEvent.EventOneofCase.Evaluation => $"evaluation at step {happened.Evaluation.Step}: {Metrics(happened.Evaluation.Metrics)}{(happened.Evaluation.Best ? " (best)" : "")}",
+        _ => $"{Name(happened.State)}{(happened.Message.Length > 0 ? $": {happened.Message}" : "")}"
+    };
+
+    private static string Describe(JobProgress progress) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"step {progress.Step}/{progress.TotalSteps}  loss {progress.Loss:F3}  {progress.TokensPerSecond:F0} tokens/s"
+        + $"{(progress.HasSecondsLeft ? $"  {TimeSpan.FromSeconds(Math.Round(progress.SecondsLeft)):c} left" : "")}");
+
+    private static string Metrics(IEnumerable<KeyValuePair<string, double>> metrics) => string.Join(
+        "  ",
+        metrics.OrderBy(metric => metric.Key, StringComparer.Ordinal).Select(metric => string.Create(CultureInfo.InvariantCulture, $"{metric.Key} {metric.Value:F4}")));
+
+    private static string RecipeOf(Job job) => job.Spec.RecipeCase == JobSpec.RecipeOneofCase.Classifier
+        ? $"{Name(job.Spec.Classifier.Method)} {job.Spec.Classifier.Model} on {job.Spec.Classifier.Dataset}"
+        : $"pretrain on {string.Join(", ", job.Spec.Pretraining?.Datasets ?? [])}";
+
+    /// <summary>As people write it: "head only".</summary>
+    private static string Name(Enum value) => string.Concat(
+        value.ToString().Select((c, i) => i > 0 && char.IsUpper(c) ? $" {char.ToLowerInvariant(c)}" : char.ToLowerInvariant(c).ToString()));
+
+    private static void Print(Job job, Output output) => output.Write(job, o => o.Table(["JOB", job.Id], (string[][])
+    [
+        ["state", Name(job.State)],
+        ["recipe", RecipeOf(job)],
+        ["message", job.Message],
+        ["progress", job.Progress is { } progress ? Describe(progress) : ""],
+        ["metrics", Metrics(job.Metrics)],
+        ["task version", job.TaskVersion]
+    ]));
+}
