@@ -12,6 +12,8 @@ internal static class Worker
     public const string Verb = "worker";
     public const string Cancel = "cancel";
 
+    private const string LockFile = ".lock";
+
     /// <summary>Runs the order in a file.</summary>
     /// <returns>The exit code: 0, whatever came of the job; it is said on standard output.</returns>
     public static int Run(string orderFile)
@@ -29,6 +31,7 @@ internal static class Worker
         try
         {
             var order = WorkOrder.Read(orderFile);
+            using var alone = Lock(Path.Combine(order.Folder, LockFile), cancelled);
             using var backend = new CpuBackend(order.Threads);
             var result = Recipe.Parse(order.Recipe).Run(new()
             {
@@ -48,6 +51,24 @@ internal static class Worker
         catch (Exception exception) // Whatever it is, it is the job's end and not the server's.
         {
             return new WorkerFailed(exception.Message);
+        }
+    }
+
+    /// <summary>Waits until no other process works on the job: one whose server was killed needs a moment to notice.</summary>
+    private static FileStream Lock(string path, CancellationToken cancelled)
+    {
+        const int attempts = 300;
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            }
+            catch (IOException) when (attempt < attempts)
+            {
+                cancelled.WaitHandle.WaitOne(TimeSpan.FromMilliseconds(100));
+                cancelled.ThrowIfCancellationRequested();
+            }
         }
     }
 

@@ -1,0 +1,142 @@
+using System.Net;
+using System.Net.Sockets;
+using Serving.Models.Tasks;
+using Serving.Testing;
+using Serving.V1;
+using Task = System.Threading.Tasks.Task;
+
+namespace Serving.EndToEnd.Tests;
+
+/// <summary>Servers and workers that are killed while a job runs.</summary>
+public sealed class JobKillTests
+{
+    private const int Kills = 50;
+    private const int LongestMilliseconds = 1200;
+
+    [Fact]
+    public async Task KilledAtAnyMoment_TheJobGoesOn_ToTheSameBits_AndItsWatcherMissesNothing()
+    {
+        using var data = new DataFolder();
+        string[] flags = ["--port", FreePort().ToString(), "--Server:TrainingThreads=1"];
+        var server = await ServerProcess.StartAsync(data, flags);
+        try
+        {
+            var path = data.At("letters.tsv");
+            await File.WriteAllLinesAsync(path, Enumerable.Range(0, 90).Select(i => $"{Letters(i)}\t{(i % 2 == 0 ? "even" : "odd")}").Prepend("text\tlabel"));
+            await server.Client.UploadDatasetAsync(new() { Name = "letters", TextColumn = "text", LabelColumn = "label" }, path);
+            using var watcher = new Client.ServingClient(server.Address);
+            var (calm, calmEvents) = await FollowAsync(watcher, await SubmitAsync(server, "calm"));
+            Assert.Equal((JobState.Succeeded, calm.Events), (calm.State, calmEvents));
+            var expected = Files(data, "calm");
+
+            var random = new Random(7);
+            var (kills, ofWorkers) = (0, 0);
+            var job = await SubmitAsync(server, "disturbed");
+            var following = FollowAsync(watcher, job);
+            while (kills < Kills)
+            {
+                await Task.WhenAny(following, Task.Delay(random.Next(LongestMilliseconds)));
+                if (following.IsCompleted)
+                {
+                    await VerifyAsync(data, following, expected);
+                    job = await SubmitAsync(server, "disturbed");
+                    following = FollowAsync(watcher, job);
+                    continue;
+                }
+
+                if (kills % 2 == 1 && KillWorker(data))
+                {
+                    ofWorkers++;
+                }
+                else
+                {
+                    await server.KillAsync();
+                    await server.DisposeAsync();
+                    server = await ServerProcess.StartAsync(data, flags);
+                }
+
+                kills++;
+            }
+
+            await VerifyAsync(data, following, expected);
+            Assert.InRange(ofWorkers, 10, Kills - 10); // Both kinds were hit often enough to say something.
+        }
+        finally
+        {
+            await server.DisposeAsync();
+        }
+    }
+
+    private static async Task VerifyAsync(DataFolder data, Task<(Job Job, long Events)> following, IReadOnlyDictionary<string, string> expected)
+    {
+        var (job, events) = await following.WaitAsync(TimeSpan.FromMinutes(3));
+        Assert.True(job.State == JobState.Succeeded, job.Message);
+        Assert.Equal(job.Events, events);
+        Assert.Equal(expected, Files(data, "disturbed"));
+        Directory.Delete(data.At(Path.Combine("data", "tasks", "disturbed", job.TaskVersion)), recursive: true);
+    }
+
+    /// <summary>Watches a job to its end; its events come one by one in the order of their numbers.</summary>
+    private static async Task<(Job Job, long Events)> FollowAsync(Client.ServingClient client, Job job)
+    {
+        var last = 0L;
+        await foreach (var happened in client.WatchJobAsync(job.Id))
+        {
+            Assert.Equal(last + 1, happened.Number);
+            last = happened.Number;
+        }
+
+        return (await client.Jobs.GetJobAsync(new() { Id = job.Id }), last);
+    }
+
+    private static async Task<Job> SubmitAsync(ServerProcess server, string task) => await server.Client.Jobs.SubmitJobAsync(new()
+    {
+        Spec = new()
+        {
+            Classifier = new()
+            {
+                Method = TrainingMethod.Mask, Model = DataFolder.Model, Dataset = "letters", ValidationShare = 0.2, MaxTokens = 30, Epochs = 400,
+                BatchSize = 16, CheckpointInterval = 7, EvaluationInterval = 200, Seed = 3
+            },
+            Publish = new() { Task = task }
+        }
+    });
+
+    /// <returns>Whether there was one.</returns>
+    private static bool KillWorker(DataFolder data)
+    {
+        foreach (var folder in Directory.GetDirectories("/proc").Where(folder => int.TryParse(Path.GetFileName(folder), out _)))
+        {
+            try
+            {
+                var arguments = File.ReadAllText(Path.Combine(folder, "cmdline")).Split('\0');
+                if (!arguments.Contains("worker") || !Array.Exists(arguments, argument => argument.StartsWith(data.Path, StringComparison.Ordinal)))
+                    continue;
+                using var process = System.Diagnostics.Process.GetProcessById(int.Parse(Path.GetFileName(folder)));
+                process.Kill();
+                return true;
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
+            {
+                // It ended meanwhile.
+            }
+        }
+
+        return false;
+    }
+
+    private static string Letters(int i) => string.Join(' ', Enumerable.Range(0, 12).Select(j => (char)('a' + (((i * (j + 3)) + j) % 26))));
+
+    private static IReadOnlyDictionary<string, string> Files(DataFolder data, string task)
+    {
+        var folder = Directory.GetDirectories(data.At(Path.Combine("data", "tasks", task))).Single();
+        return TaskPack.ReadManifest(folder, Path.GetFileName(folder)).Files;
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}
