@@ -35,8 +35,7 @@ public sealed class JobKillTests
             var following = FollowAsync(watcher, job);
             while (kills < Kills)
             {
-                await Task.WhenAny(following, Task.Delay(random.Next(LongestMilliseconds)));
-                if (following.IsCompleted)
+                if (await EndsWithinAsync(following, random.Next(LongestMilliseconds)))
                 {
                     await VerifyAsync(data, following, expected);
                     job = await SubmitAsync(server, "disturbed");
@@ -64,6 +63,19 @@ public sealed class JobKillTests
         finally
         {
             await server.DisposeAsync();
+        }
+    }
+
+    private static async Task<bool> EndsWithinAsync(Task following, int milliseconds)
+    {
+        try
+        {
+            await following.WaitAsync(TimeSpan.FromMilliseconds(milliseconds));
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
         }
     }
 
@@ -95,8 +107,16 @@ public sealed class JobKillTests
         {
             Classifier = new()
             {
-                Method = TrainingMethod.Mask, Model = DataFolder.Model, Dataset = "letters", ValidationShare = 0.2, MaxTokens = 30, Epochs = 400,
-                BatchSize = 16, CheckpointInterval = 7, EvaluationInterval = 200, Seed = 3
+                Method = TrainingMethod.Mask,
+                Model = DataFolder.Model,
+                Dataset = "letters",
+                ValidationShare = 0.2,
+                MaxTokens = 30,
+                Epochs = 400,
+                BatchSize = 16,
+                CheckpointInterval = 7,
+                EvaluationInterval = 200,
+                Seed = 3
             },
             Publish = new() { Task = task }
         }

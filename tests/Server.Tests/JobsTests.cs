@@ -59,8 +59,16 @@ public sealed class JobsTests
         await using var server = await StartAsync();
         var pretraining = new PretrainingRecipe
         {
-            Datasets = { "letters" }, HiddenSize = 32, Layers = 2, Heads = 2, MaxPositions = 32, VocabularySize = 100, SequenceLength = 16,
-            HeldOutDocuments = 10, Steps = 5, BatchSize = 8
+            Datasets = { "letters" },
+            HiddenSize = 32,
+            Layers = 2,
+            Heads = 2,
+            MaxPositions = 32,
+            VocabularySize = 100,
+            SequenceLength = 16,
+            HeldOutDocuments = 10,
+            Steps = 5,
+            BatchSize = 8
         };
         var first = await server.Client.Jobs.SubmitJobAsync(new() { Spec = new() { Pretraining = pretraining, Publish = new() { Model = "own" } } });
         await WatchAsync(server, first.Id);
@@ -235,8 +243,15 @@ public sealed class JobsTests
 
     private static ClassifierRecipe Mask(int epochs) => new()
     {
-        Method = TrainingMethod.Mask, Model = DataFolder.Model, Dataset = "letters", ValidationShare = 0.2, MaxTokens = 30, Epochs = epochs,
-        BatchSize = 16, CheckpointInterval = 7, Seed = 3
+        Method = TrainingMethod.Mask,
+        Model = DataFolder.Model,
+        Dataset = "letters",
+        ValidationShare = 0.2,
+        MaxTokens = 30,
+        Epochs = epochs,
+        BatchSize = 16,
+        CheckpointInterval = 7,
+        Seed = 3
     };
 
     private static async Task<Job> SubmitAsync(TestServer server, ClassifierRecipe recipe, Publish? publish) =>
