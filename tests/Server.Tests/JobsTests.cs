@@ -105,7 +105,9 @@ public sealed class JobsTests
             Assert.Equal(JobState.Cancelled, (await server.Client.Jobs.GetJobAsync(new() { Id = job.Id })).State);
             Assert.Equal(JobState.Queued, (await server.Client.Jobs.ResumeJobAsync(new() { Id = job.Id })).State);
             await ReachAsync(server, job.Id, step: 100);
+            var watching = WatchAsync(server, job.Id);
             await server.EndAsync();
+            Assert.Equal(StatusCode.Unavailable, (await Refused(() => watching)).StatusCode); // It does not hold up the server's end.
 
             await using var again = await TestServer.RestartAsync(server.Data);
             var events = await WatchAsync(again, job.Id);
@@ -180,6 +182,39 @@ public sealed class JobsTests
         Assert.Equal(JobState.Failed, failed.State);
         Assert.Contains("letters", failed.Message, StringComparison.Ordinal);
         Assert.Single((await server.Client.ClassifyAsync(["a"], ["t"])).Results);
+    }
+
+    /// <summary>A job that can't even be marked as failed is over, and serving goes on.</summary>
+    [Fact]
+    public async Task Disk_ThatTakesNothingMore_FailsTheJob_AndServingGoesOn()
+    {
+        await using var server = await StartAsync();
+        var job = await SubmitAsync(server, Mask(epochs: 400), null);
+        await ReachAsync(server, job.Id, step: 7);
+        var checkpoints = Path.Combine(server.Data.Path, "jobs", job.Id, "checkpoints");
+
+        // No more folders there: a file is where the next one would be made.
+        await Eventually.TrueAsync(() => TryBlock(checkpoints), "checkpoints can't be written any more");
+        await WatchAsync(server, job.Id);
+
+        job = await server.Client.Jobs.GetJobAsync(new() { Id = job.Id });
+        Assert.Equal(JobState.Failed, job.State);
+        Assert.Contains("checkpoints", job.Message, StringComparison.Ordinal);
+        Assert.Single((await server.Client.ClassifyAsync(["a"], ["t"])).Results);
+
+        static bool TryBlock(string folder)
+        {
+            try
+            {
+                Directory.Delete(folder, recursive: true);
+                File.WriteAllText(folder, "");
+                return true;
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                return false;
+            }
+        }
     }
 
     [Fact]

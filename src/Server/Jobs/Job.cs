@@ -84,17 +84,12 @@ internal sealed class Job
 
     /// <summary>Changes the state, on disk first, and adds an event.</summary>
     /// <param name="change">Changes more of the message.</param>
+    /// <exception cref="IOException">It can't be written; nothing has changed.</exception>
     public void Enter(V1.JobState state, string message = "", Action<V1.Job>? change = null)
     {
         lock (_gate)
         {
-            var next = _message.Clone();
-            next.State = state;
-            next.Message = message;
-            var now = Timestamp.FromDateTimeOffset(_time.GetUtcNow());
-            if (state == V1.JobState.Running)
-                next.Started ??= now;
-            next.Ended = IsOver(state) ? now : null;
+            var next = Next(state, message);
             change?.Invoke(next);
             DurableFile.Replace(Path.Combine(Folder, JobFile), Bytes(next));
             _message = next;
@@ -104,12 +99,39 @@ internal sealed class Job
         }
     }
 
+    /// <summary>Ends a job whose end may not fit on the disk: then it is over for as long as the server runs.</summary>
+    public void Fail(string message)
+    {
+        try
+        {
+            Enter(V1.JobState.Failed, message);
+        }
+        catch (IOException exception)
+        {
+            lock (_gate)
+                _message = Next(V1.JobState.Failed, $"{message} This could not be written down: {exception.Message}");
+            Events.SetClosed(isClosed: true);
+        }
+    }
+
     /// <summary>Notes how far it is; not on disk, but for the event.</summary>
     public void Note(V1.JobProgress progress)
     {
         lock (_gate)
             _message.Progress = progress;
         Events.Add(new() { Progress = progress });
+    }
+
+    private V1.Job Next(V1.JobState state, string message)
+    {
+        var next = _message.Clone();
+        next.State = state;
+        next.Message = message;
+        var now = Timestamp.FromDateTimeOffset(_time.GetUtcNow());
+        if (state == V1.JobState.Running)
+            next.Started ??= now;
+        next.Ended = IsOver(state) ? now : null;
+        return next;
     }
 
     private static byte[] Bytes(V1.Job message) => Encoding.UTF8.GetBytes(JsonFormatter.Default.Format(message) + "\n");

@@ -44,6 +44,34 @@ internal sealed class JobRunner(
         }
     }
 
+    /// <summary>Queues a job once more.</summary>
+    /// <returns>False if it is neither failed nor cancelled.</returns>
+    public bool Resume(Job job)
+    {
+        lock (_gate)
+        {
+            if (job == _running || job.State is not (V1.JobState.Failed or V1.JobState.Cancelled))
+                return false;
+            job.Enter(V1.JobState.Queued);
+        }
+
+        Wake();
+        return true;
+    }
+
+    /// <summary>Deletes a job.</summary>
+    /// <returns>False if it is not over.</returns>
+    public bool Delete(Job job)
+    {
+        lock (_gate)
+        {
+            if (job == _running || !Job.IsOver(job.State))
+                return false;
+            jobs.Delete(job);
+            return true;
+        }
+    }
+
     /// <summary>The process that runs a job; null if none does.</summary>
     internal int? WorkerId(Job job)
     {
@@ -71,7 +99,7 @@ internal sealed class JobRunner(
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
                 logger.LogError(exception, "The job {Job} could not be run", job.Id);
-                job.Enter(V1.JobState.Failed, exception.Message);
+                job.Fail(exception.Message);
             }
             finally
             {
@@ -107,7 +135,7 @@ internal sealed class JobRunner(
                     await FinishAsync(job, done);
                     return;
                 case WorkerFailed failed:
-                    job.Enter(V1.JobState.Failed, failed.Message);
+                    job.Fail(failed.Message);
                     return;
                 case WorkerCancelled:
                     job.Enter(V1.JobState.Cancelled);

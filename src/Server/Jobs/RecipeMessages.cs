@@ -37,6 +37,12 @@ internal static class RecipeMessages
             _ => throw Errors.InvalidArgument($"{Prefix}.classifier.method", "It is missing; finetune, mask or head only is needed.")
         };
         var isFinetune = method == TrainingMethod.Finetune;
+        var learningRate = method switch
+        {
+            TrainingMethod.Finetune => 1e-4f,
+            TrainingMethod.Mask => 3e-2f, // Scores have to cross a threshold; weights only bend.
+            _ => 1e-2f
+        };
         var defaults = new ClassifierSettings { Method = method };
         return new()
         {
@@ -52,7 +58,7 @@ internal static class RecipeMessages
             {
                 Epochs = message.HasEpochs ? message.Epochs : defaults.Epochs,
                 BatchSize = message.HasBatchSize ? message.BatchSize : defaults.BatchSize,
-                LearningRate = message.HasLearningRate ? (float)message.LearningRate : isFinetune ? 1e-4f : 1e-2f,
+                LearningRate = message.HasLearningRate ? (float)message.LearningRate : learningRate,
                 WarmUp = message.HasWarmUp ? message.WarmUp : defaults.WarmUp,
                 Adam = new() { WeightDecay = message.HasWeightDecay ? (float)message.WeightDecay : isFinetune ? 0.01f : 0 },
                 Dropout = message.HasDropout ? (float)message.Dropout : defaults.Dropout,

@@ -8,7 +8,8 @@ using Serving.Training.Recipes;
 namespace Serving.Server.Services;
 
 /// <summary>serving.v1.Jobs.</summary>
-internal sealed class JobsService(JobStore jobs, JobRunner runner, ModelStore models, DatasetStore datasets) : V1.Jobs.JobsBase
+internal sealed class JobsService(
+    JobStore jobs, JobRunner runner, ModelStore models, DatasetStore datasets, IHostApplicationLifetime lifetime) : V1.Jobs.JobsBase
 {
     private const int DefaultPageSize = 100;
     private const int LargestPageSize = 1000;
@@ -70,8 +71,16 @@ internal sealed class JobsService(JobStore jobs, JobRunner runner, ModelStore mo
         var count = job.Events.Count;
         if (request.Cursor < 0 || request.Cursor > count)
             throw Errors.InvalidArgument("cursor", $"{request.Cursor} is out of range; 0 to {count}, the job's last event, is needed.");
-        await foreach (var happened in job.Events.ReadAsync(request.Cursor, context.CancellationToken))
-            await responseStream.WriteAsync(happened, context.CancellationToken);
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+        try
+        {
+            await foreach (var happened in job.Events.ReadAsync(request.Cursor, ends.Token))
+                await responseStream.WriteAsync(happened, context.CancellationToken);
+        }
+        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            throw Errors.Unavailable("The server is stopping; watch again from the last event, when it is back.");
+        }
     }
 
     public override Task<V1.Job> CancelJob(V1.CancelJobRequest request, ServerCallContext context)
@@ -84,19 +93,16 @@ internal sealed class JobsService(JobStore jobs, JobRunner runner, ModelStore mo
     public override Task<V1.Job> ResumeJob(V1.ResumeJobRequest request, ServerCallContext context)
     {
         var job = jobs.Require(request.Id);
-        if (job.State is not (V1.JobState.Failed or V1.JobState.Cancelled))
+        if (!runner.Resume(job))
             throw Errors.FailedPrecondition($"jobs/{job.Id}", $"The job is {Name(job.State)}; only one that failed or was cancelled can be resumed.");
-        job.Enter(V1.JobState.Queued);
-        runner.Wake();
         return Task.FromResult(job.Message);
     }
 
     public override Task<V1.DeleteJobResponse> DeleteJob(V1.DeleteJobRequest request, ServerCallContext context)
     {
         var job = jobs.Require(request.Id);
-        if (!Job.IsOver(job.State))
+        if (!runner.Delete(job))
             throw Errors.FailedPrecondition($"jobs/{job.Id}", $"The job is {Name(job.State)}; cancel it first.");
-        jobs.Delete(job);
         return Task.FromResult(new V1.DeleteJobResponse());
     }
 

@@ -11,6 +11,7 @@ public sealed class CheckpointFolder<TState>(string path)
     where TState : class
 {
     private const string Prefix = "checkpoint-";
+    private const string Unfinished = ".writing-";
     private const string StateFile = "state.json";
     private const string TensorsFile = "tensors.safetensors";
 
@@ -23,9 +24,9 @@ public sealed class CheckpointFolder<TState>(string path)
             writer.Add(name, [tensor.Rows, tensor.Columns], tensor.ToArray());
         foreach (var (name, bytes) in blobs)
             writer.Add(name, SafetensorsTypes.UInt8, [bytes.Length], bytes);
-        var temporary = Path.Combine(path, $".writing-{step}");
-        if (Directory.Exists(temporary))
-            Directory.Delete(temporary, recursive: true);
+        foreach (var unfinished in Directory.GetDirectories(path, Unfinished + "*"))
+            Directory.Delete(unfinished, recursive: true);
+        var temporary = Path.Combine(path, $"{Unfinished}{step}");
         Directory.CreateDirectory(temporary);
         Write(Path.Combine(temporary, TensorsFile), writer.Write);
         Write(Path.Combine(temporary, StateFile), file => JsonSerializer.Serialize(file, state));

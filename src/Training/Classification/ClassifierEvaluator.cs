@@ -1,5 +1,6 @@
 using Serving.Models.Bert;
 using Serving.Tensors;
+using Serving.Training.Optimization;
 
 namespace Serving.Training.Classification;
 
@@ -12,6 +13,7 @@ public static class ClassifierEvaluator
     /// <param name="weight">The head's, [labels, hidden].</param>
     /// <param name="bias">[1, labels]</param>
     /// <returns>[examples][labels], in the examples' order.</returns>
+    /// <exception cref="DivergedException">A logit is no finite number.</exception>
     public static List<float[]> Logits(
         TensorBackend backend,
         BertEncoder encoder,
@@ -36,6 +38,8 @@ public static class ClassifierEvaluator
             logits.AddRange(output.ToArray().Chunk(weight.Rows));
         }
 
+        if (!logits.TrueForAll(row => Array.TrueForAll(row, float.IsFinite)))
+            throw new DivergedException("Scores of the evaluation are no finite numbers. Lower the learning rate, or clip gradients.");
         return logits;
     }
 
