@@ -18,7 +18,7 @@ internal static class Worker
     /// <returns>The exit code: 0, whatever came of the job; it is said on standard output.</returns>
     public static int Run(string orderFile)
     {
-        SchedulingPriority.Lower(SchedulingPriority.Background); // Threads that are started from here on inherit it.
+        SchedulingPriority.LowerToIdle(); // Before any thread of its own is started.
         using var cancellation = new CancellationTokenSource();
         var control = new Thread(() => Listen(cancellation)) { IsBackground = true, Name = "control" };
         control.Start();

@@ -24,6 +24,22 @@ public static partial class SchedulingPriority
             _ = SetPriority(which: 0, ThisThread, niceness); // On Linux it is the thread's own.
     }
 
+    /// <summary>Takes processors only while nobody else wants them; threads that this one starts do so, too.</summary>
+    /// <remarks>
+    /// Linux's SCHED_IDLE: whoever wakes up gets the processor at once, which the highest niceness does not promise.
+    /// Elsewhere it does nothing. A hint: it may fail.
+    /// </remarks>
+    public static void LowerToIdle()
+    {
+        const int idlePolicy = 5;
+        var priority = 0;
+        if (OperatingSystem.IsLinux())
+            _ = SetScheduler(ThisThread, idlePolicy, ref priority);
+    }
+
+    [LibraryImport("libc", EntryPoint = "sched_setscheduler")]
+    private static partial int SetScheduler(int process, int policy, ref int priority);
+
     [LibraryImport("libc", EntryPoint = "setpriority")]
     private static partial int SetPriority(int which, int who, int niceness);
 }
