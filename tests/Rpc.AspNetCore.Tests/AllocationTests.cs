@@ -110,13 +110,21 @@ public sealed class AllocationTests
                 app.MapPost(BarePath, (RequestDelegate)AnswerBareAsync);
             });
         await using var connection = await Http2Connection.ConnectAsync(server.Port);
+        await connection.SendAsync(Http2FrameType.WindowUpdate, flags: 0, streamId: 0, [0x7F, 0, 0, 0]); // No flow control.
         const int Calls = 2_000;
+        const int Rounds = 5;
         var stream = 1;
         await CallAsync(BarePath);
         await CallAsync(ScriptedService.EmptyPath);
 
-        var bare = await CallAsync(BarePath);
-        var grpc = await CallAsync(ScriptedService.EmptyPath);
+        // Whether a read has to wait for the other side depends on how busy the machine is, and each that does allocates: the
+        // least of several rounds is what calls themselves cost.
+        var (bare, grpc) = (long.MaxValue, long.MaxValue);
+        for (var round = 0; round < Rounds; round++)
+        {
+            bare = Math.Min(bare, await CallAsync(BarePath));
+            grpc = Math.Min(grpc, await CallAsync(ScriptedService.EmptyPath));
+        }
 
         AssertWithin("rpc.unaryCall.bytesPerCallOverBareKestrel", grpc - bare, Calls);
 
