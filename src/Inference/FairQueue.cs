@@ -111,11 +111,17 @@ internal sealed class FairQueue
 
         public int Remove(PendingRequest request)
         {
+            var removed = 0;
+            foreach (var (unit, _) in Units.UnorderedItems)
+            {
+                if (unit.Request == request)
+                    removed++;
+            }
+
+            if (removed == 0)
+                return 0; // A request is in one or few of many flows.
             (WorkUnit, (int, DateTimeOffset, long))[] kept =
                 [.. Units.UnorderedItems.Where(item => item.Element.Request != request)];
-            var removed = Units.Count - kept.Length;
-            if (removed == 0)
-                return 0;
             Units.Clear();
             Units.EnqueueRange(kept);
             return removed;
