@@ -21,9 +21,6 @@ internal sealed class AdmissionControl(EngineOptions options)
     /// <summary>All that waits.</summary>
     public Load Waiting { get; private set; }
 
-    /// <summary>Whether a request would be turned away whatever its task and length.</summary>
-    public bool IsFull => _room.Requests <= 0 || _room.Tokens <= 0;
-
     /// <summary>How long what waits will take at the speed of late.</summary>
     public TimeSpan RetryAfter
     {
@@ -34,22 +31,24 @@ internal sealed class AdmissionControl(EngineOptions options)
         }
     }
 
-    /// <summary>Whether a request may wait.</summary>
+    /// <summary>Whether a request of a task would be turned away whatever its length.</summary>
     /// <remarks>
     /// A task may take so much of the room that a share of it always stays free for others: its part must be below a
     /// multiple of the room that is left (dynamic thresholds, Choudhury and Hahne 1998). However greedy one task is, others
     /// find room.
     /// </remarks>
-    public bool HasRoom(PendingRequest request)
+    public bool IsFull(string task)
     {
-        if (request.IsPaced)
-            return true;
-        var own = _byTask.GetValueOrDefault(FirstTask(request));
-        return _room.Requests > 0
-            && request.BranchTokens <= _room.Tokens
-            && own.Requests < MostOfFreeRoom * (long)_room.Requests
-            && own.Tokens < MostOfFreeRoom * (long)_room.Tokens;
+        var own = _byTask.GetValueOrDefault(task);
+        return _room.Requests <= 0
+            || _room.Tokens <= 0
+            || own.Requests >= MostOfFreeRoom * (long)_room.Requests
+            || own.Tokens >= MostOfFreeRoom * (long)_room.Tokens;
     }
+
+    /// <summary>Whether a request may wait.</summary>
+    public bool HasRoom(PendingRequest request) =>
+        request.IsPaced || (!IsFull(FirstTask(request)) && request.BranchTokens <= _room.Tokens);
 
     public void Enter(PendingRequest request) => Add(request, 1);
 

@@ -94,14 +94,15 @@ public sealed class ClassificationEngine : IDisposable
         }
     }
 
-    /// <summary>Whether a request would be turned away now, whatever its task: a way to find out without an exception.</summary>
+    /// <summary>Whether a request would be turned away now, whatever its length: a way to find out without an exception.</summary>
+    /// <param name="task">The first that it asks for.</param>
     /// <param name="retryAfter">When there may be room.</param>
-    public bool IsFull(out TimeSpan retryAfter)
+    public bool IsFull(string task, out TimeSpan retryAfter)
     {
         lock (_gate)
         {
             retryAfter = _admission.RetryAfter;
-            if (!_admission.IsFull)
+            if (!_admission.IsFull(task))
                 return false;
             _metrics.Rejected("queue_full");
             return true;
@@ -159,7 +160,7 @@ public sealed class ClassificationEngine : IDisposable
         if (request.Tasks.Count == 0)
             throw new TaskInputException("The request names no task; at least one is needed.");
         if (!request.IsPaced)
-            ThrowIfFull(); // Before the text is looked at: turning a request away should cost little.
+            ThrowIfFull(request.Tasks[0].Name); // Before the text is looked at: turning a request away should cost little.
         var tasks = _registry.Use(request.Tasks);
         try
         {
@@ -270,12 +271,12 @@ public sealed class ClassificationEngine : IDisposable
         }
     }
 
-    private void ThrowIfFull()
+    private void ThrowIfFull(string task)
     {
         lock (_gate)
         {
             ThrowIfClosed();
-            if (_admission.IsFull)
+            if (_admission.IsFull(task))
                 throw QueueFull();
         }
     }

@@ -35,17 +35,23 @@ internal sealed class UnaryCallHandler<TService, TRequest, TResponse>(
         TService service, IReadOnlyList<Interceptor> interceptors, HttpContextServerCallContext call)
     {
         var request = await ReadRequestAsync(call);
-        if (interceptors.Count == 0)
-        {
-            WriteResponse(await handler(service, request, call), call);
-            return;
-        }
+        var response = interceptors.Count == 0
+            ? handler(service, request, call)
+            : Compose<UnaryServerMethod<TRequest, TResponse>>(
+                (message, context) => handler(service, message, context),
+                interceptors,
+                static (interceptor, next) => (message, context) => interceptor.UnaryServerHandler(message, context, next))(request, call);
 
-        var chain = Compose<UnaryServerMethod<TRequest, TResponse>>(
-            (message, context) => handler(service, message, context),
-            interceptors,
-            static (interceptor, next) => (message, context) => interceptor.UnaryServerHandler(message, context, next));
-        WriteResponse(await chain(request, call), call);
+        // A failure is not thrown again: a server under overload refuses more calls than it serves, and exceptions cost.
+        await ((Task)response).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (response.Exception?.InnerException is { } exception)
+        {
+            call.Fail(exception);
+        }
+        else
+        {
+            WriteResponse(await response, call);
+        }
     }
 }
 

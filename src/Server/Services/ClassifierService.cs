@@ -12,13 +12,18 @@ internal sealed class ClassifierService(
 {
     private const int LargestPriority = 100;
 
-    public override async Task<V1.ClassifyResponse> Classify(V1.ClassifyRequest request, ServerCallContext context)
+    public override Task<V1.ClassifyResponse> Classify(V1.ClassifyRequest request, ServerCallContext context)
     {
         ThrowUnlessCount("inputs", request.Inputs.Count, options.MaxInputs);
         ThrowUnlessCount("tasks", request.Tasks.Count, options.MaxTasks);
-        var results = await RunAllAsync(
+        var running = RunAllAsync(
             request.Inputs, request.Tasks, context, cancelled => Settings(request.Truncation, request.Priority, request.RoutingKey, context, cancelled));
-        return new() { Results = { results.Select(Messages.Result) } };
+        return running.IsFaulted // As when there is no room: handed on without being thrown again.
+            ? Task.FromException<V1.ClassifyResponse>(running.Exception.InnerException!)
+            : AnswerAsync(running);
+
+        static async Task<V1.ClassifyResponse> AnswerAsync(Task<InputScores[]> running) =>
+            new() { Results = { (await running).Select(Messages.Result) } };
     }
 
     public override Task ClassifyStream(
@@ -66,14 +71,26 @@ internal sealed class ClassifierService(
     /// A call is turned away by its first input. Once that is in, the others wait for room that earlier ones leave, so that
     /// a call larger than the queue runs through it in parts.
     /// </remarks>
-    private async Task<InputScores[]> RunAllAsync(
+    private Task<InputScores[]> RunAllAsync(
         IReadOnlyList<V1.TextInput> inputs,
         IReadOnlyList<V1.TaskReference> tasks,
         ServerCallContext context,
         Func<CancellationToken, CallSettings> settings)
     {
-        if (inputs.Count == 1)
-            return [await runner.RunAsync(inputs[0], tasks, settings(context.CancellationToken), "inputs[0]")];
+        if (inputs.Count > 1)
+            return RunTogetherAsync(inputs, tasks, context, settings);
+        var running = runner.RunAsync(inputs[0], tasks, settings(context.CancellationToken), "inputs[0]");
+        return running.IsFaulted ? Task.FromException<InputScores[]>(running.Exception.InnerException!) : OneAsync(running);
+
+        static async Task<InputScores[]> OneAsync(Task<InputScores> running) => [await running];
+    }
+
+    private async Task<InputScores[]> RunTogetherAsync(
+        IReadOnlyList<V1.TextInput> inputs,
+        IReadOnlyList<V1.TaskReference> tasks,
+        ServerCallContext context,
+        Func<CancellationToken, CallSettings> settings)
+    {
         using var abandon = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken);
         var shared = settings(abandon.Token);
         var running = new List<Task<InputScores>>(inputs.Count);

@@ -25,9 +25,39 @@ internal sealed record InputScores(IReadOnlyList<TaskScores> Scores, Classificat
 /// <summary>Runs an input under its tasks, each on the engine of its model.</summary>
 internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, ServerMetrics metrics)
 {
+    /// <remarks>What there is no room for fails at once, without an exception being thrown: under overload that is most.</remarks>
     /// <param name="input">Its path in the request, for errors.</param>
     /// <exception cref="Grpc.Core.RpcException">It failed.</exception>
-    public async Task<InputScores> RunAsync(
+    public Task<InputScores> RunAsync(
+        V1.TextInput text, IReadOnlyList<V1.TaskReference> tasks, CallSettings settings, string input)
+    {
+        if (settings.IsPaced || Refusal(tasks, settings.Place) is not { } refusal)
+            return RunAdmittedAsync(text, tasks, settings, input);
+        return Task.FromException<InputScores>(refusal);
+    }
+
+    /// <returns>Null if there may be room.</returns>
+    private RpcException? Refusal(IReadOnlyList<V1.TaskReference> tasks, double place)
+    {
+        var table = router.Table;
+        RpcException error;
+        try
+        {
+            var route = TaskRouter.Resolve(table, tasks[0], place, "tasks[0]");
+            if (!route.Host.Engine.IsFull(route.Task, out var retryAfter))
+                return null;
+            error = Errors.ResourceExhausted("The queue is full; retry later.", retryAfter);
+        }
+        catch (RpcException exception)
+        {
+            error = exception;
+        }
+
+        Count(error, tasks, table);
+        return error;
+    }
+
+    private async Task<InputScores> RunAdmittedAsync(
         V1.TextInput text, IReadOnlyList<V1.TaskReference> tasks, CallSettings settings, string input)
     {
         var request = new ClassificationRequest
@@ -49,8 +79,6 @@ internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, Serve
                 var routes = new TaskRoute[tasks.Count];
                 for (var i = 0; i < routes.Length; i++)
                     routes[i] = TaskRouter.Resolve(table, tasks[i], settings.Place, $"tasks[{i}]");
-                if (!settings.IsPaced && routes[0].Host.Engine.IsFull(out var retryAfter))
-                    throw Errors.ResourceExhausted("The queue is full; retry later.", retryAfter);
                 var scores = await RunAsync(request, routes, settings.Cancelled);
                 foreach (var route in routes)
                     metrics.TaskDone(route.Task, "ok");

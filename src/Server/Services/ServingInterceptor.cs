@@ -43,15 +43,37 @@ internal sealed class ServingInterceptor(
             return true;
         });
 
-    private async Task<T> RunAsync<T>(ServerCallContext context, Func<Task<T>> handler)
+    private Task<T> RunAsync<T>(ServerCallContext context, Func<Task<T>> handler)
     {
         var began = time.GetTimestamp();
+        var isRefused = !readiness.IsReady && context.Method.StartsWith(OwnServices, StringComparison.Ordinal);
+        var running = isRefused
+            ? Task.FromException<T>(Errors.Unavailable("The server is starting; retry, or watch its health."))
+            : Begin(handler);
+        if (!running.IsFaulted || running.Exception.InnerException is not RpcException error)
+            return FinishAsync(running, context, began);
+        Note(context.Method, error.StatusCode, time.GetElapsedTime(began));
+        return running; // Handed on without being thrown again: an overloaded server refuses more than it does.
+    }
+
+    private static Task<T> Begin<T>(Func<Task<T>> handler)
+    {
+        try
+        {
+            return handler();
+        }
+        catch (Exception exception)
+        {
+            return Task.FromException<T>(exception);
+        }
+    }
+
+    private async Task<T> FinishAsync<T>(Task<T> running, ServerCallContext context, long began)
+    {
         var status = StatusCode.OK;
         try
         {
-            if (!readiness.IsReady && context.Method.StartsWith(OwnServices, StringComparison.Ordinal))
-                throw Errors.Unavailable("The server is starting; retry, or watch its health.");
-            return await handler();
+            return await running;
         }
         catch (RpcException exception) when (Remember(exception, out status))
         {

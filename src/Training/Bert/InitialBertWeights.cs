@@ -4,11 +4,13 @@ using Serving.Tensors;
 
 namespace Serving.Training.Bert;
 
-/// <summary>BERT before any training: weights from N(0, 0.02), biases 0, norms 1 and 0 (Devlin et al. 2019, appendix A.2).</summary>
+/// <summary>BERT before any training: weights from a normal distribution, biases 0, norms 1 and 0 (Devlin et al. 2019, appendix A.2).</summary>
 /// <remarks>A parameter's values depend on the seed and its name alone.</remarks>
-public sealed class InitialBertWeights(ulong seed) : IBertWeights
+/// <param name="deviation">Of the weights.</param>
+public sealed class InitialBertWeights(ulong seed, double deviation = InitialBertWeights.Deviation) : IBertWeights
 {
-    private const double Deviation = 0.02;
+    /// <summary>Of Devlin et al. 2019.</summary>
+    public const double Deviation = 0.02;
 
     public void Read(string name, int rows, int columns, int firstRow, Span<float> values)
     {
@@ -26,7 +28,7 @@ public sealed class InitialBertWeights(ulong seed) : IBertWeights
 
         var key = CounterRandom.Key(seed, Purpose(name));
         for (var i = 0; i < values.Length; i++)
-            values[i] = (float)(Deviation * CounterRandom.Normal(key, (ulong)(((long)firstRow * columns) + i)));
+            values[i] = (float)(deviation * CounterRandom.Normal(key, (ulong)(((long)firstRow * columns) + i)));
     }
 
     /// <summary>A number for a name (FNV-1a, 64 bits).</summary>

@@ -18,11 +18,11 @@ public sealed class MaskedLanguageHead : IDisposable
     private readonly BertModel _model;
 
     /// <summary>A new head, all of which is trained.</summary>
-    public MaskedLanguageHead(TrainingBackend backend, BertModel model, ulong seed)
+    public MaskedLanguageHead(TrainingBackend backend, BertModel model, ulong seed, double deviation = InitialBertWeights.Deviation)
     {
         _model = model;
         var hidden = model.Config.Hidden;
-        var initial = new InitialBertWeights(seed);
+        var initial = new InitialBertWeights(seed, deviation);
         _transform = Create(backend, "transform.dense.weight", hidden, hidden, decays: true, initial);
         _transformBias = Create(backend, "transform.dense.bias", 1, hidden, decays: false, initial);
         _gamma = Create(backend, "transform.LayerNorm.weight", 1, hidden, decays: false, initial);

@@ -21,6 +21,9 @@ public sealed record PretrainingSettings
 
     public AdamSettings Adam { get; init; } = new() { WeightDecay = 0.01f, Beta2 = 0.98f, Epsilon = 1e-6f };
 
+    /// <summary>The standard deviation of the first weights, above 0, at most 1.</summary>
+    public double InitialDeviation { get; init; } = Bert.InitialBertWeights.Deviation;
+
     /// <summary>0 to below 1.</summary>
     public float Dropout { get; init; } = 0.1f;
 
@@ -41,6 +44,7 @@ public sealed record PretrainingSettings
         Range.Require(BatchSize is >= 1 and <= 65_536, nameof(BatchSize), BatchSize, "1 to 65536");
         Range.Require(LearningRate is > 0 and <= 1, nameof(LearningRate), LearningRate, "above 0, at most 1");
         Range.Require(WarmUp is >= 0 and <= 1, nameof(WarmUp), WarmUp, "0 to 1");
+        Range.Require(InitialDeviation is > 0 and <= 1, nameof(InitialDeviation), InitialDeviation, "above 0, at most 1");
         Range.Require(Dropout is >= 0 and < 1, nameof(Dropout), Dropout, "0 to below 1");
         Range.Require(EvaluationInterval >= 0, nameof(EvaluationInterval), EvaluationInterval, "0 or more");
         Range.Require(CheckpointInterval >= 0, nameof(CheckpointInterval), CheckpointInterval, "0 or more");

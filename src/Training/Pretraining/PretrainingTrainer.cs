@@ -59,7 +59,7 @@ public sealed class PretrainingTrainer : IDisposable
         _heldOut = [.. Enumerable.Range(0, heldOut.Sequences).Select(i => _masker.Hide(heldOut.Span(i), CounterRandom.Bits(hiding, (ulong)i)))];
         Model = BertModel.Load(backend, config, weights);
         Model.TrainAll();
-        _head = new(backend, Model, CounterRandom.Key(settings.Seed, HeadPurpose));
+        _head = new(backend, Model, CounterRandom.Key(settings.Seed, HeadPurpose), settings.InitialDeviation);
         _optimizer = new(backend, Trained, settings.Adam);
         _tape = new(backend);
         _schedule = new(settings.LearningRate, settings.Decay, (long)Math.Round(settings.WarmUp * settings.Steps), settings.Steps);

@@ -88,7 +88,7 @@ public sealed record PretrainingRecipe : Recipe
         using var trainer = new PretrainingTrainer(
             context.Backend,
             config,
-            new InitialBertWeights(CounterRandom.Key(Settings.Seed, WeightsPurpose)),
+            new InitialBertWeights(CounterRandom.Key(Settings.Seed, WeightsPurpose), Settings.InitialDeviation),
             vocabulary,
             corpus,
             heldOut,
