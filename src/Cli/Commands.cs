@@ -27,6 +27,7 @@ internal static class Commands
         ModelsCommands.Create(),
         DatasetsCommands.Create(),
         TrainCommands.Create(),
+        AnalyzeCommands.Create(),
         JobsCommands.Create(),
         Server,
         Json
@@ -56,6 +57,14 @@ internal static class Commands
                 return await FailAsync("Cancelled.");
             }
         });
+
+    /// <summary>Sets a field if its option was given; what is not said stays at the server's default.</summary>
+    public static void Set<T>(T? value, Action<T> set)
+        where T : struct
+    {
+        if (value is { } given)
+            set(given);
+    }
 
     private static Uri[] Addresses(string text)
     {

@@ -6,12 +6,12 @@ using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Cli;
 
-/// <summary>serving jobs list|show|watch|cancel|resume|delete</summary>
+/// <summary>serving jobs list|show|watch|download|cancel|resume|delete</summary>
 internal static class JobsCommands
 {
     private static readonly Argument<string> Id = new("job");
 
-    public static Command Create() => new("jobs", "Training jobs.") { List(), Show(), Watch(), Cancel(), Resume(), Delete() };
+    public static Command Create() => new("jobs", "Training jobs.") { List(), Show(), Watch(), Download(), Cancel(), Resume(), Delete() };
 
     /// <summary>Queues a job, and follows it if asked.</summary>
     /// <exception cref="CommandException">It was followed, and did not succeed.</exception>
@@ -62,6 +62,23 @@ internal static class JobsCommands
     {
         var command = new Command("watch", "Follows a job until it is over, whatever happens to the connection.") { Id };
         command.Do((parsed, client, output, cancelled) => FollowAsync(client, parsed.GetValue(Id)!, output, cancelled));
+        return command;
+    }
+
+    private static Command Download()
+    {
+        var folder = new Argument<DirectoryInfo>("folder") { Description = "Is made." };
+        var command = new Command("download", "Fetches the files that came out of a job.") { Id, folder };
+        command.Do(async (parsed, client, output, cancelled) =>
+        {
+            var job = await client.Jobs.GetJobAsync(new() { Id = parsed.GetValue(Id) }, cancellationToken: cancelled);
+            var root = parsed.GetValue(folder)!.FullName;
+            foreach (var artifact in job.Artifacts)
+                await client.DownloadArtifactAsync(job.Id, artifact.Name, Path.Combine(root, artifact.Name), cancelled);
+            output.Write(job, o => o.Line(job.Artifacts.Count == 0
+                ? $"{job.Id} has no files; a job has them once it succeeded."
+                : string.Join('\n', job.Artifacts.Select(artifact => $"{Path.Combine(root, artifact.Name)}  {Output.Bytes(artifact.Bytes)}"))));
+        });
         return command;
     }
 
@@ -119,9 +136,13 @@ internal static class JobsCommands
         "  ",
         metrics.OrderBy(metric => metric.Key, StringComparer.Ordinal).Select(metric => string.Create(CultureInfo.InvariantCulture, $"{metric.Key} {metric.Value:F4}")));
 
-    private static string RecipeOf(Job job) => job.Spec.RecipeCase == JobSpec.RecipeOneofCase.Classifier
-        ? $"{Name(job.Spec.Classifier.Method)} {job.Spec.Classifier.Model} on {job.Spec.Classifier.Dataset}"
-        : $"pretrain on {string.Join(", ", job.Spec.Pretraining?.Datasets ?? [])}";
+    private static string RecipeOf(Job job) => job.Spec.RecipeCase switch
+    {
+        JobSpec.RecipeOneofCase.Classifier => $"{Name(job.Spec.Classifier.Method)} {job.Spec.Classifier.Model} on {job.Spec.Classifier.Dataset}",
+        JobSpec.RecipeOneofCase.Pretraining => $"pretrain on {string.Join(", ", job.Spec.Pretraining.Datasets)}",
+        JobSpec.RecipeOneofCase.Evaluation => $"evaluate {job.Spec.Evaluation.Task?.Task} on {job.Spec.Evaluation.Dataset}",
+        _ => Name(job.Spec.RecipeCase)
+    };
 
     /// <summary>As people write it: "head only".</summary>
     private static string Name(Enum value) => string.Concat(
@@ -134,6 +155,7 @@ internal static class JobsCommands
         ["message", job.Message],
         ["progress", job.Progress is { } progress ? Describe(progress) : ""],
         ["metrics", Metrics(job.Metrics)],
-        ["task version", job.TaskVersion]
+        ["task version", job.TaskVersion],
+        ["files", string.Join(", ", job.Artifacts.Select(artifact => artifact.Name))]
     ]));
 }

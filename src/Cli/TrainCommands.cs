@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Serving.V1;
+using static Serving.Cli.Commands;
 
 namespace Serving.Cli;
 
@@ -40,11 +41,12 @@ internal static class TrainCommands
         var task = new Option<string?>("--task") { Description = "The task that gets the version." };
         var alias = new Option<string?>("--alias") { Description = "An alias to point at it." };
         var minMetric = new Option<double?>("--min-metric") { Description = "The alias moves only if the metric is at least this." };
+        var notBelow = new Option<bool>("--not-below-current") { Description = "The alias moves only if the metric is at least its current version's, on the same data." };
         var publishModel = new Option<string?>("--publish-model") { Description = "The name of the model that comes out." };
         var command = new Command(verb, description)
         {
             model, dataset, validation, share, regression, maxTokens, epochs, BatchSize, LearningRate, WarmUp, decay, Dropout, EvaluationInterval,
-            patience, CheckpointInterval, Seed, task, alias, minMetric, Watch
+            patience, CheckpointInterval, Seed, task, alias, minMetric, notBelow, Watch
         };
         foreach (var option in method switch
         {
@@ -85,6 +87,7 @@ internal static class TrainCommands
             {
                 Task = parsed.GetValue(task) ?? "",
                 Alias = parsed.GetValue(alias) ?? "",
+                NotBelowCurrent = parsed.GetValue(notBelow),
                 Model = method == TrainingMethod.Finetune ? parsed.GetValue(publishModel) ?? "" : ""
             };
             Set(parsed.GetValue(minMetric), value => publish.MinMetric = value);
@@ -105,11 +108,12 @@ internal static class TrainCommands
         var length = new Option<int?>("--length") { Description = "Tokens of a training sequence." };
         var heldOut = new Option<int?>("--held-out") { Description = "Documents to judge by." };
         var steps = new Option<long>("--steps") { Required = true };
+        var normal = new Option<bool>("--normal-initialization") { Description = "Heads begin without looking at neighbors." };
         var bfloat16 = new Option<bool>("--bfloat16") { Description = "Stores weights in half the bytes." };
         var command = new Command("pretrain", "Learns a backbone from text: a model.")
         {
             datasets, model, hidden, layers, heads, vocabulary, cased, length, heldOut, steps, BatchSize, LearningRate, WarmUp, Dropout,
-            EvaluationInterval, CheckpointInterval, Seed, bfloat16, Watch
+            EvaluationInterval, CheckpointInterval, Seed, normal, bfloat16, Watch
         };
         command.Do(async (parsed, client, output, cancelled) =>
         {
@@ -123,7 +127,8 @@ internal static class TrainCommands
                 Steps = parsed.GetValue(steps),
                 EvaluationInterval = parsed.GetValue(EvaluationInterval),
                 Seed = parsed.GetValue(Seed),
-                StoreBfloat16 = parsed.GetValue(bfloat16)
+                StoreBfloat16 = parsed.GetValue(bfloat16),
+                Initialization = parsed.GetValue(normal) ? Initialization.Normal : Initialization.Unspecified
             };
             Set(parsed.GetValue(vocabulary), value => recipe.VocabularySize = value);
             Set(parsed.GetValue(length), value => recipe.SequenceLength = value);
@@ -137,13 +142,5 @@ internal static class TrainCommands
             await JobsCommands.SubmitAsync(client, spec, parsed.GetValue(Watch), output, cancelled);
         });
         return command;
-    }
-
-    /// <summary>What is not said stays at the server's default.</summary>
-    private static void Set<T>(T? value, Action<T> set)
-        where T : struct
-    {
-        if (value is { } given)
-            set(given);
     }
 }

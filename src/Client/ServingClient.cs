@@ -207,6 +207,24 @@ public sealed class ServingClient : IDisposable
         return version;
     }
 
+    /// <summary>Downloads a file that came out of a job.</summary>
+    /// <param name="name">As the job lists it.</param>
+    /// <param name="path">Replaced if it is there; its folder is made.</param>
+    public async Task DownloadArtifactAsync(string job, string name, string path, CancellationToken cancellationToken = default)
+    {
+        using var call = Jobs.DownloadArtifact(new() { Id = job, Name = name }, cancellationToken: cancellationToken);
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        var temporary = path + ".part";
+        var file = File.Create(temporary);
+        await using (file.ConfigureAwait(false))
+        {
+            await foreach (var part in call.ResponseStream.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+                await file.WriteAsync(part.Data.Memory, cancellationToken).ConfigureAwait(false);
+        }
+
+        File.Move(temporary, path, overwrite: true);
+    }
+
     public void Dispose() => _channel.Dispose();
 
     /// <summary>

@@ -1,8 +1,8 @@
-using System.Globalization;
 using Grpc.Core;
 using Serving.Models;
 using Serving.Server.Catalog;
 using Serving.Server.Storage;
+using Serving.Training.Recipes;
 
 namespace Serving.Server.Jobs;
 
@@ -11,7 +11,7 @@ internal sealed class JobPublisher(TaskCatalog catalog, TaskStore tasks, ModelSt
 {
     /// <returns>The task's version, empty if there is none, and what did not come of it, empty if all did.</returns>
     /// <exception cref="Exception">It can't be published.</exception>
-    public async Task<(string Version, string Message)> PublishAsync(V1.Publish publish, WorkerDone result)
+    public async Task<(string Version, string Message)> PublishAsync(V1.Publish publish, Recipe recipe, WorkerDone result)
     {
         if (publish.Model.Length > 0 && result.Model is not null)
         {
@@ -21,7 +21,7 @@ internal sealed class JobPublisher(TaskCatalog catalog, TaskStore tasks, ModelSt
 
         if (publish.Task.Length == 0 || result.TaskVersion is null)
             return ("", "");
-        var gate = Gate(publish, result);
+        var gate = Gate(publish, recipe, result);
         var version = Path.GetFileName(result.TaskVersion);
         using var upload = tasks.BeginUpload(publish.Task, version, long.MaxValue);
         foreach (var file in Directory.GetFiles(result.TaskVersion))
@@ -32,18 +32,26 @@ internal sealed class JobPublisher(TaskCatalog catalog, TaskStore tasks, ModelSt
     }
 
     /// <returns>Why the alias does not move; empty if it does.</returns>
-    private static string Gate(V1.Publish publish, WorkerDone result)
+    private string Gate(V1.Publish publish, Recipe recipe, WorkerDone result)
     {
-        if (publish.Alias.Length == 0 || !publish.HasMinMetric)
+        if (publish.Alias.Length == 0)
             return "";
         var (name, metric) = result.Metrics.TryGetValue("accuracy", out var accuracy)
             ? ("accuracy", accuracy)
             : ("correlation", result.Metrics.GetValueOrDefault("pearson"));
-        return metric >= publish.MinMetric
-            ? ""
-            : string.Create(
-                CultureInfo.InvariantCulture,
-                $"The alias '{publish.Alias}' was not moved: the {name} is {metric:F4}, below {publish.MinMetric:F4}.");
+        if (publish.HasMinMetric && metric < publish.MinMetric)
+            return Refusal($"the {name} is {metric:F4}, below {publish.MinMetric:F4}.");
+        if (!publish.NotBelowCurrent)
+            return "";
+        var judged = (recipe as ClassifierRecipe)?.Incumbent?.Version;
+        var current = catalog.Table.Tasks.GetValueOrDefault(publish.Task)?.Aliases.Aliases.GetValueOrDefault(publish.Alias)?.Version;
+        if (current != judged)
+            return Refusal($"it was pointed at another version meanwhile, {current ?? "none"}, which was not compared with.");
+        return judged is not null && result.Metrics[ClassifierRecipe.CurrentMetric] is var was && metric < was
+            ? Refusal($"the {name} is {metric:F4}, below the {was:F4} of the current version.")
+            : "";
+
+        string Refusal(FormattableString why) => $"The alias '{publish.Alias}' was not moved: {FormattableString.Invariant(why)}";
     }
 
     private static async Task CopyAsync(TaskUpload upload, string path)

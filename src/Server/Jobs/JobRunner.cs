@@ -1,3 +1,4 @@
+using Serving.Server.Catalog;
 using Serving.Server.Storage;
 
 namespace Serving.Server.Jobs;
@@ -12,6 +13,7 @@ internal sealed class JobRunner(
     ModelStore models,
     DatasetStore datasets,
     JobPublisher publisher,
+    TaskRouter router,
     Readiness readiness,
     ServerOptions options,
     ILogger<JobRunner> logger) : BackgroundService
@@ -225,7 +227,7 @@ internal sealed class JobRunner(
         {
             try
             {
-                (version, message) = await publisher.PublishAsync(publish, done);
+                (version, message) = await publisher.PublishAsync(publish, job.Recipe, done);
             }
             catch (Exception exception)
             {
@@ -245,6 +247,8 @@ internal sealed class JobRunner(
         {
             next.Metrics.Clear();
             next.Metrics.Add(done.Metrics.ToDictionary());
+            next.Artifacts.Clear();
+            next.Artifacts.Add(JobArtifacts.List(job.Folder));
         }
     }
 
@@ -254,9 +258,12 @@ internal sealed class JobRunner(
             job.Id,
             job.Folder,
             job.Recipe.ToJson(),
-            job.Recipe.Models.Distinct(StringComparer.Ordinal).ToDictionary(name => name, models.Folder, StringComparer.Ordinal),
+            job.Recipe.Models.Concat(job.Recipe.TaskVersions.Select(task => task.Model)).Distinct(StringComparer.Ordinal)
+                .ToDictionary(name => name, models.Folder, StringComparer.Ordinal),
             job.Recipe.DatasetNames.Distinct(StringComparer.Ordinal).ToDictionary(
                 name => name, name => datasets.Folder(datasets.Require(name)), StringComparer.Ordinal),
+            job.Recipe.TaskVersions.Distinct().ToDictionary(
+                WorkOrder.TaskKey, task => router.Table.Version(task.Task, task.Version).Folder, StringComparer.Ordinal),
             options.TrainingThreads == 0 ? Environment.ProcessorCount : options.TrainingThreads);
         var path = Path.Combine(job.Folder, "order.json");
         DurableFile.Replace(path, order.ToJson());

@@ -1,3 +1,4 @@
+using Serving.Server.Catalog;
 using Serving.Server.Storage;
 using Serving.Tensors;
 using Serving.Training.Bert;
@@ -12,29 +13,109 @@ internal static class RecipeMessages
 {
     private const string Prefix = "spec";
 
-    /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT: something is missing or no name.</exception>
-    public static Recipe Recipe(V1.JobSpec spec) => spec.RecipeCase switch
+    /// <param name="table">Where aliases are looked up: the recipe names versions.</param>
+    /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT: something is missing or no name. NOT_FOUND: a task or version is.</exception>
+    public static Recipe Recipe(V1.JobSpec spec, RoutingTable table) => spec.RecipeCase switch
     {
-        V1.JobSpec.RecipeOneofCase.Classifier => Classifier(spec.Classifier),
+        V1.JobSpec.RecipeOneofCase.Classifier => Classifier(spec.Classifier, "classifier") with { Incumbent = Incumbent(spec.Publish, table) },
         V1.JobSpec.RecipeOneofCase.Pretraining => Pretraining(spec.Pretraining),
-        _ => throw Errors.InvalidArgument($"{Prefix}.recipe", "It is missing; a classifier or a pretraining is needed.")
+        V1.JobSpec.RecipeOneofCase.Evaluation => new EvaluationRecipe
+        {
+            Task = Task(spec.Evaluation.Task, table, "evaluation.task"),
+            Dataset = ResourceName.Require($"{Prefix}.evaluation.dataset", spec.Evaluation.Dataset),
+            MaxTokens = spec.Evaluation.MaxTokens
+        },
+        V1.JobSpec.RecipeOneofCase.MaskSimilarity => new MaskSimilarityRecipe
+        {
+            Tasks = [.. spec.MaskSimilarity.Tasks.Select((task, i) => Task(task, table, $"mask_similarity.tasks[{i}]"))]
+        },
+        V1.JobSpec.RecipeOneofCase.Memory => Memory(spec.Memory, table),
+        V1.JobSpec.RecipeOneofCase.Connectivity => Connectivity(spec.Connectivity, table),
+        V1.JobSpec.RecipeOneofCase.Projection => Projection(spec.Projection, table),
+        V1.JobSpec.RecipeOneofCase.Sweep => new SweepRecipe
+        {
+            Base = Classifier(spec.Sweep.Base ?? new(), "sweep.base"),
+            InitialSparsities = [.. spec.Sweep.InitialSparsities],
+            MaskedBlocks = [.. spec.Sweep.MaskedBlocks],
+            Seeds = spec.Sweep.Seeds.Count == 0 ? [0] : [.. spec.Sweep.Seeds]
+        },
+        _ => throw Errors.InvalidArgument($"{Prefix}.recipe", "It is missing; say what is to be done: a classifier, a pretraining, an evaluation or an analysis.")
     };
 
     /// <summary>The path of a recipe's setting: "spec.classifier.learning_rate".</summary>
-    public static string Field(V1.JobSpec spec, string setting)
+    public static string Field(V1.JobSpec spec, string setting) => $"{Prefix}.{Snake(spec.RecipeCase.ToString())}.{Snake(setting)}";
+
+    private static string Snake(string name) =>
+        string.Concat(name.Select((c, i) => char.IsUpper(c) ? (i > 0 ? "_" : "") + char.ToLowerInvariant(c) : c.ToString()));
+
+    private static TaskInput Task(V1.TaskReference? reference, RoutingTable table, string field)
     {
-        var snake = string.Concat(setting.Select((c, i) => char.IsUpper(c) ? (i > 0 ? "_" : "") + char.ToLowerInvariant(c) : c.ToString()));
-        return $"{Prefix}.{spec.RecipeCase.ToString().ToLowerInvariant()}.{snake}";
+        var route = TaskRouter.Resolve(table, reference ?? new(), place: 1, $"{Prefix}.{field}");
+        return new(route.Task, route.Version.Version, route.Host.Name);
     }
 
-    private static ClassifierRecipe Classifier(V1.ClassifierRecipe message)
+    /// <summary>What publishing is to compare with; null if it is not to, or there is nothing yet.</summary>
+    private static TaskInput? Incumbent(V1.Publish? publish, RoutingTable table)
+    {
+        if (publish is not { NotBelowCurrent: true })
+            return null;
+        var known = table.Tasks.GetValueOrDefault(publish.Task)?.Aliases.Aliases.ContainsKey(publish.Alias) ?? false;
+        return known ? Task(new() { Task = publish.Task, Alias = publish.Alias }, table, "publish.task") : null;
+    }
+
+    private static MemoryRecipe Memory(V1.MemoryRecipe message, RoutingTable table)
+    {
+        var recipe = new MemoryRecipe { Task = Task(message.Task, table, "memory.task") };
+        return recipe with
+        {
+            MostTasks = message.HasMostTasks ? message.MostTasks : recipe.MostTasks
+        };
+    }
+
+    private static ConnectivityRecipe Connectivity(V1.ConnectivityRecipe message, RoutingTable table)
+    {
+        var recipe = new ConnectivityRecipe
+        {
+            First = Task(message.First, table, "connectivity.first"),
+            Second = Task(message.Second, table, "connectivity.second"),
+            Dataset = ResourceName.Require($"{Prefix}.connectivity.dataset", message.Dataset),
+            TrainingDataset = message.TrainingDataset.Length == 0
+                ? null
+                : ResourceName.Require($"{Prefix}.connectivity.training_dataset", message.TrainingDataset),
+            Seed = message.Seed
+        };
+        return recipe with
+        {
+            Points = message.HasPoints ? message.Points : recipe.Points,
+            MaxTokens = message.HasMaxTokens ? message.MaxTokens : recipe.MaxTokens,
+            Steps = message.HasSteps ? message.Steps : recipe.Steps,
+            BatchSize = message.HasBatchSize ? message.BatchSize : recipe.BatchSize,
+            LearningRate = message.HasLearningRate ? (float)message.LearningRate : recipe.LearningRate
+        };
+    }
+
+    private static ProjectionRecipe Projection(V1.ProjectionRecipe message, RoutingTable table)
+    {
+        var recipe = new ProjectionRecipe
+        {
+            Task = Task(message.Task, table, "projection.task"),
+            Dataset = ResourceName.Require($"{Prefix}.projection.dataset", message.Dataset)
+        };
+        return recipe with
+        {
+            MostExamples = message.HasMostExamples ? message.MostExamples : recipe.MostExamples
+        };
+    }
+
+    /// <param name="path">Of the message, in the spec.</param>
+    private static ClassifierRecipe Classifier(V1.ClassifierRecipe message, string path)
     {
         var method = message.Method switch
         {
             V1.TrainingMethod.Finetune => TrainingMethod.Finetune,
             V1.TrainingMethod.Mask => TrainingMethod.Mask,
             V1.TrainingMethod.HeadOnly => TrainingMethod.HeadOnly,
-            _ => throw Errors.InvalidArgument($"{Prefix}.classifier.method", "It is missing; finetune, mask or head only is needed.")
+            _ => throw Errors.InvalidArgument($"{Prefix}.{path}.method", "It is missing; finetune, mask or head only is needed.")
         };
         var isFinetune = method == TrainingMethod.Finetune;
         var learningRate = method switch
@@ -46,11 +127,11 @@ internal static class RecipeMessages
         var defaults = new ClassifierSettings { Method = method };
         return new()
         {
-            Model = ResourceName.Require($"{Prefix}.classifier.model", message.Model),
-            Dataset = ResourceName.Require($"{Prefix}.classifier.dataset", message.Dataset),
+            Model = ResourceName.Require($"{Prefix}.{path}.model", message.Model),
+            Dataset = ResourceName.Require($"{Prefix}.{path}.dataset", message.Dataset),
             ValidationDataset = message.ValidationDataset.Length == 0
                 ? null
-                : ResourceName.Require($"{Prefix}.classifier.validation_dataset", message.ValidationDataset),
+                : ResourceName.Require($"{Prefix}.{path}.validation_dataset", message.ValidationDataset),
             ValidationShare = message.HasValidationShare ? message.ValidationShare : 0.1,
             IsRegression = message.Regression,
             MaxTokens = message.HasMaxTokens ? message.MaxTokens : 128,
@@ -103,7 +184,15 @@ internal static class RecipeMessages
                 Dropout = message.HasDropout ? (float)message.Dropout : defaults.Dropout,
                 EvaluationInterval = message.EvaluationInterval,
                 CheckpointInterval = message.HasCheckpointInterval ? message.CheckpointInterval : defaults.CheckpointInterval,
-                Seed = message.Seed
+                Seed = message.Seed,
+                Initialization = message.Initialization switch
+                {
+                    V1.Initialization.Unspecified => defaults.Initialization,
+                    V1.Initialization.Normal => Initialization.Normal,
+                    V1.Initialization.Neighbors => Initialization.Neighbors,
+                    _ => throw Errors.InvalidArgument($"{Prefix}.pretraining.initialization", $"{(int)message.Initialization} is unknown; normal or neighbors is needed.")
+                },
+                InitialDeviation = message.HasInitialDeviation ? message.InitialDeviation : defaults.InitialDeviation
             }
         };
         return recipe with

@@ -10,6 +10,7 @@ internal sealed record WorkOrder(
     string Recipe,
     IReadOnlyDictionary<string, string> Models,
     IReadOnlyDictionary<string, string> Datasets,
+    IReadOnlyDictionary<string, string> Tasks,
     int Threads) : IRecipeInputs
 {
     public static WorkOrder Read(string path) => JsonSerializer.Deserialize<WorkOrder>(File.ReadAllText(path))!;
@@ -19,4 +20,8 @@ internal sealed record WorkOrder(
     public string ModelFolder(string name) => Models[name];
 
     public string DatasetFolder(string name) => Datasets[name];
+
+    public string TaskFolder(TaskInput task) => Tasks[TaskKey(task)];
+
+    public static string TaskKey(TaskInput task) => $"{task.Task}/{task.Version}";
 }

@@ -1,5 +1,7 @@
+using Google.Protobuf;
 using Grpc.Core;
 using Serving.Models;
+using Serving.Server.Catalog;
 using Serving.Server.Jobs;
 using Serving.Server.Storage;
 using Serving.Training;
@@ -9,15 +11,16 @@ namespace Serving.Server.Services;
 
 /// <summary>serving.v1.Jobs.</summary>
 internal sealed class JobsService(
-    JobStore jobs, JobRunner runner, ModelStore models, DatasetStore datasets, IHostApplicationLifetime lifetime) : V1.Jobs.JobsBase
+    JobStore jobs, JobRunner runner, ModelStore models, DatasetStore datasets, TaskRouter router, IHostApplicationLifetime lifetime) : V1.Jobs.JobsBase
 {
     private const int DefaultPageSize = 100;
     private const int LargestPageSize = 1000;
+    private const int ChunkBytes = 1 << 18;
 
     public override async Task<V1.Job> SubmitJob(V1.SubmitJobRequest request, ServerCallContext context)
     {
         var spec = request.Spec ?? throw Errors.InvalidArgument("spec", "It is missing; it says what is to be done.");
-        var recipe = RecipeMessages.Recipe(spec);
+        var recipe = RecipeMessages.Recipe(spec, router.Table);
         foreach (var name in recipe.Models)
             models.Require(name);
         foreach (var name in recipe.DatasetNames)
@@ -25,7 +28,7 @@ internal sealed class JobsService(
         ThrowUnlessPublishable(spec);
         try
         {
-            await Task.Run(() => recipe.Validate(new Inputs(models, datasets)), context.CancellationToken);
+            await Task.Run(() => recipe.Validate(new Inputs(models, datasets, router.Table)), context.CancellationToken);
         }
         catch (SettingException exception)
         {
@@ -106,6 +109,19 @@ internal sealed class JobsService(
         return Task.FromResult(new V1.DeleteJobResponse());
     }
 
+    public override async Task DownloadArtifact(
+        V1.DownloadArtifactRequest request, IServerStreamWriter<V1.DownloadArtifactResponse> responseStream, ServerCallContext context)
+    {
+        var job = jobs.Require(request.Id);
+        var artifacts = job.Message.Artifacts.Select(artifact => artifact.Name).ToList();
+        if (!artifacts.Contains(request.Name, StringComparer.Ordinal))
+            throw Errors.NotFound($"artifact of the job '{job.Id}'", request.Name, artifacts);
+        await using var file = File.OpenRead(JobArtifacts.PathOf(job.Folder, request.Name));
+        var buffer = new byte[ChunkBytes];
+        for (int read; (read = await file.ReadAsync(buffer, context.CancellationToken)) > 0;)
+            await responseStream.WriteAsync(new() { Data = ByteString.CopyFrom(buffer, 0, read) }, context.CancellationToken);
+    }
+
     private static string Name(V1.JobState state) => state.ToString().ToLowerInvariant();
 
     private void ThrowUnlessPublishable(V1.JobSpec spec)
@@ -129,6 +145,8 @@ internal sealed class JobsService(
                 throw Errors.InvalidArgument("spec.publish.alias", "An alias is of a task; name the task, too.");
         }
 
+        if (publish.NotBelowCurrent && (publish.Alias.Length == 0 || spec.Classifier is null))
+            throw Errors.InvalidArgument("spec.publish.not_below_current", "It compares with the version that an alias points at; name the alias, or leave it out.");
         if (publish.Model.Length == 0)
             return;
         ResourceName.Require("spec.publish.model", publish.Model);
@@ -138,10 +156,12 @@ internal sealed class JobsService(
             throw Errors.AlreadyExists("model", publish.Model, $"There is a model '{publish.Model}' already; choose another name.");
     }
 
-    private sealed class Inputs(ModelStore models, DatasetStore datasets) : IRecipeInputs
+    private sealed class Inputs(ModelStore models, DatasetStore datasets, RoutingTable table) : IRecipeInputs
     {
         public string ModelFolder(string name) => models.Folder(name);
 
         public string DatasetFolder(string name) => datasets.Folder(datasets.Require(name));
+
+        public string TaskFolder(TaskInput task) => table.Version(task.Task, task.Version).Folder;
     }
 }

@@ -1,5 +1,11 @@
 namespace Serving.Training.Classification;
 
+/// <summary>Predictions of about the same confidence.</summary>
+/// <param name="Confidence">Their mean probability of what they predict, 0 to 1.</param>
+/// <param name="Accuracy">How many are right, 0 to 1.</param>
+/// <param name="Examples">At least one.</param>
+public sealed record CalibrationBin(double Confidence, double Accuracy, int Examples);
+
 /// <summary>How a classifier did on examples whose labels are known.</summary>
 public sealed record EvaluationReport
 {
@@ -16,6 +22,9 @@ public sealed record EvaluationReport
     /// <summary>The mean of the labels' F1, 0 to 1. A label that nobody has and nobody predicts counts as 0.</summary>
     public double MacroF1 { get; init; }
 
+    /// <summary>F1 over all decisions together, 0 to 1: where each example has one label, the accuracy.</summary>
+    public double MicroF1 => Accuracy;
+
     /// <summary>Of each label, in their order.</summary>
     public IReadOnlyList<double> F1 { get; init; } = [];
 
@@ -27,6 +36,9 @@ public sealed record EvaluationReport
 
     /// <summary>Expected calibration error over ten bins of confidence (Guo et al. 2017, eq. 3).</summary>
     public double CalibrationError { get; init; }
+
+    /// <summary>The bins of confidence that have examples.</summary>
+    public IReadOnlyList<CalibrationBin> Calibration { get; init; } = [];
 
     /// <summary>For regression: correlation of predictions and targets; 0 if either does not vary.</summary>
     public double Pearson { get; init; }
@@ -42,6 +54,7 @@ public sealed record EvaluationReport
             ["loss"] = Loss,
             ["accuracy"] = Accuracy,
             ["macro_f1"] = MacroF1,
+            ["micro_f1"] = MicroF1,
             ["matthews"] = Matthews,
             ["calibration_error"] = CalibrationError
         };
@@ -85,6 +98,8 @@ public sealed record EvaluationReport
             F1 = f1,
             Matthews = spread <= 0 ? 0 : covariance / Math.Sqrt(spread),
             Confusion = confusion,
+            Calibration = [.. Enumerable.Range(0, Bins).Where(bin => counts[bin] > 0)
+                .Select(bin => new CalibrationBin(confidences[bin] / counts[bin], hits[bin] / counts[bin], counts[bin]))],
             CalibrationError = Enumerable.Range(0, Bins).Sum(bin => Math.Abs(hits[bin] - confidences[bin])) / count
         };
     }

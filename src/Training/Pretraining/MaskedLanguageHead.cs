@@ -22,7 +22,7 @@ public sealed class MaskedLanguageHead : IDisposable
     {
         _model = model;
         var hidden = model.Config.Hidden;
-        var initial = new InitialBertWeights(seed, deviation);
+        var initial = new InitialBertWeights(seed, deviation: deviation);
         _transform = Create(backend, "transform.dense.weight", hidden, hidden, decays: true, initial);
         _transformBias = Create(backend, "transform.dense.bias", 1, hidden, decays: false, initial);
         _gamma = Create(backend, "transform.LayerNorm.weight", 1, hidden, decays: false, initial);

@@ -1,3 +1,4 @@
+using Serving.Training.Bert;
 using Serving.Training.Optimization;
 
 namespace Serving.Training.Pretraining;
@@ -21,8 +22,11 @@ public sealed record PretrainingSettings
 
     public AdamSettings Adam { get; init; } = new() { WeightDecay = 0.01f, Beta2 = 0.98f, Epsilon = 1e-6f };
 
+    /// <summary>How the first weights are drawn.</summary>
+    public Initialization Initialization { get; init; } = Initialization.Neighbors;
+
     /// <summary>The standard deviation of the first weights, above 0, at most 1.</summary>
-    public double InitialDeviation { get; init; } = Bert.InitialBertWeights.Deviation;
+    public double InitialDeviation { get; init; } = InitialBertWeights.Deviation;
 
     /// <summary>0 to below 1.</summary>
     public float Dropout { get; init; } = 0.1f;

@@ -14,6 +14,9 @@ namespace Serving.Training.Recipes;
 /// <summary>Trains a classifier on a dataset: masks, all weights or the head alone.</summary>
 public sealed record ClassifierRecipe : Recipe
 {
+    /// <summary>The metric of the <see cref="Incumbent"/>: accuracy, or correlation for regression.</summary>
+    public const string CurrentMetric = "current";
+
     /// <summary>The backbone, by name.</summary>
     public required string Model { get; init; }
 
@@ -34,9 +37,14 @@ public sealed record ClassifierRecipe : Recipe
 
     public required ClassifierSettings Settings { get; init; }
 
+    /// <summary>A task version to be judged on the same validation data, which publishing compares with; null for none.</summary>
+    public TaskInput? Incumbent { get; init; }
+
     public override IReadOnlyList<string> Models => [Model];
 
     public override IReadOnlyList<string> DatasetNames => ValidationDataset is null ? [Dataset] : [Dataset, ValidationDataset];
+
+    public override IReadOnlyList<TaskInput> TaskVersions => Incumbent is null ? [] : [Incumbent];
 
     public override void Validate(IRecipeInputs inputs)
     {
@@ -47,11 +55,13 @@ public sealed record ClassifierRecipe : Recipe
             MaxTokens >= 3 && MaxTokens <= config.MaxPositions, nameof(MaxTokens), MaxTokens, $"3 to {config.MaxPositions}, what the model has positions for");
         if (Settings.Method == TrainingMethod.Mask)
             Bert.BertScores.ThrowUnlessValid(config, Settings.Mask);
-        var manifests = DatasetNames.Select(name => Manifest(inputs, name)).ToList();
+        var manifests = DatasetNames.Select(name => LabelledDataset.Manifest(inputs, name)).ToList();
         foreach (var manifest in manifests)
-            ThrowUnlessLabelled(manifest);
+            LabelledDataset.ThrowUnlessLabelled(manifest, IsRegression, nameof(Dataset));
         if (manifests.Any(manifest => manifest.Columns.Pair is null != manifests[0].Columns.Pair is null))
             throw new SettingException(nameof(ValidationDataset), $"Of '{Dataset}' and '{ValidationDataset}' one has pairs and one has not; both are needed alike.");
+        if (Incumbent is not null)
+            ThrowUnlessComparable(inputs, manifests[0]);
         if (IsRegression)
             return;
         if (manifests[0].Labels.Count < 2)
@@ -67,17 +77,43 @@ public sealed record ClassifierRecipe : Recipe
         var config = Config(context.Inputs);
         var folder = new BertFolder(context.Inputs.ModelFolder(Model));
         var tokenizer = folder.LoadTokenizer();
-        var (data, hasPairs) = ReadData(context.Inputs, tokenizer);
+        var (train, validation) = Rows(context.Inputs);
+        var data = Data(tokenizer, train, validation);
         using var weights = SafetensorsFile.Open(Path.Combine(folder.Path, "model.safetensors"));
         using var trainer = new ClassifierTrainer(context.Backend, config, new CheckpointBertWeights(weights), data, Settings);
         var state = trainer.Run(context.Observer, new(context.Checkpoints), context.CancellationToken);
-        var metrics = state.Best!.ToMetrics(data.IsRegression);
+        var metrics = new Dictionary<string, double>(state.Best!.ToMetrics(data.IsRegression), StringComparer.Ordinal);
+        if (Incumbent is not null)
+            metrics[CurrentMetric] = IncumbentMetric(context, validation);
 
         var isNewModel = Settings.Method == TrainingMethod.Finetune;
         var model = isNewModel ? context.NewArtifact("model") : null;
         if (model is not null)
             BertFolderWriter.Write(model, config, tokenizer.Vocabulary, tokenizer.IsLowercase, trainer.Model.Tensors(), trainer.Model);
-        return new(metrics, WriteTask(context, trainer, data, hasPairs, metrics), model);
+        return new(metrics, WriteTask(context, trainer, data, train[0].Pair is not null, metrics), model);
+    }
+
+    private void ThrowUnlessComparable(IRecipeInputs inputs, DatasetManifest dataset)
+    {
+        var incumbent = TaskPack.ReadManifest(inputs.TaskFolder(Incumbent!), Incumbent!.Version);
+        if (incumbent.Inputs == TaskInputs.Pair != dataset.Columns.Pair is not null || incumbent.Labels.Count == 1 != IsRegression)
+            throw new SettingException(nameof(Incumbent), $"The current version of '{Incumbent.Task}' can't be compared with: it reads other inputs, or predicts a number where this gives labels, or the other way round.");
+    }
+
+    /// <summary>Of the incumbent: a label that it does not know counts as one that it got wrong.</summary>
+    private double IncumbentMetric(RecipeContext context, List<DatasetRow> validation)
+    {
+        using var incumbent = TrainedClassifier.Open(context.Inputs, Incumbent!);
+        var logits = incumbent.Logits(context.Backend, validation, Math.Min(MaxTokens, incumbent.Config.MaxPositions), context.CancellationToken);
+        if (IsRegression)
+        {
+            return EvaluationReport.OfNumbers(
+                [.. logits.Select(row => row[0])],
+                [.. validation.Select(row => float.Parse(row.Label!, CultureInfo.InvariantCulture))]).Metric;
+        }
+
+        return logits.Zip(validation).Average(pair =>
+            incumbent.Pack.Manifest.Labels[Array.IndexOf(pair.First, pair.First.Max())] == pair.Second.Label ? 1.0 : 0.0);
     }
 
     private BertConfig Config(IRecipeInputs inputs) => BertConfig.Load(Path.Combine(inputs.ModelFolder(Model), "config.json"));
@@ -109,52 +145,29 @@ public sealed record ClassifierRecipe : Recipe
             Backbone = backbone,
             Threshold = Settings.Method == TrainingMethod.Mask ? Settings.Mask.Threshold : 0,
             Metrics = metrics,
-            Lineage = new(context.Job, [.. DatasetNames.Select(name => Manifest(context.Inputs, name).Digest)], ToDictionary()),
+            Lineage = new(context.Job, [.. DatasetNames.Select(name => LabelledDataset.Manifest(context.Inputs, name).Digest)], ToDictionary()),
             Kept = new Dictionary<string, long>(),
             Files = new Dictionary<string, string>()
         });
         return Path.Combine(parent, version);
     }
 
-    private static DatasetManifest Manifest(IRecipeInputs inputs, string name) =>
-        DatasetManifest.Parse(File.ReadAllText(Path.Combine(inputs.DatasetFolder(name), DatasetFolder.ManifestFile)));
-
-    private (ClassifierData Data, bool HasPairs) ReadData(IRecipeInputs inputs, BertTokenizer tokenizer)
+    /// <summary>What is learned from, and what it is judged by.</summary>
+    internal (List<DatasetRow> Train, List<DatasetRow> Validation) Rows(IRecipeInputs inputs)
     {
-        var rows = DatasetFolder.Rows(inputs.DatasetFolder(Dataset)).ToList();
-        var validation = ValidationDataset is null
-            ? rows.Where(IsValidation).ToList()
-            : DatasetFolder.Rows(inputs.DatasetFolder(ValidationDataset)).ToList();
-        if (ValidationDataset is null)
-            rows.RemoveAll(IsValidation);
-        string[] labels = IsRegression ? [] : [.. rows.Concat(validation).Select(row => row.Label!).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
-        var numbers = labels.Select((label, i) => (label, i)).ToDictionary(pair => pair.label, pair => pair.i, StringComparer.Ordinal);
-        ClassifierExample Example(DatasetRow row) => IsRegression
-            ? new(Encode(tokenizer, row), 0, float.Parse(row.Label!, CultureInfo.InvariantCulture))
-            : new(Encode(tokenizer, row), numbers[row.Label!]);
-        return (new(labels, [.. rows.Select(Example)], [.. validation.Select(Example)]), rows[0].Pair is not null);
+        var train = LabelledDataset.Rows(inputs, Dataset);
+        if (ValidationDataset is not null)
+            return (train, LabelledDataset.Rows(inputs, ValidationDataset));
+        var validation = train.Where(IsValidation).ToList();
+        train.RemoveAll(IsValidation);
+        return (train, validation);
     }
 
-    private void ThrowUnlessLabelled(DatasetManifest manifest)
+    internal ClassifierData Data(BertTokenizer tokenizer, List<DatasetRow> train, List<DatasetRow> validation)
     {
-        if (manifest.Columns.Label is null)
-            throw new SettingException(nameof(Dataset), $"The dataset '{manifest.Name}' has no labels; upload it with a label column.");
-        if (IsRegression && !manifest.HasNumbers)
-            throw new SettingException(nameof(IsRegression), $"Labels of the dataset '{manifest.Name}' are no numbers; regression needs numbers.");
-        if (!IsRegression && manifest.Labels.Count == 0)
-            throw new SettingException(nameof(Dataset), $"The dataset '{manifest.Name}' has more than {DatasetFolder.MostLabels} labels; those are no classes.");
-    }
-
-    private TokenSequence Encode(BertTokenizer tokenizer, DatasetRow row)
-    {
-        try
-        {
-            return tokenizer.Encode(row.Text, row.Pair, MaxTokens, row.Pair is null ? Truncation.Right : Truncation.LongestFirst);
-        }
-        catch (InvalidTextException exception)
-        {
-            throw new ArgumentException($"A row of the dataset can't be read: {exception.Message}", exception);
-        }
+        string[] labels = IsRegression ? [] : [.. train.Concat(validation).Select(row => row.Label!).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+        return new(
+            labels, LabelledDataset.Examples(train, tokenizer, labels, MaxTokens), LabelledDataset.Examples(validation, tokenizer, labels, MaxTokens));
     }
 
     /// <summary>By the text, so that equal texts are on the same side, whatever the order of rows.</summary>

@@ -88,7 +88,7 @@ public sealed record PretrainingRecipe : Recipe
         using var trainer = new PretrainingTrainer(
             context.Backend,
             config,
-            new InitialBertWeights(CounterRandom.Key(Settings.Seed, WeightsPurpose), Settings.InitialDeviation),
+            new InitialBertWeights(CounterRandom.Key(Settings.Seed, WeightsPurpose), config, Settings.Initialization, Settings.InitialDeviation),
             vocabulary,
             corpus,
             heldOut,

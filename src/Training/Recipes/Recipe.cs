@@ -8,6 +8,12 @@ namespace Serving.Training.Recipes;
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "recipe")]
 [JsonDerivedType(typeof(ClassifierRecipe), "classifier")]
 [JsonDerivedType(typeof(PretrainingRecipe), "pretraining")]
+[JsonDerivedType(typeof(EvaluationRecipe), "evaluation")]
+[JsonDerivedType(typeof(MaskSimilarityRecipe), "mask_similarity")]
+[JsonDerivedType(typeof(MemoryRecipe), "memory")]
+[JsonDerivedType(typeof(ConnectivityRecipe), "connectivity")]
+[JsonDerivedType(typeof(ProjectionRecipe), "projection")]
+[JsonDerivedType(typeof(SweepRecipe), "sweep")]
 public abstract record Recipe
 {
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.General)
@@ -21,7 +27,10 @@ public abstract record Recipe
     /// <exception cref="JsonException">It is no recipe.</exception>
     public static Recipe Parse(string json) => JsonSerializer.Deserialize<Recipe>(json, Json)!;
 
-    public string ToJson() => JsonSerializer.Serialize(this, Json) + "\n";
+    public string ToJson() => Serialize(this);
+
+    /// <summary>How recipes and reports are written.</summary>
+    internal static string Serialize<T>(T value) => JsonSerializer.Serialize(value, Json) + "\n";
 
     /// <summary>The settings by name, for lineage.</summary>
     public IReadOnlyDictionary<string, JsonElement> ToDictionary() =>
@@ -35,6 +44,10 @@ public abstract record Recipe
     [JsonIgnore]
     public abstract IReadOnlyList<string> DatasetNames { get; }
 
+    /// <summary>The task versions that it reads; their backbones need not be among the models.</summary>
+    [JsonIgnore]
+    public virtual IReadOnlyList<TaskInput> TaskVersions => [];
+
     /// <summary>Checks everything that can be known before training.</summary>
     /// <exception cref="ArgumentException">It asks for something that can't be.</exception>
     public abstract void Validate(IRecipeInputs inputs);
@@ -44,7 +57,7 @@ public abstract record Recipe
     public abstract RecipeResult Run(RecipeContext context);
 }
 
-/// <summary>Where models and datasets are.</summary>
+/// <summary>Where models, datasets and task versions are.</summary>
 public interface IRecipeInputs
 {
     /// <summary>A model's folder, by its name.</summary>
@@ -52,6 +65,9 @@ public interface IRecipeInputs
 
     /// <summary>A dataset's folder, by its name.</summary>
     string DatasetFolder(string name);
+
+    /// <summary>A task version's folder.</summary>
+    string TaskFolder(TaskInput task);
 }
 
 /// <summary>Where a recipe runs.</summary>
@@ -73,6 +89,14 @@ public sealed record RecipeContext
 
     internal string Checkpoints => Path.Combine(Folder, "checkpoints");
 
+    /// <summary>Writes a file among the results.</summary>
+    internal void WriteReport(string name, string contents)
+    {
+        var folder = Path.Combine(Folder, "artifacts");
+        Directory.CreateDirectory(folder);
+        File.WriteAllText(Path.Combine(folder, name), contents);
+    }
+
     /// <summary>A folder for results, empty: what an interrupted attempt left is removed.</summary>
     internal string NewArtifact(string name)
     {
@@ -88,4 +112,4 @@ public sealed record RecipeContext
 /// <param name="Metrics">Of the best state, on held-out data.</param>
 /// <param name="TaskVersion">The folder of a task version, below the job's; null if there is none.</param>
 /// <param name="Model">The folder of a model, below the job's; null if there is none.</param>
-public sealed record RecipeResult(IReadOnlyDictionary<string, double> Metrics, string? TaskVersion, string? Model);
+public sealed record RecipeResult(IReadOnlyDictionary<string, double> Metrics, string? TaskVersion = null, string? Model = null);

@@ -1,0 +1,28 @@
+namespace Serving.Server.Jobs;
+
+/// <summary>The files that come out of a job: `artifacts/` in its folder.</summary>
+internal static class JobArtifacts
+{
+    /// <summary>All of them, by name.</summary>
+    public static IReadOnlyList<V1.Artifact> List(string jobFolder)
+    {
+        var root = Root(jobFolder);
+        if (!Directory.Exists(root))
+            return [];
+        return
+        [
+            .. Directory.EnumerateFiles(root, "*", SearchOption.AllDirectories)
+                .Select(path => new V1.Artifact
+                {
+                    Name = Path.GetRelativePath(root, path).Replace(Path.DirectorySeparatorChar, '/'),
+                    Bytes = new FileInfo(path).Length
+                })
+                .OrderBy(artifact => artifact.Name, StringComparer.Ordinal)
+        ];
+    }
+
+    /// <param name="name">One that <see cref="List"/> has: any other could lead anywhere.</param>
+    public static string PathOf(string jobFolder, string name) => Path.Combine(Root(jobFolder), name);
+
+    private static string Root(string jobFolder) => Path.Combine(jobFolder, "artifacts");
+}

@@ -1,0 +1,75 @@
+using System.Globalization;
+using Serving.Training.Analysis;
+using Serving.Training.Classification;
+
+namespace Serving.Training.Recipes;
+
+/// <summary>Judges a task version on a dataset, by the very logits that it is served with.</summary>
+public sealed record EvaluationRecipe : Recipe
+{
+    public required TaskInput Task { get; init; }
+
+    public required string Dataset { get; init; }
+
+    /// <summary>Longer texts are cut off; 0 for as many as the model has positions for.</summary>
+    public int MaxTokens { get; init; }
+
+    public override IReadOnlyList<string> Models => [Task.Model];
+
+    public override IReadOnlyList<string> DatasetNames => [Dataset];
+
+    public override IReadOnlyList<TaskInput> TaskVersions => [Task];
+
+    public override void Validate(IRecipeInputs inputs)
+    {
+        Range.Require(MaxTokens is 0 or >= 3, nameof(MaxTokens), MaxTokens, "0 for the model's most, or at least 3");
+        TrainedClassifier.ThrowUnlessReads(inputs, Task, Dataset, nameof(Dataset));
+    }
+
+    public override RecipeResult Run(RecipeContext context)
+    {
+        Validate(context.Inputs);
+        using var classifier = TrainedClassifier.Open(context.Inputs, Task);
+        var rows = LabelledDataset.Rows(context.Inputs, Dataset);
+        var maxTokens = MaxTokens == 0 ? classifier.Config.MaxPositions : Math.Min(MaxTokens, classifier.Config.MaxPositions);
+        var logits = classifier.Logits(context.Backend, rows, maxTokens, context.CancellationToken);
+        var labels = classifier.Labels;
+        var report = classifier.IsRegression
+            ? EvaluationReport.OfNumbers(
+                [.. logits.Select(row => row[0])], [.. rows.Select(row => float.Parse(row.Label!, CultureInfo.InvariantCulture))])
+            : EvaluationReport.OfLabels(logits, [.. rows.Select(row => Index(labels, row.Label!))]);
+        context.WriteReport("evaluation.json", Serialize(new { Task, Dataset, Labels = labels, Report = report }));
+        if (!classifier.IsRegression)
+            WritePlots(context, labels, report);
+        return new(report.ToMetrics(classifier.IsRegression));
+    }
+
+    private void WritePlots(RecipeContext context, IReadOnlyList<string> labels, EvaluationReport report)
+    {
+        context.WriteReport("confusion.svg", SvgPlot.Heatmap(
+            $"{Task.Task} on {Dataset}: right label (rows) against predicted (columns)",
+            labels,
+            labels,
+            [.. report.Confusion.Select(row => (IReadOnlyList<double>)[.. row.Select(count => (double)count)])],
+            "F0"));
+        context.WriteReport("calibration.svg", SvgPlot.Chart(
+            $"{Task.Task} on {Dataset}: calibration error {report.CalibrationError.ToString("F3", CultureInfo.InvariantCulture)}",
+            "confidence",
+            "accuracy",
+            [
+                new("perfect", [(0, 0), (1, 1)]),
+                new("measured", [.. report.Calibration.Select(bin => (bin.Confidence, bin.Accuracy))])
+            ]));
+    }
+
+    private static int Index(IReadOnlyList<string> labels, string label)
+    {
+        for (var i = 0; i < labels.Count; i++)
+        {
+            if (labels[i] == label)
+                return i;
+        }
+
+        throw new ArgumentException($"The label '{label}' is not one of {string.Join(", ", labels)}.");
+    }
+}

@@ -1,0 +1,61 @@
+using Serving.Models;
+using Serving.Models.Bert;
+using Serving.Models.Tasks;
+using Serving.Training.Analysis;
+
+namespace Serving.Training.Recipes;
+
+/// <summary>What n tasks take as masks over one backbone, and as n fine-tuned backbones (Zhao et al. 2020, fig. 3).</summary>
+public sealed record MemoryRecipe : Recipe
+{
+    /// <summary>Every task is taken to be as large as this one.</summary>
+    public required TaskInput Task { get; init; }
+
+    /// <summary>The most tasks, 1 to 10000.</summary>
+    public int MostTasks { get; init; } = 20;
+
+    public override IReadOnlyList<string> Models => [Task.Model];
+
+    public override IReadOnlyList<string> DatasetNames => [];
+
+    public override IReadOnlyList<TaskInput> TaskVersions => [Task];
+
+    public override void Validate(IRecipeInputs inputs) =>
+        Range.Require(MostTasks is >= 1 and <= 10_000, nameof(MostTasks), MostTasks, "1 to 10000");
+
+    public override RecipeResult Run(RecipeContext context)
+    {
+        Validate(context.Inputs);
+        using var classifier = TrainedClassifier.Open(context.Inputs, Task);
+        using var encoder = BertEncoder.Load(context.Backend, classifier.Config, classifier.Backbone);
+        var (weight, bias) = classifier.Pack.ReadHead(classifier.Config.Hidden);
+        long head = sizeof(float) * (weight.Length + bias.Length);
+        var masked = classifier.Pack.Masks.Where(mask => mask.Name != BertTensors.ClassifierWeight).ToList();
+        var maskBytes = masked.Sum(mask => BitMask.ByteCount(mask.Rows, mask.Columns));
+        var rows = Enumerable.Range(1, MostTasks)
+            .Select(tasks => new TaskMemory(tasks, tasks * (encoder.Bytes + head), encoder.Bytes + (tasks * (maskBytes + head))))
+            .ToList();
+        context.WriteReport("memory.json", Serialize(new
+        {
+            Task,
+            BackboneBytes = encoder.Bytes,
+            MaskedWeights = masked.Sum(mask => (long)mask.Rows * mask.Columns),
+            MaskBytes = maskBytes,
+            HeadBytes = head,
+            Tasks = rows
+        }));
+        const double megabyte = 1e6;
+        context.WriteReport("memory.svg", SvgPlot.Chart("Memory of n tasks", "tasks", "MB", [
+            new("fine-tuned", [.. rows.Select(row => ((double)row.Tasks, row.FinetunedBytes / megabyte))]),
+            new("masks", [.. rows.Select(row => ((double)row.Tasks, row.MaskedBytes / megabyte))])
+        ]));
+        return new(new Dictionary<string, double>(StringComparer.Ordinal)
+        {
+            ["finetuned_bytes_per_task"] = encoder.Bytes + head,
+            ["masked_bytes_per_task"] = maskBytes + head,
+            ["ratio_per_task"] = (double)(encoder.Bytes + head) / (maskBytes + head)
+        });
+    }
+
+    private sealed record TaskMemory(int Tasks, long FinetunedBytes, long MaskedBytes);
+}

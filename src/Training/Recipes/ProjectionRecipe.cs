@@ -1,0 +1,77 @@
+using Serving.Models.Bert;
+using Serving.Text.Bert;
+using Serving.Training.Analysis;
+using Serving.Training.Autograd;
+using Serving.Training.Bert;
+
+namespace Serving.Training.Recipes;
+
+/// <summary>The last layer's [CLS] vectors of texts in two dimensions, without the masks and with them (Zhao et al. 2020, fig. 4).</summary>
+/// <remarks>By principal components, which, unlike t-SNE, distort no distances and depend on no seed. The silhouette is taken in full width.</remarks>
+public sealed record ProjectionRecipe : Recipe
+{
+    private const int BatchSize = 32;
+
+    public required TaskInput Task { get; init; }
+
+    public required string Dataset { get; init; }
+
+    /// <summary>The dataset's first rows that are taken, 3 to 5000.</summary>
+    public int MostExamples { get; init; } = 500;
+
+    public override IReadOnlyList<string> Models => [Task.Model];
+
+    public override IReadOnlyList<string> DatasetNames => [Dataset];
+
+    public override IReadOnlyList<TaskInput> TaskVersions => [Task];
+
+    public override void Validate(IRecipeInputs inputs)
+    {
+        Range.Require(MostExamples is >= 3 and <= 5000, nameof(MostExamples), MostExamples, "3 to 5000");
+        TrainedClassifier.ThrowUnlessReads(inputs, Task, Dataset, nameof(Dataset));
+        if (LabelledDataset.Manifest(inputs, Dataset).Labels.Count < 2)
+            throw new SettingException(nameof(Dataset), $"The dataset '{Dataset}' has no classes to tell apart; at least two labels are needed.");
+    }
+
+    public override RecipeResult Run(RecipeContext context)
+    {
+        Validate(context.Inputs);
+        using var classifier = TrainedClassifier.Open(context.Inputs, Task);
+        var rows = LabelledDataset.Rows(context.Inputs, Dataset).Take(MostExamples).ToList();
+        var sequences = rows.ConvertAll(row => LabelledDataset.Encode(classifier.Tokenizer, row, classifier.Config.MaxPositions));
+        var labels = rows.ConvertAll(row => row.Label!);
+        var before = Project(context, classifier.Config, classifier.Backbone, sequences, labels, "before");
+        var after = Project(context, classifier.Config, classifier, sequences, labels, "after");
+        context.WriteReport("projection.json", Serialize(new { Task, Dataset, Labels = labels, Before = before, After = after }));
+        return new(new Dictionary<string, double>(StringComparer.Ordinal)
+        {
+            ["silhouette_before"] = before.Silhouette,
+            ["silhouette_after"] = after.Silhouette
+        });
+    }
+
+    private Projection Project(
+        RecipeContext context, BertConfig config, IBertWeights weights, List<TokenSequence> sequences, List<string> labels, string when)
+    {
+        using var model = BertModel.Load(context.Backend, config, weights);
+        using var tape = new Tape(context.Backend);
+        var vectors = new List<float[]>();
+        foreach (var part in sequences.Chunk(BatchSize))
+        {
+            context.CancellationToken.ThrowIfCancellationRequested();
+            var batch = new SequenceBatch(part);
+            var hidden = model.Forward(tape, batch, batch.FirstTokens, masks: null, DropoutKeys.Off);
+            vectors.AddRange(hidden.Value.ToArray().Chunk(config.Hidden));
+            tape.Reset();
+        }
+
+        var projection = Projection.Of(vectors, labels);
+        context.WriteReport($"projection-{when}.svg", SvgPlot.Chart(
+            $"[CLS] of {Dataset} {when} masking by {Task.Task}",
+            "first component",
+            "second component",
+            [.. projection.Points.Zip(labels).GroupBy(pair => pair.Second).OrderBy(group => group.Key, StringComparer.Ordinal)
+                .Select(group => new PlotSeries(group.Key, [.. group.Select(pair => (pair.First.X, pair.First.Y))], IsLine: false))]));
+        return projection;
+    }
+}

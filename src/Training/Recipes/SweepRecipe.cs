@@ -1,0 +1,179 @@
+using System.Text.Json;
+using Serving.Models;
+using Serving.Models.Bert;
+using Serving.Models.Safetensors;
+using Serving.Training.Analysis;
+using Serving.Training.Classification;
+
+namespace Serving.Training.Recipes;
+
+/// <summary>Which layers a count of masked ones means.</summary>
+public enum BlockOrder
+{
+    /// <summary>The lowest.</summary>
+    BottomUp,
+
+    /// <summary>The highest.</summary>
+    TopDown
+}
+
+/// <summary>Trains masks again and again over a range of initial sparsities (Zhao et al. 2020, fig. 1) or of masked blocks (fig. 2).</summary>
+public sealed record SweepRecipe : Recipe
+{
+    private const int MostRuns = 1000;
+
+    /// <summary>What is trained each time, but for what the sweep changes.</summary>
+    public required ClassifierRecipe Base { get; init; }
+
+    /// <summary>0 to below 1 each.</summary>
+    public IReadOnlyList<double> InitialSparsities { get; init; } = [];
+
+    /// <summary>How many layers are masked: 0 to all, in both orders. The pooler is as in the base.</summary>
+    public IReadOnlyList<int> MaskedBlocks { get; init; } = [];
+
+    /// <summary>Each point is trained with each; at least one.</summary>
+    public required IReadOnlyList<ulong> Seeds { get; init; }
+
+    public override IReadOnlyList<string> Models => Base.Models;
+
+    public override IReadOnlyList<string> DatasetNames => Base.DatasetNames;
+
+    public override void Validate(IRecipeInputs inputs)
+    {
+        if (Base.Settings.Method != TrainingMethod.Mask)
+            throw new SettingException(nameof(Base), "A sweep is over masks; choose the method mask.");
+        Range.Require(Seeds.Count >= 1, nameof(Seeds), "an empty list", "at least one seed");
+        var runs = (InitialSparsities.Count + (2 * MaskedBlocks.Count)) * Seeds.Count;
+        Range.Require(runs is >= 1 and <= MostRuns, nameof(InitialSparsities), $"a sweep of {runs} trainings", $"1 to {MostRuns} together with MaskedBlocks and Seeds");
+        foreach (var sparsity in InitialSparsities)
+            Range.Require(sparsity is >= 0 and < 1, nameof(InitialSparsities), sparsity, "0 to below 1 each");
+        var layers = BertConfig.Load(Path.Combine(inputs.ModelFolder(Base.Model), "config.json")).Layers;
+        foreach (var blocks in MaskedBlocks)
+            Range.Require(blocks >= 0 && blocks <= layers, nameof(MaskedBlocks), blocks, $"0 to {layers}, the model's layers");
+        Base.Validate(inputs);
+    }
+
+    public override RecipeResult Run(RecipeContext context)
+    {
+        Validate(context.Inputs);
+        var folder = new BertFolder(context.Inputs.ModelFolder(Base.Model));
+        var config = BertConfig.Load(Path.Combine(folder.Path, "config.json"));
+        var (train, validation) = Base.Rows(context.Inputs);
+        var data = Base.Data(folder.LoadTokenizer(), train, validation);
+        using var weights = SafetensorsFile.Open(Path.Combine(folder.Path, "model.safetensors"));
+        var runs = Runs(config.Layers).ToList();
+        var results = Done(context);
+        for (var i = results.Count; i < runs.Count; i++)
+        {
+            using var trainer = new ClassifierTrainer(context.Backend, config, new CheckpointBertWeights(weights), data, runs[i].Settings);
+            var state = trainer.Run(new PartOfSweep(context.Observer, i, runs.Count), new(Path.Combine(context.Checkpoints, $"run-{i}")), context.CancellationToken);
+            results.Add(new(runs[i].Series, runs[i].X, runs[i].Settings.Seed, state.Best!.Metric, Kept(trainer)));
+            Remember(context, results, i);
+            context.Observer.Evaluated(i + 1, new Dictionary<string, double>(StringComparer.Ordinal) { [Name(results[i])] = results[i].Metric }, isBest: false);
+        }
+
+        return Report(context, results);
+    }
+
+    private IEnumerable<(string Series, double X, ClassifierSettings Settings)> Runs(int layers)
+    {
+        foreach (var seed in Seeds)
+        {
+            var settings = Base.Settings with
+            {
+                Seed = seed
+            };
+            foreach (var sparsity in InitialSparsities)
+            {
+                yield return ("initial sparsity", sparsity, settings with
+                {
+                    Mask = settings.Mask with { InitialSparsity = sparsity }
+                });
+            }
+
+            foreach (var blocks in MaskedBlocks)
+            {
+                foreach (var order in Enum.GetValues<BlockOrder>())
+                {
+                    var chosen = Enumerable.Range(order == BlockOrder.BottomUp ? 0 : layers - blocks, blocks).ToList();
+                    yield return (order == BlockOrder.BottomUp ? "blocks, bottom up" : "blocks, top down", blocks, settings with
+                    {
+                        Mask = settings.Mask with { Layers = chosen }
+                    });
+                }
+            }
+        }
+    }
+
+    private RecipeResult Report(RecipeContext context, List<SweepRun> results)
+    {
+        var points = results.GroupBy(run => (run.Series, run.X)).Select(point => new
+        {
+            point.Key.Series,
+            point.Key.X,
+            Mean = point.Average(run => run.Metric),
+            Least = point.Min(run => run.Metric),
+            Most = point.Max(run => run.Metric),
+            Kept = point.Average(run => run.Kept)
+        }).ToList();
+        context.WriteReport("sweep.json", Serialize(new { Base.Dataset, Points = points, Runs = results }));
+        foreach (var (name, isSparsity) in ((string, bool)[])[("sparsity.svg", true), ("blocks.svg", false)])
+        {
+            var series = points.Where(point => point.Series == "initial sparsity" == isSparsity).GroupBy(point => point.Series, StringComparer.Ordinal).ToList();
+            if (series.Count == 0)
+                continue;
+            context.WriteReport(name, SvgPlot.Chart(
+                $"Masks on {Base.Dataset}, {Seeds.Count} seeds",
+                isSparsity ? "initial sparsity" : "masked blocks",
+                Base.IsRegression ? "correlation" : "accuracy",
+                [
+                    .. series.Select(line => new PlotSeries(line.Key, [.. line.OrderBy(point => point.X).Select(point => (point.X, point.Mean))])),
+                    .. series.Select(line => new PlotSeries($"{line.Key}, each", [.. results.Where(run => run.Series == line.Key).Select(run => (run.X, run.Metric))], IsLine: false))
+                ]));
+        }
+
+        return new(points.ToDictionary(point => FormattableString.Invariant($"{point.Series} {point.X}"), point => point.Mean, StringComparer.Ordinal));
+    }
+
+    private static string Name(SweepRun run) => FormattableString.Invariant($"{run.Series} {run.X}");
+
+    private static double Kept(ClassifierTrainer trainer)
+    {
+        var masks = trainer.Masks().Values.ToList();
+        return masks.Count == 0 ? 1 : masks.Sum(mask => (double)BitMask.PopCount(mask)) / masks.Sum(mask => 8.0 * mask.Length);
+    }
+
+    private static string DoneFile(RecipeContext context) => Path.Combine(context.Checkpoints, "runs.json");
+
+    private static List<SweepRun> Done(RecipeContext context) =>
+        File.Exists(DoneFile(context)) ? JsonSerializer.Deserialize<List<SweepRun>>(File.ReadAllText(DoneFile(context)))! : [];
+
+    /// <summary>Notes what is done, so that an interrupted sweep goes on behind it.</summary>
+    private static void Remember(RecipeContext context, List<SweepRun> results, int run)
+    {
+        Directory.CreateDirectory(context.Checkpoints);
+        var temporary = DoneFile(context) + ".new";
+        File.WriteAllText(temporary, JsonSerializer.Serialize(results));
+        File.Move(temporary, DoneFile(context), overwrite: true);
+        var checkpoints = Path.Combine(context.Checkpoints, $"run-{run}");
+        if (Directory.Exists(checkpoints))
+            Directory.Delete(checkpoints, recursive: true);
+    }
+
+    private sealed record SweepRun(string Series, double X, ulong Seed, double Metric, double Kept);
+
+    /// <summary>Counts steps over all runs.</summary>
+    private sealed class PartOfSweep(ITrainingObserver observer, int run, int runs) : ITrainingObserver
+    {
+        public void Stepped(TrainingProgress progress) => observer.Stepped(progress with
+        {
+            Step = (run * progress.TotalSteps) + progress.Step,
+            TotalSteps = runs * progress.TotalSteps
+        });
+
+        public void Evaluated(long step, IReadOnlyDictionary<string, double> metrics, bool isBest)
+        {
+            // Those within a run would be many, and compare with nothing.
+        }
+    }
+}

@@ -1,0 +1,7 @@
+namespace Serving.Training.Recipes;
+
+/// <summary>A task version that a recipe reads.</summary>
+/// <param name="Task">Its name.</param>
+/// <param name="Version">64 hexadecimal digits.</param>
+/// <param name="Model">The backbone that it is for, by name.</param>
+public sealed record TaskInput(string Task, string Version, string Model);

@@ -1,0 +1,113 @@
+using Serving.Models.Bert;
+using Serving.Models.Safetensors;
+using Serving.Models.Tasks;
+using Serving.Tensors;
+using Serving.Text.Bert;
+using Serving.Training.Bert;
+using Serving.Training.Classification;
+using Serving.Training.Data;
+
+namespace Serving.Training.Recipes;
+
+/// <summary>A task version with its backbone.</summary>
+/// <remarks>As weights, it is the network that the masks leave: what is masked out reads as zero.</remarks>
+internal sealed class TrainedClassifier : IBertWeights, IDisposable
+{
+    private readonly SafetensorsFile _weights;
+    private readonly TaskPack _pack;
+
+    private TrainedClassifier(BertFolder model, SafetensorsFile weights, TaskPack pack)
+    {
+        _weights = weights;
+        _pack = pack;
+        Backbone = new CheckpointBertWeights(weights);
+        Config = BertConfig.Load(Path.Combine(model.Path, "config.json"));
+        Tokenizer = model.LoadTokenizer();
+    }
+
+    public BertConfig Config { get; }
+
+    public BertTokenizer Tokenizer { get; }
+
+    /// <summary>Without masks.</summary>
+    public IBertWeights Backbone { get; }
+
+    public TaskPack Pack => _pack;
+
+    public bool IsRegression => _pack.Manifest.Labels.Count == 1;
+
+    /// <summary>In the order of the head's outputs; empty for regression.</summary>
+    public IReadOnlyList<string> Labels => IsRegression ? [] : _pack.Manifest.Labels;
+
+    public bool HasPairs => _pack.Manifest.Inputs == TaskInputs.Pair;
+
+    /// <exception cref="Serving.Models.ModelFileException">A file is missing or damaged.</exception>
+    public static TrainedClassifier Open(IRecipeInputs inputs, TaskInput task)
+    {
+        var model = new BertFolder(inputs.ModelFolder(task.Model));
+        var pack = TaskPack.Open(inputs.TaskFolder(task), task.Version);
+        SafetensorsFile? weights = null;
+        try
+        {
+            weights = SafetensorsFile.Open(Path.Combine(model.Path, "model.safetensors"));
+            return new(model, weights, pack);
+        }
+        catch
+        {
+            weights?.Dispose();
+            pack.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Checks a dataset before a job begins: that it has labels that the task knows, and pairs if it reads pairs.</summary>
+    /// <param name="setting">What named the dataset.</param>
+    /// <exception cref="SettingException">It has not.</exception>
+    public static void ThrowUnlessReads(IRecipeInputs inputs, TaskInput task, string dataset, string setting)
+    {
+        var manifest = TaskPack.ReadManifest(inputs.TaskFolder(task), task.Version);
+        var data = LabelledDataset.Manifest(inputs, dataset);
+        LabelledDataset.ThrowUnlessLabelled(data, isRegression: manifest.Labels.Count == 1, setting);
+        if (data.Columns.Pair is not null != (manifest.Inputs == TaskInputs.Pair))
+            throw new SettingException(setting, $"Of the task '{task.Task}' and the dataset '{dataset}' one has pairs and one has not; both are needed alike.");
+        var unknown = manifest.Labels.Count == 1 ? [] : data.Labels.Select(label => label.Label).Except(manifest.Labels, StringComparer.Ordinal).ToList();
+        if (unknown.Count > 0)
+            throw new SettingException(setting, $"Labels of the dataset '{dataset}' that the task '{task.Task}' does not know: {string.Join(", ", unknown)}. It knows {string.Join(", ", manifest.Labels)}.");
+    }
+
+    public void Read(string name, int rows, int columns, int firstRow, Span<float> values)
+    {
+        Backbone.Read(name, rows, columns, firstRow, values);
+        if (!_pack.HasMask(name))
+            return;
+        var bits = _pack.ReadMask(name);
+        var first = (long)firstRow * columns;
+        for (var i = 0; i < values.Length; i++)
+        {
+            if ((bits[(int)((first + i) / 8)] >> (int)((first + i) % 8) & 1) == 0)
+                values[i] = 0f;
+        }
+    }
+
+    /// <summary>Logits as the server computes them, to the bit.</summary>
+    /// <returns>[rows][outputs]</returns>
+    public List<float[]> Logits(TensorBackend backend, IEnumerable<DatasetRow> rows, int maxTokens, CancellationToken cancellationToken)
+    {
+        using var encoder = BertEncoder.Load(backend, Config, Backbone);
+        _pack.ThrowUnlessFor(encoder);
+        using var masks = BertMasks.Load(backend, Config, _pack);
+        var (weight, bias) = _pack.ReadHead(Config.Hidden);
+        using var weightTensor = backend.Allocate(bias.Length, Config.Hidden);
+        using var biasTensor = backend.Allocate(1, bias.Length);
+        weightTensor.CopyFrom(weight);
+        biasTensor.CopyFrom(bias);
+        var examples = rows.Select(row => new ClassifierExample(LabelledDataset.Encode(Tokenizer, row, maxTokens), 0)).ToList();
+        return ClassifierEvaluator.Logits(backend, encoder, masks, weightTensor, biasTensor, examples, cancellationToken);
+    }
+
+    public void Dispose()
+    {
+        _weights.Dispose();
+        _pack.Dispose();
+    }
+}
