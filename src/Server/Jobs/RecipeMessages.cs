@@ -43,10 +43,15 @@ internal static class RecipeMessages
     };
 
     /// <summary>The path of a recipe's setting: "spec.classifier.learning_rate".</summary>
-    public static string Field(V1.JobSpec spec, string setting) => $"{Prefix}.{Snake(spec.RecipeCase.ToString())}.{Snake(setting)}";
+    public static string Field(V1.JobSpec spec, string setting) => setting switch
+    {
+        nameof(ClassifierRecipe.Incumbent) => $"{Prefix}.publish.not_below_current",
+        nameof(PretrainingRecipe.Hidden) => $"{Prefix}.pretraining.hidden_size",
+        _ => $"{Prefix}.{Snake(spec.RecipeCase.ToString())}.{Snake(setting.Replace("IsRegression", "Regression", StringComparison.Ordinal))}"
+    };
 
-    private static string Snake(string name) =>
-        string.Concat(name.Select((c, i) => char.IsUpper(c) ? (i > 0 ? "_" : "") + char.ToLowerInvariant(c) : c.ToString()));
+    private static string Snake(string name) => string.Concat(name.Select((c, i) =>
+        char.IsUpper(c) ? (i > 0 && name[i - 1] != '.' ? "_" : "") + char.ToLowerInvariant(c) : c.ToString()));
 
     private static TaskInput Task(V1.TaskReference? reference, RoutingTable table, string field)
     {

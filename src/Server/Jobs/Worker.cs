@@ -19,6 +19,7 @@ internal static class Worker
     public static int Run(string orderFile)
     {
         SchedulingPriority.LowerToIdle(); // Before any thread of its own is started.
+        BeFirstToLackMemory();
         using var cancellation = new CancellationTokenSource();
         var control = new Thread(() => Listen(cancellation)) { IsBackground = true, Name = "control" };
         control.Start();
@@ -51,6 +52,19 @@ internal static class Worker
         catch (Exception exception) // Whatever it is, it is the job's end and not the server's.
         {
             return new WorkerFailed(exception.Message);
+        }
+    }
+
+    /// <summary>Where memory runs out, Linux ends this process, and not the server. A hint: it may fail, or mean nothing.</summary>
+    private static void BeFirstToLackMemory()
+    {
+        try
+        {
+            File.WriteAllText("/proc/self/oom_score_adj", "1000");
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // Another system, or one that forbids it.
         }
     }
 

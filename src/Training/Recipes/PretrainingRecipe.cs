@@ -61,6 +61,7 @@ public sealed record PretrainingRecipe : Recipe
         Range.Require(MaxPositions is >= 16 and <= 8192, nameof(MaxPositions), MaxPositions, "16 to 8192");
         Range.Require(SequenceLength >= 16 && SequenceLength <= MaxPositions, nameof(SequenceLength), SequenceLength, $"16 to {MaxPositions}");
         Range.Require(HeldOutDocuments >= 1, nameof(HeldOutDocuments), HeldOutDocuments, "1 or more");
+        ThrowUnlessFitting();
         if (Datasets.Count == 0)
             throw new SettingException(nameof(Datasets), "There is no corpus; name at least one dataset.");
         if (!Documents(inputs).Skip(HeldOutDocuments).Any())
@@ -100,6 +101,17 @@ public sealed record PretrainingRecipe : Recipe
             new Dictionary<string, double>(StringComparer.Ordinal) { ["loss"] = state.Loss!.Value, ["masked_accuracy"] = state.Accuracy!.Value },
             TaskVersion: null,
             model);
+    }
+
+    /// <summary>Weights, gradients and Adam's two moments are kept in 4 bytes each; what a step takes comes on top.</summary>
+    private void ThrowUnlessFitting()
+    {
+        const double gibibyte = 1L << 30;
+        double inner = Inner == 0 ? 4 * Hidden : Inner;
+        var weights = ((VocabularySize + MaxPositions) * (double)Hidden) + (Layers * ((4.0 * Hidden * Hidden) + (2 * Hidden * inner)));
+        var (needed, there) = (4 * sizeof(float) * weights / gibibyte, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / gibibyte);
+        if (needed > there)
+            throw new SettingException(nameof(Hidden), FormattableString.Invariant($"Training the model takes at least {needed:F1} GiB; there are {there:F1} GiB. Choose fewer or smaller layers."));
     }
 
     private IEnumerable<string> Documents(IRecipeInputs inputs) => Datasets

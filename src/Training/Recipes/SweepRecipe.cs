@@ -50,7 +50,14 @@ public sealed record SweepRecipe : Recipe
         var layers = BertConfig.Load(Path.Combine(inputs.ModelFolder(Base.Model), "config.json")).Layers;
         foreach (var blocks in MaskedBlocks)
             Range.Require(blocks >= 0 && blocks <= layers, nameof(MaskedBlocks), blocks, $"0 to {layers}, the model's layers");
-        Base.Validate(inputs);
+        try
+        {
+            Base.Validate(inputs);
+        }
+        catch (SettingException exception)
+        {
+            throw new SettingException($"{nameof(Base)}.{exception.Setting}", exception.Message);
+        }
     }
 
     public override RecipeResult Run(RecipeContext context)

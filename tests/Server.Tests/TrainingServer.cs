@@ -1,0 +1,54 @@
+using Grpc.Core;
+using Serving.Testing;
+using Serving.V1;
+using Job = Serving.V1.Job;
+using Task = System.Threading.Tasks.Task;
+
+namespace Serving.Server.Tests;
+
+/// <summary>A server that trains, small jobs for it, and what to expect of them.</summary>
+internal static class TrainingServer
+{
+    public static readonly TimeSpan Long = TimeSpan.FromMinutes(2);
+
+    public static async Task<TestServer> StartAsync()
+    {
+        var server = await TestServer.StartAsync("--Server:TrainingThreads=1");
+        await UploadAsync(server, "letters", Enumerable.Range(0, 90).Select(i => $"{Letters(i)}\t{(i % 2 == 0 ? "even" : "odd")}"));
+        return server;
+    }
+
+    public static async Task UploadAsync(TestServer server, string name, IEnumerable<string> rows)
+    {
+        var path = Path.Combine(server.Data.Path, $"{name}.tsv");
+        await File.WriteAllLinesAsync(path, rows.Prepend("text\tlabel"));
+        await server.Client.UploadDatasetAsync(new() { Name = name, TextColumn = "text", LabelColumn = "label" }, path).Within();
+    }
+
+    /// <summary>A dozen single letters that all differ, so that they fill a span of a corpus.</summary>
+    public static string Letters(int i) => string.Join(' ', Enumerable.Range(0, 12).Select(j => (char)('a' + (((i * (j + 3)) + j) % 26))));
+
+    public static ClassifierRecipe Mask(int epochs) => new()
+    {
+        Method = TrainingMethod.Mask,
+        Model = DataFolder.Model,
+        Dataset = "letters",
+        ValidationShare = 0.2,
+        MaxTokens = 30,
+        Epochs = epochs,
+        BatchSize = 16,
+        CheckpointInterval = 7,
+        Seed = 3
+    };
+
+    public static async Task<Job> SubmitAsync(TestServer server, ClassifierRecipe recipe, Publish? publish) =>
+        await server.Client.Jobs.SubmitJobAsync(new() { Spec = new() { Classifier = recipe, Publish = publish } });
+
+    public static async Task<List<JobEvent>> WatchAsync(TestServer server, string id)
+    {
+        using var call = server.Client.Jobs.WatchJob(new() { Id = id });
+        return await call.ResponseStream.ReadAllAsync().ToListAsync().AsTask().WaitAsync(Long);
+    }
+
+    public static async Task<RpcException> Refused(Func<Task> call) => await Assert.ThrowsAsync<RpcException>(call);
+}
