@@ -73,7 +73,7 @@ public static class ServerApplication
         .AddSingleton(provider => new DatasetStore(
             Path.Combine(options.Data, "datasets"), options, provider.GetRequiredService<ILogger<DatasetStore>>()))
         .AddSingleton(provider => new JobStore(
-            Path.Combine(options.Data, "jobs"), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<JobStore>>()))
+            Path.Combine(options.Data, "jobs"), options.MaxJobsBytes, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<JobStore>>()))
         .AddSingleton<JobPublisher>()
         .AddSingleton<JobRunner>()
         .AddSingleton<JobsService>()

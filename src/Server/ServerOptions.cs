@@ -80,6 +80,9 @@ public sealed class ServerOptions
     /// <summary>What all datasets together may take on disk, in bytes; 20 GiB by default.</summary>
     public long MaxDatasetsBytes { get; set; } = 20L << 30;
 
+    /// <summary>What all jobs together may take on disk before another is taken, in bytes; 20 GiB by default.</summary>
+    public long MaxJobsBytes { get; set; } = 20L << 30;
+
     /// <summary>The part of them that an engine needs.</summary>
     internal EngineOptions ForEngine(string model, BertConfig config) => new()
     {
@@ -113,6 +116,7 @@ public sealed class ServerOptions
         RequirePositive(nameof(MaxTaskFileBytes), MaxTaskFileBytes);
         RequirePositive(nameof(MaxDatasetBytes), MaxDatasetBytes);
         RequirePositive(nameof(MaxDatasetsBytes), MaxDatasetsBytes);
+        RequirePositive(nameof(MaxJobsBytes), MaxJobsBytes);
         Require(
             CertificateFile is null == CertificateKeyFile is null,
             CertificateFile is null ? nameof(CertificateFile) : nameof(CertificateKeyFile),

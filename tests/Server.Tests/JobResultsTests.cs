@@ -98,6 +98,19 @@ public sealed class JobResultsTests
     }
 
     [Fact]
+    public async Task Disk_WhoseShareForJobsIsTaken_TakesNoMoreUntilOneIsDeleted()
+    {
+        await using var server = await StartAsync("--Server:MaxJobsBytes=2000");
+        var first = await SubmitAsync(server, Mask(epochs: 1), null);
+        await WatchAsync(server, first.Id);
+        var full = await Refused(() => SubmitAsync(server, Mask(epochs: 1), null));
+        Assert.Equal(StatusCode.ResourceExhausted, full.StatusCode);
+        Assert.EndsWith("bytes; 2000 are allowed (Server:MaxJobsBytes). Delete some that are over.", full.Status.Detail, StringComparison.Ordinal);
+        await server.Client.Jobs.DeleteJobAsync(new() { Id = first.Id });
+        await server.Client.Jobs.CancelJobAsync(new() { Id = (await SubmitAsync(server, Mask(epochs: 1), null)).Id });
+    }
+
+    [Fact]
     public async Task Model_ThatDoesNotFitIntoMemory_IsRefusedBeforeItBegins()
     {
         await using var server = await StartAsync();

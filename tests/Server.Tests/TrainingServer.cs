@@ -11,9 +11,9 @@ internal static class TrainingServer
 {
     public static readonly TimeSpan Long = TimeSpan.FromMinutes(2);
 
-    public static async Task<TestServer> StartAsync()
+    public static async Task<TestServer> StartAsync(params string[] settings)
     {
-        var server = await TestServer.StartAsync("--Server:TrainingThreads=1");
+        var server = await TestServer.StartAsync(["--Server:TrainingThreads=1", .. settings]);
         await UploadAsync(server, "letters", Enumerable.Range(0, 90).Select(i => $"{Letters(i)}\t{(i % 2 == 0 ? "even" : "odd")}"));
         return server;
     }

@@ -24,5 +24,24 @@ internal static class JobArtifacts
     /// <param name="name">One that <see cref="List"/> has: any other could lead anywhere.</param>
     public static string PathOf(string jobFolder, string name) => Path.Combine(Root(jobFolder), name);
 
+    /// <summary>What a folder takes; files that go meanwhile are passed over.</summary>
+    public static long BytesBelow(string folder)
+    {
+        var bytes = 0L;
+        foreach (var file in new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories))
+        {
+            try
+            {
+                bytes += file.Length;
+            }
+            catch (FileNotFoundException)
+            {
+                // A checkpoint that a newer one replaced.
+            }
+        }
+
+        return bytes;
+    }
+
     private static string Root(string jobFolder) => Path.Combine(jobFolder, "artifacts");
 }

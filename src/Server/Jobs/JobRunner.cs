@@ -242,6 +242,7 @@ internal sealed class JobRunner(
             SetMetrics(next);
             next.TaskVersion = version;
         });
+        DeleteCheckpoints(job);
 
         void SetMetrics(V1.Job next)
         {
@@ -249,6 +250,21 @@ internal sealed class JobRunner(
             next.Metrics.Add(done.Metrics.ToDictionary());
             next.Artifacts.Clear();
             next.Artifacts.Add(JobArtifacts.List(job.Folder));
+        }
+    }
+
+    /// <summary>Nothing goes on from them any more, and they are several times as large as the result.</summary>
+    private void DeleteCheckpoints(Job job)
+    {
+        var folder = Path.Combine(job.Folder, "checkpoints");
+        try
+        {
+            if (Directory.Exists(folder))
+                Directory.Delete(folder, recursive: true);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            logger.LogWarning("{Folder} could not be deleted: {Problem}", folder, exception.Message);
         }
     }
 

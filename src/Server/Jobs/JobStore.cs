@@ -10,12 +10,15 @@ namespace Serving.Server.Jobs;
 internal sealed class JobStore
 {
     private readonly string _root;
+    private readonly long _maxBytes;
     private readonly TimeProvider _time;
     private readonly ConcurrentDictionary<string, Job> _jobs = new(StringComparer.Ordinal);
 
     /// <param name="root">Made if it is missing.</param>
-    public JobStore(string root, TimeProvider time, ILogger<JobStore> logger)
+    /// <param name="maxBytes">What all jobs may take before another is taken.</param>
+    public JobStore(string root, long maxBytes, TimeProvider time, ILogger<JobStore> logger)
     {
+        _maxBytes = maxBytes;
         _root = Path.GetFullPath(root);
         _time = time;
         Directory.CreateDirectory(_root);
@@ -44,8 +47,12 @@ internal sealed class JobStore
     /// <exception cref="Grpc.Core.RpcException">NOT_FOUND</exception>
     public Job Require(string id) => _jobs.GetValueOrDefault(id) ?? throw Errors.NotFound("job", id, _jobs.Keys);
 
+    /// <exception cref="Grpc.Core.RpcException">RESOURCE_EXHAUSTED: the jobs that are there take all the room.</exception>
     public Job Create(V1.JobSpec spec, Recipe recipe)
     {
+        var taken = JobArtifacts.BytesBelow(_root);
+        if (taken >= _maxBytes)
+            throw Errors.TooLarge($"The jobs take {taken} bytes; {_maxBytes} are allowed (Server:MaxJobsBytes). Delete some that are over.");
         var id = $"{_time.GetUtcNow().ToString("yyyyMMdd-HHmmssfff", CultureInfo.InvariantCulture)}-{Guid.NewGuid().ToString("N")[..6]}";
         var job = Job.Create(Path.Combine(_root, id), id, spec, recipe, _time);
         _jobs[id] = job;
