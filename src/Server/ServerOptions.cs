@@ -47,7 +47,10 @@ public sealed class ServerOptions
     /// <summary>Threads that compute, for each model; 0, the default, for one per processor.</summary>
     public int Threads { get; set; }
 
-    /// <summary>Threads of a training job, behind all others in rank; 0, the default, for one per processor.</summary>
+    /// <summary>
+    /// Threads of a training job, behind all others in rank and kept to as many processors; 0, the default, for half the
+    /// processors, at least one, so that serving finds the others free.
+    /// </summary>
     public int TrainingThreads { get; set; }
 
     /// <summary>How weights are kept in memory: Float32, the default, or BFloat16.</summary>

@@ -111,6 +111,8 @@ internal sealed class JobRunner(
         }
     }
 
+    private int TrainingThreads => options.TrainingThreads == 0 ? Math.Max(1, Environment.ProcessorCount / 2) : options.TrainingThreads;
+
     private Job? TakeNext()
     {
         lock (_gate)
@@ -167,7 +169,7 @@ internal sealed class JobRunner(
     /// <returns>The message that it ended with, null if there was none, and how the process ended.</returns>
     private async Task<(WorkerMessage? Last, string Ending)> RunWorkerAsync(Job job, string orderFile, CancellationToken stopping)
     {
-        using var worker = WorkerProcess.Start(orderFile);
+        using var worker = WorkerProcess.Start(orderFile, TrainingThreads);
         lock (_gate)
         {
             _worker = worker;
@@ -280,7 +282,7 @@ internal sealed class JobRunner(
                 name => name, name => datasets.Folder(datasets.Require(name)), StringComparer.Ordinal),
             job.Recipe.TaskVersions.Distinct().ToDictionary(
                 WorkOrder.TaskKey, task => router.Table.Version(task.Task, task.Version).Folder, StringComparer.Ordinal),
-            options.TrainingThreads == 0 ? Environment.ProcessorCount : options.TrainingThreads);
+            TrainingThreads);
         var path = Path.Combine(job.Folder, "order.json");
         DurableFile.Replace(path, order.ToJson());
         return path;

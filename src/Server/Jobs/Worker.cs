@@ -1,5 +1,5 @@
+using System.Text.Json;
 using Serving.Tensors.Cpu;
-using Serving.Tensors.Threading;
 using Serving.Training;
 using Serving.Training.Recipes;
 
@@ -18,20 +18,29 @@ internal static class Worker
     /// <returns>The exit code: 0, whatever came of the job; it is said on standard output.</returns>
     public static int Run(string orderFile)
     {
-        SchedulingPriority.LowerToIdle(); // Before any thread of its own is started.
+        WorkOrder order;
+        try
+        {
+            order = WorkOrder.Read(orderFile);
+        }
+        catch (Exception exception) when (exception is IOException or JsonException)
+        {
+            Say(new WorkerFailed($"The order {orderFile} can't be read: {exception.Message}"));
+            return 0;
+        }
+
         BeFirstToLackMemory();
         using var cancellation = new CancellationTokenSource();
         var control = new Thread(() => Listen(cancellation)) { IsBackground = true, Name = "control" };
         control.Start();
-        Say(Run(orderFile, TimeProvider.System, cancellation.Token));
+        Say(Run(order, TimeProvider.System, cancellation.Token));
         return 0;
     }
 
-    private static WorkerMessage Run(string orderFile, TimeProvider time, CancellationToken cancelled)
+    private static WorkerMessage Run(WorkOrder order, TimeProvider time, CancellationToken cancelled)
     {
         try
         {
-            var order = WorkOrder.Read(orderFile);
             using var alone = Lock(Path.Combine(order.Folder, LockFile), cancelled);
             using var backend = new CpuBackend(order.Threads);
             var result = Recipe.Parse(order.Recipe).Run(new()

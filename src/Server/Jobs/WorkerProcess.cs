@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using Serving.Tensors.Threading;
 
 namespace Serving.Server.Jobs;
 
@@ -20,8 +21,9 @@ internal sealed class WorkerProcess : IDisposable
 
     public int Id => _process.Id;
 
-    /// <summary>Starts this very program with the worker verb.</summary>
-    public static WorkerProcess Start(string orderFile)
+    /// <summary>Starts this very program with the worker verb: only idle processors are its own, and only some of them.</summary>
+    /// <param name="processors">How many.</param>
+    public static WorkerProcess Start(string orderFile, int processors)
     {
         var start = new ProcessStartInfo(Host())
         {
@@ -32,7 +34,28 @@ internal sealed class WorkerProcess : IDisposable
         };
         foreach (var argument in (string[])[typeof(Worker).Assembly.Location, Worker.Verb, orderFile])
             start.ArgumentList.Add(argument);
-        return new(Process.Start(start)!);
+        start.Environment["DOTNET_gcServer"] = "0"; // There is little to collect, and a heap for each processor would be large.
+
+        // A process inherits rank and processors from the thread that starts it; a thread could not set them for those that
+        // the runtime has begun by then.
+        Process? process = null;
+        Exception? failure = null;
+        var starter = new Thread(() =>
+        {
+            SchedulingPriority.LowerToIdle();
+            SchedulingPriority.KeepToLast(processors);
+            try
+            {
+                process = Process.Start(start);
+            }
+            catch (Exception exception)
+            {
+                failure = exception;
+            }
+        });
+        starter.Start();
+        starter.Join();
+        return process is not null ? new(process) : throw new IOException("The worker process can't be started.", failure);
     }
 
     /// <summary>What it says, until it ends.</summary>

@@ -24,7 +24,7 @@ public static partial class SchedulingPriority
             _ = SetPriority(which: 0, ThisThread, niceness); // On Linux it is the thread's own.
     }
 
-    /// <summary>Takes processors only while nobody else wants them; threads that this one starts do so, too.</summary>
+    /// <summary>Takes processors only while nobody else wants them; threads and processes that this one starts do so, too.</summary>
     /// <remarks>
     /// Linux's SCHED_IDLE: whoever wakes up gets the processor at once, which the highest niceness does not promise.
     /// Elsewhere it does nothing. A hint: it may fail.
@@ -36,6 +36,37 @@ public static partial class SchedulingPriority
         if (OperatingSystem.IsLinux())
             _ = SetScheduler(ThisThread, idlePolicy, ref priority);
     }
+
+    /// <summary>Keeps this thread, and processes that it starts, to the last few of the processors that it may run on.</summary>
+    /// <remarks>
+    /// The runtime gives new threads of this process all processors again.
+    /// A processor that always finds something to do at the lowest rank does not look at what waits on the others; one that
+    /// is left alone does, and takes it over. Linux; elsewhere it does nothing. A hint: it may fail.
+    /// </remarks>
+    /// <param name="count">Processors, at least 1.</param>
+    public static void KeepToLast(int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        const int wordBits = 64;
+        Span<ulong> mask = stackalloc ulong[128]; // 8192 processors, the most that Linux can be built for.
+        var bytes = (nuint)(mask.Length * sizeof(ulong));
+        if (!OperatingSystem.IsLinux() || GetAffinity(ThisThread, bytes, ref mask[0]) < 0)
+            return;
+        for (var processor = (mask.Length * wordBits) - 1; processor >= 0; processor--)
+        {
+            var bit = 1UL << (processor % wordBits);
+            if ((mask[processor / wordBits] & bit) != 0 && --count < 0)
+                mask[processor / wordBits] &= ~bit;
+        }
+
+        _ = SetAffinity(ThisThread, bytes, ref mask[0]);
+    }
+
+    [LibraryImport("libc", EntryPoint = "sched_getaffinity")]
+    private static partial int GetAffinity(int process, nuint bytes, ref ulong mask);
+
+    [LibraryImport("libc", EntryPoint = "sched_setaffinity")]
+    private static partial int SetAffinity(int process, nuint bytes, ref ulong mask);
 
     [LibraryImport("libc", EntryPoint = "sched_setscheduler")]
     private static partial int SetScheduler(int process, int policy, ref int priority);
