@@ -33,6 +33,7 @@ internal static class TrainCommands
         var regression = new Option<bool>("--regression") { Description = "Labels are numbers." };
         var maxTokens = new Option<int?>("--max-tokens") { Description = "Longer texts are cut off." };
         var epochs = new Option<int?>("--epochs");
+        var headRate = new Option<double?>("--head-learning-rate") { Description = "The head's, where it is another." };
         var decay = new Option<double?>("--weight-decay");
         var patience = new Option<int>("--patience") { Description = "Evaluations without a better one after which it stops; 0 for never." };
         var sparsity = new Option<double?>("--initial-sparsity");
@@ -45,7 +46,7 @@ internal static class TrainCommands
         var publishModel = new Option<string?>("--publish-model") { Description = "The name of the model that comes out." };
         var command = new Command(verb, description)
         {
-            model, dataset, validation, share, regression, maxTokens, epochs, BatchSize, LearningRate, WarmUp, decay, Dropout, EvaluationInterval,
+            model, dataset, validation, share, regression, maxTokens, epochs, BatchSize, LearningRate, headRate, WarmUp, decay, Dropout, EvaluationInterval,
             patience, CheckpointInterval, Seed, task, alias, minMetric, notBelow, Watch
         };
         foreach (var option in method switch
@@ -73,6 +74,7 @@ internal static class TrainCommands
             Set(parsed.GetValue(epochs), value => recipe.Epochs = value);
             Set(parsed.GetValue(BatchSize), value => recipe.BatchSize = value);
             Set(parsed.GetValue(LearningRate), value => recipe.LearningRate = value);
+            Set(parsed.GetValue(headRate), value => recipe.HeadLearningRate = value);
             Set(parsed.GetValue(WarmUp), value => recipe.WarmUp = value);
             Set(parsed.GetValue(decay), value => recipe.WeightDecay = value);
             Set(parsed.GetValue(Dropout), value => recipe.Dropout = value);

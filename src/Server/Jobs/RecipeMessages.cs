@@ -13,6 +13,9 @@ internal static class RecipeMessages
 {
     private const string Prefix = "spec";
 
+    // At that of scores the head forgets with each batch what it learned from the last.
+    private const float MaskHeadLearningRate = 3e-3f;
+
     /// <param name="table">Where aliases are looked up: the recipe names versions.</param>
     /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT: something is missing or no name. NOT_FOUND: a task or version is.</exception>
     public static Recipe Recipe(V1.JobSpec spec, RoutingTable table) => spec.RecipeCase switch
@@ -122,11 +125,11 @@ internal static class RecipeMessages
             V1.TrainingMethod.HeadOnly => TrainingMethod.HeadOnly,
             _ => throw Errors.InvalidArgument($"{Prefix}.{path}.method", "It is missing; finetune, mask or head only is needed.")
         };
-        var isFinetune = method == TrainingMethod.Finetune;
+        var (isFinetune, isMask) = (method == TrainingMethod.Finetune, method == TrainingMethod.Mask);
         var learningRate = method switch
         {
             TrainingMethod.Finetune => 1e-4f,
-            TrainingMethod.Mask => 3e-2f, // Scores have to cross a threshold; weights only bend.
+            TrainingMethod.Mask => 2e-2f, // Scores have to cross a threshold; weights only bend.
             _ => 1e-2f
         };
         var defaults = new ClassifierSettings { Method = method };
@@ -145,9 +148,10 @@ internal static class RecipeMessages
                 Epochs = message.HasEpochs ? message.Epochs : defaults.Epochs,
                 BatchSize = message.HasBatchSize ? message.BatchSize : defaults.BatchSize,
                 LearningRate = message.HasLearningRate ? (float)message.LearningRate : learningRate,
+                HeadLearningRate = message.HasHeadLearningRate ? (float)message.HeadLearningRate : isMask ? MaskHeadLearningRate : null,
                 WarmUp = message.HasWarmUp ? message.WarmUp : defaults.WarmUp,
                 Adam = new() { WeightDecay = message.HasWeightDecay ? (float)message.WeightDecay : isFinetune ? 0.01f : 0 },
-                Dropout = message.HasDropout ? (float)message.Dropout : defaults.Dropout,
+                Dropout = message.HasDropout ? (float)message.Dropout : isMask ? 0 : defaults.Dropout,
                 EvaluationInterval = message.EvaluationInterval,
                 Patience = message.Patience,
                 CheckpointInterval = message.HasCheckpointInterval ? message.CheckpointInterval : defaults.CheckpointInterval,

@@ -23,6 +23,9 @@ public sealed class Parameter : IDisposable
 
     public bool Decays { get; }
 
+    /// <summary>What the optimizer multiplies the learning rate by.</summary>
+    public float LearningRateScale { get; set; } = 1f;
+
     public bool IsTrained => !Gradient.IsNone;
 
     /// <summary>Makes room for a gradient, zero at first.</summary>

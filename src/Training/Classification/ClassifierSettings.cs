@@ -36,6 +36,9 @@ public sealed record ClassifierSettings
     /// <summary>At the end of the warm-up; above 0, at most 1. Masks take about a hundred times that of weights.</summary>
     public float LearningRate { get; init; } = 1e-4f;
 
+    /// <summary>The head's, where it is another; above 0, at most 1.</summary>
+    public float? HeadLearningRate { get; init; }
+
     public Decay Decay { get; init; } = Decay.Linear;
 
     /// <summary>The part of all steps in which the learning rate rises, 0 to 1.</summary>
@@ -64,6 +67,7 @@ public sealed record ClassifierSettings
         Range.Require(Epochs is >= 1 and <= 1000, nameof(Epochs), Epochs, "1 to 1000");
         Range.Require(BatchSize is >= 1 and <= 4096, nameof(BatchSize), BatchSize, "1 to 4096");
         Range.Require(LearningRate is > 0 and <= 1, nameof(LearningRate), LearningRate, "above 0, at most 1");
+        Range.Require(HeadLearningRate is null or (> 0 and <= 1), nameof(HeadLearningRate), HeadLearningRate ?? 0, "above 0, at most 1");
         Range.Require(WarmUp is >= 0 and <= 1, nameof(WarmUp), WarmUp, "0 to 1");
         Range.Require(Dropout is >= 0 and < 1, nameof(Dropout), Dropout, "0 to below 1");
         Range.Require(EvaluationInterval >= 0, nameof(EvaluationInterval), EvaluationInterval, "0 or more");

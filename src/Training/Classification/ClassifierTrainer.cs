@@ -62,6 +62,8 @@ public sealed class ClassifierTrainer : IDisposable
         _model = BertModel.Load(backend, config, weights);
         var isFrozen = settings is { Method: TrainingMethod.Mask, TrainsHead: false };
         _head = new(backend, data.Outputs, config.Hidden, CounterRandom.Key(settings.Seed, HeadPurpose), isTrained: !isFrozen);
+        foreach (var parameter in _head.Parameters)
+            parameter.LearningRateScale = (settings.HeadLearningRate ?? settings.LearningRate) / settings.LearningRate;
         if (settings.Method == TrainingMethod.Mask)
             _scores = BertScores.Create(backend, _model, settings.Mask, CounterRandom.Key(settings.Seed, MaskPurpose));
         if (settings.Method == TrainingMethod.Finetune)

@@ -74,7 +74,7 @@ public sealed class AdamOptimizer : IDisposable
         foreach (var (parameter, mean, variance) in _states)
         {
             _backend.Adam(parameter.Value, parameter.Gradient, mean, variance, new(
-                learningRate,
+                learningRate * parameter.LearningRateScale,
                 Steps,
                 _settings.Beta1,
                 _settings.Beta2,
