@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Serving.Client;
 using Serving.V1;
+using Spectre.Console;
 using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Cli;
@@ -111,14 +112,46 @@ internal static class JobsCommands
 
     private static async Task FollowAsync(ServingClient client, string id, Output output, CancellationToken cancelled)
     {
-        await foreach (var happened in client.WatchJobAsync(id, cancellationToken: cancelled))
-            output.Write(happened, o => o.Line(Describe(happened)));
+        var events = client.WatchJobAsync(id, cancellationToken: cancelled);
+        if (output.IsJson || Console.IsOutputRedirected)
+            await PrintAsync(events, output);
+        else
+            await DrawAsync(events);
         var job = await client.Jobs.GetJobAsync(new() { Id = id }, cancellationToken: cancelled);
         if (job.State != JobState.Succeeded)
             throw new CommandException($"The job {Name(job.State)}{(job.Message.Length > 0 ? $": {job.Message}" : "")}");
         if (!output.IsJson)
             Print(job, output);
     }
+
+    private static async Task PrintAsync(IAsyncEnumerable<JobEvent> events, Output output)
+    {
+        await foreach (var happened in events)
+            output.Write(happened, o => o.Line(Describe(happened)));
+    }
+
+    /// <summary>A bar for the steps; what else happens stands above it.</summary>
+    private static Task DrawAsync(IAsyncEnumerable<JobEvent> events) => AnsiConsole.Progress()
+        .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn())
+        .StartAsync(async context =>
+        {
+            var bar = context.AddTask("waiting", maxValue: 1);
+            await foreach (var happened in events)
+            {
+                if (happened.Progress is { } progress)
+                {
+                    bar.MaxValue = progress.TotalSteps;
+                    bar.Value = progress.Step;
+                    bar.Description = Markup.Escape(Describe(progress));
+                }
+                else
+                {
+                    AnsiConsole.MarkupLine(Markup.Escape(Describe(happened)));
+                }
+            }
+
+            bar.StopTask();
+        });
 
     private static string Describe(JobEvent happened) => happened.EventCase switch
     {

@@ -1,3 +1,4 @@
+using Grpc.Core;
 using Serving.Server.Catalog;
 using Serving.Server.Storage;
 
@@ -101,7 +102,7 @@ internal sealed class JobRunner(
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
                 logger.LogError(exception, "The job {Job} could not be run", job.Id);
-                job.Fail(exception.Message);
+                job.Fail(exception is RpcException rpc ? rpc.Status.Detail : exception.Message);
             }
             finally
             {

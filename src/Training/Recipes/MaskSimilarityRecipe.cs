@@ -64,7 +64,7 @@ public sealed record MaskSimilarityRecipe : Recipe
                     byTensor,
                     [.. tensors.Zip(byTensor).GroupBy(pair => Block(pair.First.Name)).Select(block => block.Average(pair => pair.Second))],
                     byTensor.Average(),
-                    1 - ((kept[a] + kept[b]) / 2)));
+                    1 - (2 * kept[a] * kept[b] / (kept[a] + kept[b]))));
             }
         }
 
