@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Google.Protobuf.WellKnownTypes;
 using Serving.V1;
 using static Serving.Cli.Commands;
 
@@ -109,12 +110,13 @@ internal static class TrainCommands
         var cased = new Option<bool>("--cased");
         var length = new Option<int?>("--length") { Description = "Tokens of a training sequence." };
         var heldOut = new Option<int?>("--held-out") { Description = "Documents to judge by." };
-        var steps = new Option<long>("--steps") { Required = true };
+        var steps = new Option<long>("--steps") { Description = "Needed without a budget." };
+        var budget = new Option<TimeSpan?>("--budget") { Description = "How long it may take, HH:MM:SS; the learning rate then goes by time." };
         var normal = new Option<bool>("--normal-initialization") { Description = "Heads begin without looking at neighbors." };
         var bfloat16 = new Option<bool>("--bfloat16") { Description = "Stores weights in half the bytes." };
         var command = new Command("pretrain", "Learns a backbone from text: a model.")
         {
-            datasets, model, hidden, layers, heads, vocabulary, cased, length, heldOut, steps, BatchSize, LearningRate, WarmUp, Dropout,
+            datasets, model, hidden, layers, heads, vocabulary, cased, length, heldOut, steps, budget, BatchSize, LearningRate, WarmUp, Dropout,
             EvaluationInterval, CheckpointInterval, Seed, normal, bfloat16, Watch
         };
         command.Do(async (parsed, client, output, cancelled) =>
@@ -132,6 +134,7 @@ internal static class TrainCommands
                 StoreBfloat16 = parsed.GetValue(bfloat16),
                 Initialization = parsed.GetValue(normal) ? Initialization.Normal : Initialization.Unspecified
             };
+            Set(parsed.GetValue(budget), value => recipe.Budget = Duration.FromTimeSpan(value));
             Set(parsed.GetValue(vocabulary), value => recipe.VocabularySize = value);
             Set(parsed.GetValue(length), value => recipe.SequenceLength = value);
             Set(parsed.GetValue(heldOut), value => recipe.HeldOutDocuments = value);

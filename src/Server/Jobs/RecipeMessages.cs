@@ -176,7 +176,7 @@ internal static class RecipeMessages
 
     private static PretrainingRecipe Pretraining(V1.PretrainingRecipe message)
     {
-        var defaults = new PretrainingSettings { Steps = message.Steps };
+        var defaults = new PretrainingSettings { Steps = message.Steps == 0 && message.Budget is not null ? PretrainingSettings.MostSteps : message.Steps };
         var recipe = new PretrainingRecipe
         {
             Datasets = [.. message.Datasets.Select((name, i) => ResourceName.Require($"{Prefix}.pretraining.datasets[{i}]", name))],
@@ -201,7 +201,10 @@ internal static class RecipeMessages
                     V1.Initialization.Neighbors => Initialization.Neighbors,
                     _ => throw Errors.InvalidArgument($"{Prefix}.pretraining.initialization", $"{(int)message.Initialization} is unknown; normal or neighbors is needed.")
                 },
-                InitialDeviation = message.HasInitialDeviation ? message.InitialDeviation : defaults.InitialDeviation
+                InitialDeviation = message.HasInitialDeviation ? message.InitialDeviation : defaults.InitialDeviation,
+                Budget = message.Budget?.ToTimeSpan(),
+                GiveUpAfter = message.GiveUpAfter?.ToTimeSpan(),
+                GiveUpLoss = message.HasGiveUpLoss ? message.GiveUpLoss : defaults.GiveUpLoss
             }
         };
         return recipe with

@@ -50,6 +50,7 @@ internal static class Worker
                 Inputs = order,
                 Backend = backend,
                 Observer = new Observer(time),
+                Time = time,
                 CancellationToken = cancelled
             });
             return new WorkerDone(result.Metrics, result.TaskVersion, result.Model);

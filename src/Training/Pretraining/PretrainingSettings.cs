@@ -6,8 +6,23 @@ namespace Serving.Training.Pretraining;
 /// <summary>How a backbone is pretrained.</summary>
 public sealed record PretrainingSettings
 {
-    /// <summary>1 to ten million.</summary>
+    /// <summary>The most steps, with a budget of time as well.</summary>
+    public const long MostSteps = 10_000_000;
+
+    /// <summary>1 to <see cref="MostSteps"/>.</summary>
     public required long Steps { get; init; }
+
+    /// <summary>
+    /// How long training may take, all of its processes together; the learning rate then goes by time instead of steps (Izsak
+    /// et al. 2021), and results depend on the machine. Null for no limit.
+    /// </summary>
+    public TimeSpan? Budget { get; init; }
+
+    /// <summary>After this time an evaluation with a loss above <see cref="GiveUpLoss"/> ends training; null for never.</summary>
+    public TimeSpan? GiveUpAfter { get; init; }
+
+    /// <summary>In nats a hidden token; above 0.</summary>
+    public double GiveUpLoss { get; init; } = 6;
 
     /// <summary>Sequences of a step, 1 to 65536.</summary>
     public int BatchSize { get; init; } = 64;
@@ -43,8 +58,10 @@ public sealed record PretrainingSettings
     /// <exception cref="ArgumentException">A setting is out of range; the message names it.</exception>
     public void Validate()
     {
-        const long mostSteps = 10_000_000;
-        Range.Require(Steps is >= 1 and <= mostSteps, nameof(Steps), Steps, $"1 to {mostSteps}");
+        Range.Require(Steps is >= 1 and <= MostSteps, nameof(Steps), Steps, $"1 to {MostSteps}");
+        Range.Require(Budget is null || Budget > TimeSpan.Zero, nameof(Budget), Budget ?? default, "longer than 0");
+        Range.Require(GiveUpAfter is null || GiveUpAfter >= TimeSpan.Zero, nameof(GiveUpAfter), GiveUpAfter ?? default, "0 or longer");
+        Range.Require(GiveUpLoss > 0, nameof(GiveUpLoss), GiveUpLoss, "above 0");
         Range.Require(BatchSize is >= 1 and <= 65_536, nameof(BatchSize), BatchSize, "1 to 65536");
         Range.Require(LearningRate is > 0 and <= 1, nameof(LearningRate), LearningRate, "above 0, at most 1");
         Range.Require(WarmUp is >= 0 and <= 1, nameof(WarmUp), WarmUp, "0 to 1");

@@ -12,12 +12,13 @@ namespace Serving.Training.Pretraining;
 /// <param name="Step">Steps done.</param>
 /// <param name="Loss">Of the last evaluation, in nats for each hidden token; null before the first.</param>
 /// <param name="Accuracy">Of the last evaluation: the part of hidden tokens that are found.</param>
-public sealed record PretrainingState(long Step, double? Loss, double? Accuracy);
+/// <param name="Elapsed">Time spent training.</param>
+public sealed record PretrainingState(long Step, double? Loss, double? Accuracy, TimeSpan Elapsed = default);
 
 /// <summary>Learns a backbone by masked language modelling (Devlin et al. 2019).</summary>
 /// <remarks>
 /// Which tokens are hidden changes with each epoch. What happens in a step follows from the seed and the step's number, so
-/// that training which goes on from a checkpoint ends with the same bits.
+/// that training which goes on from a checkpoint ends with the same bits; with a budget of time, on the clock, too.
 /// </remarks>
 public sealed class PretrainingTrainer : IDisposable
 {
@@ -35,11 +36,15 @@ public sealed class PretrainingTrainer : IDisposable
     private readonly AdamOptimizer _optimizer;
     private readonly Tape _tape;
     private readonly LearningRateSchedule _schedule;
+    private readonly BudgetSchedule? _budget;
+    private readonly TimeProvider _time;
+    private long _mark;
     private PretrainingState _state = new(0, null, null);
     private (long Epoch, int[] Order) _order = (-1, []);
 
     /// <param name="weights">Where it begins, see <see cref="InitialBertWeights"/>.</param>
     /// <param name="heldOut">What it is judged by.</param>
+    /// <param name="time">By which a budget is kept.</param>
     /// <exception cref="ArgumentException">A setting is out of range.</exception>
     public PretrainingTrainer(
         TrainingBackend backend,
@@ -48,9 +53,12 @@ public sealed class PretrainingTrainer : IDisposable
         Vocabulary vocabulary,
         Corpus corpus,
         Corpus heldOut,
-        PretrainingSettings settings)
+        PretrainingSettings settings,
+        TimeProvider? time = null)
     {
         settings.Validate();
+        _time = time ?? TimeProvider.System;
+        _mark = _time.GetTimestamp();
         _backend = backend;
         _settings = settings;
         _corpus = corpus;
@@ -62,6 +70,7 @@ public sealed class PretrainingTrainer : IDisposable
         _head = new(backend, Model, CounterRandom.Key(settings.Seed, HeadPurpose), settings.InitialDeviation);
         _optimizer = new(backend, Trained, settings.Adam);
         _tape = new(backend);
+        _budget = settings.Budget is { } budget ? new(settings.LearningRate, budget, settings.WarmUp) : null;
         _schedule = new(settings.LearningRate, settings.Decay, (long)Math.Round(settings.WarmUp * settings.Steps), settings.Steps);
     }
 
@@ -81,12 +90,13 @@ public sealed class PretrainingTrainer : IDisposable
     {
         if (checkpoints is not null)
             Resume(checkpoints);
-        while (_state.Step < _settings.Steps)
+        _mark = _time.GetTimestamp();
+        while (!IsOver)
         {
             cancellationToken.ThrowIfCancellationRequested();
             observer.Stepped(Step());
             var isDue = _settings.EvaluationInterval > 0 && _state.Step % _settings.EvaluationInterval == 0;
-            if (isDue || _state.Step == _settings.Steps)
+            if (isDue || IsOver)
                 Evaluate(observer, cancellationToken);
             if (checkpoints is not null && _settings.CheckpointInterval > 0 && _state.Step % _settings.CheckpointInterval == 0)
                 Save(checkpoints);
@@ -102,6 +112,22 @@ public sealed class PretrainingTrainer : IDisposable
         _head.Dispose();
         Model.Dispose();
     }
+
+    private bool IsOver => _state.Step >= _settings.Steps || _state.Elapsed >= _settings.Budget;
+
+    /// <summary>Adds what has gone by since it was last asked.</summary>
+    private TimeSpan Elapsed()
+    {
+        var now = _time.GetTimestamp();
+        var elapsed = _state.Elapsed + _time.GetElapsedTime(_mark, now);
+        _mark = now;
+        return elapsed;
+    }
+
+    /// <summary>How many steps there will be: at the speed so far, where time decides.</summary>
+    private long TotalSteps(long step, TimeSpan elapsed) => _settings.Budget is { } budget && elapsed > TimeSpan.Zero
+        ? Math.Clamp((long)(step * (budget / elapsed)), step, _settings.Steps)
+        : _settings.Steps;
 
     private TrainingProgress Step()
     {
@@ -122,10 +148,10 @@ public sealed class PretrainingTrainer : IDisposable
         loss /= hidden;
         if (!double.IsFinite(loss))
             throw new DivergedException($"The loss is {loss} at step {step}. Lower the learning rate, or clip gradients.");
-        var learningRate = _schedule.At(step);
+        var learningRate = _budget?.At(_state.Elapsed) ?? _schedule.At(step);
         _optimizer.Step(learningRate);
-        _state = _state with { Step = step };
-        return new(step, _settings.Steps, loss, learningRate, sequences.Sum(sequence => (long)sequence.Sequence.Tokens.Count));
+        _state = _state with { Step = step, Elapsed = Elapsed() };
+        return new(step, TotalSteps(step, _state.Elapsed), loss, learningRate, sequences.Sum(sequence => (long)sequence.Sequence.Tokens.Count));
     }
 
     private (Variable Logits, int[] Labels) Forward(List<MaskedSequence> sequences, DropoutKeys dropout)
@@ -183,6 +209,12 @@ public sealed class PretrainingTrainer : IDisposable
         }
 
         _state = _state with { Loss = loss / count, Accuracy = (double)right / count };
+        if (_state.Elapsed > _settings.GiveUpAfter && _state.Loss > _settings.GiveUpLoss)
+        {
+            throw new DivergedException(FormattableString.Invariant(
+                $"After {_state.Elapsed:c} the loss is {_state.Loss:F3}, still above {_settings.GiveUpLoss}. Change the learning rate or the batch size."));
+        }
+
         observer.Evaluated(
             _state.Step,
             new Dictionary<string, double>(StringComparer.Ordinal) { ["loss"] = loss / count, ["masked_accuracy"] = (double)right / count },

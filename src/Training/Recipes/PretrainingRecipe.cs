@@ -93,7 +93,8 @@ public sealed record PretrainingRecipe : Recipe
             vocabulary,
             corpus,
             heldOut,
-            Settings);
+            Settings,
+            context.Time);
         var state = trainer.Run(context.Observer, new(context.Checkpoints), context.CancellationToken);
         var model = context.NewArtifact("model");
         BertFolderWriter.Write(model, config, vocabulary, IsLowercase, trainer.Model.Tensors(), trainer.Model, Format);

@@ -85,6 +85,9 @@ public sealed record RecipeContext
 
     public required ITrainingObserver Observer { get; init; }
 
+    /// <summary>By which budgets of time are kept.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
     public CancellationToken CancellationToken { get; init; }
 
     internal string Checkpoints => Path.Combine(Folder, "checkpoints");

@@ -18,6 +18,25 @@ public sealed class OptimizationTests
         Assert.Equal([0f, 0f], ((int[])[7, 1000]).Select(step => linear.At(step))); // Past the end nothing turns negative.
     }
 
+    /// <summary>Izsak et al. 2021: a day, 6% of it warm-up, a peak of 1e-3.</summary>
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(0.72, 5e-4)]
+    [InlineData(1.44, 1e-3)]
+    [InlineData(12, 5.3191489e-4)]
+    [InlineData(24, 0)]
+    [InlineData(30, 0)]
+    public void BudgetSchedule_GoldenValues(double hours, double expected) =>
+        Assert.Equal(expected, new BudgetSchedule(1e-3f, TimeSpan.FromDays(1), 0.06).At(TimeSpan.FromHours(hours)), 1e-9);
+
+    [Fact]
+    public void BudgetSchedule_OfAShortBudget_DoesNotJump()
+    {
+        var schedule = new BudgetSchedule(1f, TimeSpan.FromMinutes(30), 0.06);
+        Assert.Equal(1f, schedule.At(TimeSpan.FromMinutes(1.8)), 1e-6f);
+        Assert.InRange(schedule.At(TimeSpan.FromMinutes(1.81)), 0.999f, 1f);
+    }
+
     [Fact]
     public void Step_LargeGradients_AreScaledTogether()
     {

@@ -4,6 +4,7 @@ using Serving.Testing;
 using Serving.Text;
 using Serving.Text.Bert;
 using Serving.Training.Bert;
+using Serving.Training.Optimization;
 using Serving.Training.Pretraining;
 
 namespace Serving.Training.Tests.Pretraining;
@@ -128,6 +129,43 @@ public sealed class PretrainingTests
         }
     }
 
+    /// <summary>A step takes a second; interrupted after the fifth, training goes on where time stood.</summary>
+    [Fact]
+    public void Budget_EndsWithIt_AndGoesOnWhereTimeStood()
+    {
+        using var folder = new TemporaryFolder();
+        var clock = new TickingClock();
+        var settings = Settings with { Steps = 1000, Budget = TimeSpan.FromSeconds(12), WarmUp = 0.25, EvaluationInterval = 0, CheckpointInterval = 1 };
+        using var interrupt = new CancellationTokenSource();
+        var (rates, totals) = (new List<float>(), new List<long>());
+        var observer = new Observer
+        {
+            OnProgress = progress =>
+            {
+                rates.Add(progress.LearningRate);
+                totals.Add(progress.TotalSteps);
+                if (progress.Step == 5)
+                    interrupt.Cancel();
+            }
+        };
+        Assert.Throws<OperationCanceledException>(() => Train(settings, observer, folder.Path, interrupt.Token, clock));
+        clock.Now += TimeSpan.FromHours(1).Ticks; // Nobody trained in that hour.
+        var (state, _) = Train(settings, observer, folder.Path, time: clock);
+
+        Assert.Equal((12, true), (state.Step, state.Loss is not null));
+        var schedule = new BudgetSchedule(settings.LearningRate, TimeSpan.FromSeconds(12), 0.25);
+        Assert.Equal(Enumerable.Range(0, 12).Select(second => schedule.At(TimeSpan.FromSeconds(second))), rates);
+        Assert.All(totals, total => Assert.Equal(12, total));
+    }
+
+    [Fact]
+    public void Loss_StillHighAfterAWhile_GivesUp()
+    {
+        var settings = Settings with { EvaluationInterval = 2, GiveUpAfter = TimeSpan.FromSeconds(3), GiveUpLoss = 0.01 };
+        var given = Assert.Throws<DivergedException>(() => Train(settings, new(), time: new TickingClock()));
+        Assert.Matches(@"^After 00:00:04 the loss is \d\.\d{3}, still above 0\.01\. ", given.Message);
+    }
+
     private static PretrainingSettings Settings => new()
     {
         Steps = 240,
@@ -139,7 +177,7 @@ public sealed class PretrainingTests
     };
 
     private static (PretrainingState State, string Digest) Train(
-        PretrainingSettings settings, Observer observer, string? checkpoints = null, CancellationToken cancelled = default)
+        PretrainingSettings settings, Observer observer, string? checkpoints = null, CancellationToken cancelled = default, TimeProvider? time = null)
     {
         using var backend = Small.Backend();
         var tokenizer = new BertTokenizer(Words);
@@ -147,10 +185,10 @@ public sealed class PretrainingTests
         var corpus = new Corpus(Enumerable.Range(0, 300).Select(i => Document(14, i)), tokenizer, length: 16);
         var heldOut = new Corpus(Enumerable.Range(300, 40).Select(i => Document(14, i)), tokenizer, length: 16);
         using var trainer = new PretrainingTrainer(
-            backend, config, new InitialBertWeights(seed: 1), Words, corpus, heldOut, settings);
+            backend, config, new InitialBertWeights(seed: 1), Words, corpus, heldOut, settings, time);
         var state = trainer.Run(observer, checkpoints is null ? null : new(checkpoints), cancelled);
         using var encoder = BertEncoder.Load(backend, config, trainer.Model);
-        return (state, encoder.Digest);
+        return (state with { Elapsed = default }, encoder.Digest);
     }
 
     /// <summary>One word again and again: a hidden token is found by looking at any other.</summary>
@@ -165,8 +203,24 @@ public sealed class PretrainingTests
 
         public Action<IReadOnlyDictionary<string, double>> OnEvaluated { get; init; } = _ => { };
 
-        public void Stepped(TrainingProgress progress) => OnStep(progress.Step);
+        public Action<TrainingProgress> OnProgress { get; init; } = _ => { };
+
+        public void Stepped(TrainingProgress progress)
+        {
+            OnStep(progress.Step);
+            OnProgress(progress);
+        }
 
         public void Evaluated(long step, IReadOnlyDictionary<string, double> metrics, bool isBest) => OnEvaluated(metrics);
+    }
+
+    /// <summary>Whenever somebody looks at it, a second has gone by.</summary>
+    private sealed class TickingClock : TimeProvider
+    {
+        public long Now { get; set; }
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Now += TimeSpan.TicksPerSecond;
     }
 }
