@@ -1,7 +1,7 @@
 using System.CommandLine;
-using Google.Protobuf.WellKnownTypes;
 using Serving.V1;
 using static Serving.Cli.Commands;
+using Duration = Google.Protobuf.WellKnownTypes.Duration;
 
 namespace Serving.Cli;
 
