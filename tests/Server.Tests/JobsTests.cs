@@ -6,8 +6,8 @@ using Serving.Models.Tasks;
 using Serving.Server.Jobs;
 using Serving.Testing;
 using Serving.V1;
-using Job = Serving.V1.Job;
 using static Serving.Server.Tests.TrainingServer;
+using Job = Serving.V1.Job;
 using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Server.Tests;
