@@ -71,14 +71,20 @@ public sealed class ModeConnectivity : IDisposable
                 .Select(i => examples[(int)(CounterRandom.Uniform(order, first + (ulong)i) * examples.Count)])
                 .ToList();
             Place(At(t));
-            var batch = new SequenceBatch([.. chosen.Select(example => example.Sequence)]);
-            var hidden = _model.Forward(tape, batch, batch.FirstTokens, masks: null, DropoutKeys.Off);
-            var logits = _head.Forward(tape, _model.Pool(tape, hidden, masks: null), DropoutKeys.Off);
+            var loss = 0.0;
+            foreach (var part in MicroBatches.Split(chosen, example => example.Sequence.Tokens.Count))
+            {
+                var batch = new SequenceBatch([.. part.Select(example => example.Sequence)]);
+                var hidden = _model.Forward(tape, batch, batch.FirstTokens, masks: null, DropoutKeys.Off);
+                var logits = _head.Forward(tape, _model.Pool(tape, hidden, masks: null), DropoutKeys.Off);
 
-            // The chain rule: dL/dθ = 2t(1-t) dL/dw.
-            var loss = tape.SoftmaxCrossEntropy(logits, [.. chosen.Select(example => example.Label)], 2 * t * (1 - t) / chosen.Count) / chosen.Count;
-            tape.Backward();
-            tape.Reset();
+                // The chain rule: dL/dθ = 2t(1-t) dL/dw.
+                loss += tape.SoftmaxCrossEntropy(logits, [.. part.Select(example => example.Label)], 2 * t * (1 - t) / chosen.Count);
+                tape.Backward();
+                tape.Reset();
+            }
+
+            loss /= chosen.Count;
             if (!double.IsFinite(loss))
                 throw new DivergedException($"The loss is {loss} at step {step}. Lower the learning rate.");
             Place(_bend);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Xml;
 using System.Xml.Linq;
 
 namespace Serving.Training.Analysis;
@@ -126,8 +127,8 @@ public static class SvgPlot
     private static XElement Dot(double x, double y, string color) => new(
         Svg + "circle", new XAttribute("cx", Number(x)), new XAttribute("cy", Number(y)), new XAttribute("r", "3"), new XAttribute("fill", color));
 
-    /// <summary>XML has no control characters; a label may.</summary>
-    private static string Printable(string text) => string.Concat(text.Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '?' : c));
+    /// <summary>XML can't hold every character; a label may.</summary>
+    private static string Printable(string text) => string.Concat(text.Select(c => char.IsControl(c) || !XmlConvert.IsXmlChar(c) ? '?' : c));
 
     private static string Number(double value) => value.ToString("0.##", CultureInfo.InvariantCulture);
 

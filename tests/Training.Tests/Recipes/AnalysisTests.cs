@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Xml.Linq;
 using Serving.Models;
 using Serving.Models.Tasks;
+using Serving.Training.Analysis;
 using Serving.Training.Classification;
 using Serving.Training.Recipes;
 
@@ -171,6 +172,14 @@ public sealed class AnalysisTests : RecipeFixture
         var incumbent = Train("first", recipe);
         var result = Run("job", recipe with { Incumbent = Task("first", incumbent) });
         Assert.Equal(incumbent.Metrics["accuracy"], result.Metrics[ClassifierRecipe.CurrentMetric]);
+    }
+
+    [Fact]
+    public void Chart_WithNamesThatXmlCannotHold_IsStillXml()
+    {
+        var svg = XElement.Parse(SvgPlot.Chart("a < b & c", "\0", "\uD800", [new("\uFFFE \u0001 good", [(0, 0), (0, 0)])]));
+        Assert.Contains("a < b & c", svg.Value, StringComparison.Ordinal);
+        Assert.Contains("? ? good", svg.Value, StringComparison.Ordinal);
     }
 
     [Fact]
