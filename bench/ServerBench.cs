@@ -24,11 +24,12 @@ internal static class ServerBench
         var unary = new Option<bool>("--unary") { Description = "One call a text instead of streams." };
         var rate = new Option<double>("--rate") { Description = "Unary calls a second at fixed times, however slow the answers; 0 waits for them." };
         var skew = new Option<double>("--skew") { Description = "The share of texts that is for the first task; 0 for equal shares." };
+        var training = new Option<int>("--training") { Description = "Rounds in turns without and with a job that trains a mask, each as long as --seconds; 0 for no job." };
         var seconds = new Option<double>("--seconds") { DefaultValueFactory = _ => 10 };
         var json = CommonOptions.Json();
         var command = new Command("server", "Texts classified through gRPC, many tasks.")
         {
-            shape, seq, lengths, tasks, clients, inFlight, unary, rate, skew, seconds, json
+            shape, seq, lengths, tasks, clients, inFlight, unary, rate, skew, training, seconds, json
         };
         command.SetAction(parsed =>
         {
@@ -43,12 +44,12 @@ internal static class ServerBench
                 parsed.GetValue(rate),
                 TimeSpan.FromSeconds(parsed.GetValue(seconds)));
             return RunAsync(
-                parsed.GetValue(shape)!, tokens, parsed.GetValue(tasks), parsed.GetValue(skew), load, parsed.GetValue(json));
+                parsed.GetValue(shape)!, tokens, parsed.GetValue(tasks), parsed.GetValue(skew), load, parsed.GetValue(training), parsed.GetValue(json));
         });
         return command;
     }
 
-    private static async Task RunAsync(string shape, int[] lengths, int tasks, double skew, Load load, bool asJson)
+    private static async Task RunAsync(string shape, int[] lengths, int tasks, double skew, Load load, int training, bool asJson)
     {
         using var data = new ServerData(shape, tasks);
         using var server = await ServedProcess.StartAsync(data.Path);
@@ -57,6 +58,12 @@ internal static class ServerBench
         var requests = new Requests(lengths, tasks, skew);
 
         await MeasureAsync(client, requests, load with { Duration = TimeSpan.FromSeconds(5) }); // Until all is compiled.
+        if (training > 0)
+        {
+            await CompareAsync(client, requests, load, new(client, shape), training, shape, asJson);
+            return;
+        }
+
         var cpu = server.CpuTime;
         var result = await MeasureAsync(client, requests, load);
         Measurement.Print(
@@ -76,6 +83,41 @@ internal static class ServerBench
             ("rejected_p99_ms", Percentile(result.Rejected, 0.99)),
             ("jain_index", Measurement.Rounded(Jain(result.AnsweredByTask.Values))),
             ("server_cpu_ms_per_request", Measurement.Rounded((server.CpuTime - cpu).TotalMilliseconds / result.Answered.Count)));
+    }
+
+    /// <summary>What training beside it costs: the same load in turns without and with a job.</summary>
+    private static async Task CompareAsync(
+        ServingClient client, Requests requests, Load load, TrainingBeside training, int rounds, string shape, bool asJson)
+    {
+        var (without, with, steps) = (new List<Result>(), new List<Result>(), 0L);
+        await training.UploadAsync();
+        for (var round = 0; round < rounds; round++)
+        {
+            without.Add(await MeasureAsync(client, requests, load));
+            await training.BeginAsync();
+            var before = await training.StepsAsync();
+            with.Add(await MeasureAsync(client, requests, load));
+            steps += await training.StepsAsync() - before;
+            await training.EndAsync();
+        }
+
+        Measurement.Print(
+            asJson,
+            ("bench", "server beside training"),
+            ("shape", shape),
+            ("offered_per_second", load.Rate),
+            ("p50_ms", List(without, 0.50)),
+            ("p50_ms_training", List(with, 0.50)),
+            ("p99_ms", List(without, 0.99)),
+            ("p99_ms_training", List(with, 0.99)),
+            ("p99_ratio_of_medians", Measurement.Rounded(Middle(with, 0.99) / Middle(without, 0.99))),
+            ("training_steps_per_second", Measurement.Rounded(steps / (rounds * load.Duration.TotalSeconds))));
+
+        static string List(List<Result> results, double fraction) => string.Join(' ', Times(results, fraction));
+
+        static double[] Times(List<Result> results, double fraction) => [.. results.Select(result => Percentile(result.Answered, fraction))];
+
+        static double Middle(List<Result> results, double fraction) => Times(results, fraction).Order().ElementAt(results.Count / 2);
     }
 
     private static async Task<Result> MeasureAsync(ServingClient client, Requests requests, Load load)
@@ -101,8 +143,8 @@ internal static class ServerBench
         var sent = 0;
         while (Stopwatch.GetElapsedTime(begin) < load.Duration)
         {
-            var due = (int)(Stopwatch.GetElapsedTime(begin).TotalSeconds * load.Rate);
-            for (; sent < due; sent++)
+            var due = Stopwatch.GetElapsedTime(begin).TotalSeconds * load.Rate;
+            for (; sent <= due; sent++)
             {
                 var at = begin + (long)(sent / load.Rate * Stopwatch.Frequency);
                 running.AddCount();

@@ -109,6 +109,7 @@ internal static class TrainCommands
         var vocabulary = new Option<int?>("--vocabulary") { Description = "Its size." };
         var cased = new Option<bool>("--cased");
         var length = new Option<int?>("--length") { Description = "Tokens of a training sequence." };
+        var positions = new Option<int?>("--max-positions") { Description = "Tokens of the longest text that the model can read; those past --length stay untrained." };
         var heldOut = new Option<int?>("--held-out") { Description = "Documents to judge by." };
         var steps = new Option<long>("--steps") { Description = "Needed without a budget." };
         var budget = new Option<TimeSpan?>("--budget") { Description = "How long it may take, HH:MM:SS; the learning rate then goes by time." };
@@ -116,7 +117,7 @@ internal static class TrainCommands
         var bfloat16 = new Option<bool>("--bfloat16") { Description = "Stores weights in half the bytes." };
         var command = new Command("pretrain", "Learns a backbone from text: a model.")
         {
-            datasets, model, hidden, layers, heads, vocabulary, cased, length, heldOut, steps, budget, BatchSize, LearningRate, WarmUp, Dropout,
+            datasets, model, hidden, layers, heads, vocabulary, cased, length, positions, heldOut, steps, budget, BatchSize, LearningRate, WarmUp, Dropout,
             EvaluationInterval, CheckpointInterval, Seed, normal, bfloat16, Watch
         };
         command.Do(async (parsed, client, output, cancelled) =>
@@ -137,6 +138,7 @@ internal static class TrainCommands
             Set(parsed.GetValue(budget), value => recipe.Budget = Duration.FromTimeSpan(value));
             Set(parsed.GetValue(vocabulary), value => recipe.VocabularySize = value);
             Set(parsed.GetValue(length), value => recipe.SequenceLength = value);
+            Set(parsed.GetValue(positions), value => recipe.MaxPositions = value);
             Set(parsed.GetValue(heldOut), value => recipe.HeldOutDocuments = value);
             Set(parsed.GetValue(BatchSize), value => recipe.BatchSize = value);
             Set(parsed.GetValue(LearningRate), value => recipe.LearningRate = value);

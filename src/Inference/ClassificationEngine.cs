@@ -20,6 +20,7 @@ public sealed class ClassificationEngine : IDisposable
     private readonly BertTokenizer _tokenizer;
     private readonly EngineOptions _options;
     private readonly TimeProvider _time;
+    private readonly EngineLoad? _load;
     private readonly TaskRegistry _registry;
     private readonly BatchRunner _runner;
     private readonly BackgroundWorker _loader = new();
@@ -43,9 +44,10 @@ public sealed class ClassificationEngine : IDisposable
     private long _allocatedBytes;
 
     /// <summary>Starts the loop.</summary>
+    /// <param name="load">Learns when it computes.</param>
     /// <exception cref="ArgumentException">A limit is out of range, or the tokenizer has tokens that the encoder lacks.</exception>
     public ClassificationEngine(
-        TensorBackend backend, BertEncoder encoder, BertTokenizer tokenizer, EngineOptions options, TimeProvider time)
+        TensorBackend backend, BertEncoder encoder, BertTokenizer tokenizer, EngineOptions options, TimeProvider time, EngineLoad? load = null)
     {
         options.ThrowUnlessValid(encoder.Config.MaxPositions);
         if (tokenizer.Vocabulary.Count > encoder.Config.Vocab)
@@ -60,6 +62,7 @@ public sealed class ClassificationEngine : IDisposable
         _tokenizer = tokenizer;
         _options = options;
         _time = time;
+        _load = load;
         _admission = new(options);
         _registry = new(backend, encoder);
         _runner = new(backend, encoder, options);
@@ -313,6 +316,7 @@ public sealed class ClassificationEngine : IDisposable
     private void Loop()
     {
         SchedulingPriority.Lower(SchedulingPriority.Compute);
+        _load?.Begin();
         while (TakeBatch())
         {
             if (_batch.Count == 0)
@@ -330,6 +334,7 @@ public sealed class ClassificationEngine : IDisposable
             NoteSpeed(computed);
         }
 
+        _load?.End();
         _loopEnded.SetResult();
     }
 
@@ -383,8 +388,8 @@ public sealed class ClassificationEngine : IDisposable
         _batch.Clear();
         lock (_gate)
         {
-            while (_queue.Count == 0 && !_isStopping && !_isDraining)
-                Monitor.Wait(_gate);
+            if (_queue.Count == 0 && !_isStopping && !_isDraining)
+                WaitForWork();
             if (_isStopping || _queue.Count == 0)
                 return false;
             var now = _time.GetUtcNow();
@@ -419,6 +424,14 @@ public sealed class ClassificationEngine : IDisposable
 
             return true;
         }
+    }
+
+    private void WaitForWork()
+    {
+        _load?.End();
+        while (_queue.Count == 0 && !_isStopping && !_isDraining)
+            Monitor.Wait(_gate);
+        _load?.Begin();
     }
 
     private void Dequeue(WorkUnit unit)

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Serving.Inference;
 using Serving.Rpc.Services;
 using Serving.Rpc.Services.Health;
 using Serving.Rpc.Services.Reflection;
@@ -74,6 +75,7 @@ public static class ServerApplication
             Path.Combine(options.Data, "datasets"), options, provider.GetRequiredService<ILogger<DatasetStore>>()))
         .AddSingleton(provider => new JobStore(
             Path.Combine(options.Data, "jobs"), options.MaxJobsBytes, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<JobStore>>()))
+        .AddSingleton<EngineLoad>()
         .AddSingleton<JobPublisher>()
         .AddSingleton<JobRunner>()
         .AddSingleton<JobsService>()

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using Serving.Models.Tasks;
 using Serving.Testing;
 using Serving.V1;
@@ -8,10 +9,12 @@ using Task = System.Threading.Tasks.Task;
 namespace Serving.EndToEnd.Tests;
 
 /// <summary>Servers and workers that are killed while a job runs.</summary>
-public sealed class JobKillTests
+public sealed partial class JobKillTests
 {
     private const int Kills = 50;
     private const int LongestMilliseconds = 1200;
+    private const int KillSignal = 9;
+    private const int StopSignal = 19;
 
     [Fact]
     public async Task KilledAtAnyMoment_TheJobGoesOn_ToTheSameBits_AndItsWatcherMissesNothing()
@@ -43,12 +46,14 @@ public sealed class JobKillTests
                     continue;
                 }
 
-                if (kills % 2 == 1 && KillWorker(data))
+                if (kills % 2 == 1 && SignalWorker(data, KillSignal))
                 {
                     ofWorkers++;
                 }
                 else
                 {
+                    if (kills % 4 == 2)
+                        SignalWorker(data, StopSignal); // As if the server had been answering. It must end all the same.
                     await server.KillAsync();
                     await server.DisposeAsync();
                     server = await ServerProcess.StartAsync(data, flags);
@@ -123,7 +128,7 @@ public sealed class JobKillTests
     });
 
     /// <returns>Whether there was one.</returns>
-    private static bool KillWorker(DataFolder data)
+    private static bool SignalWorker(DataFolder data, int signal)
     {
         foreach (var folder in Directory.GetDirectories("/proc").Where(folder => int.TryParse(Path.GetFileName(folder), out _)))
         {
@@ -132,11 +137,9 @@ public sealed class JobKillTests
                 var arguments = File.ReadAllText(Path.Combine(folder, "cmdline")).Split('\0');
                 if (!arguments.Contains("worker") || !Array.Exists(arguments, argument => argument.StartsWith(data.Path, StringComparison.Ordinal)))
                     continue;
-                using var process = System.Diagnostics.Process.GetProcessById(int.Parse(Path.GetFileName(folder)));
-                process.Kill();
-                return true;
+                return Signal(int.Parse(Path.GetFileName(folder)), signal) == 0;
             }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
             {
                 // It ended meanwhile.
             }
@@ -144,6 +147,9 @@ public sealed class JobKillTests
 
         return false;
     }
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int Signal(int process, int signal);
 
     private static string Letters(int i) => string.Join(' ', Enumerable.Range(0, 12).Select(j => (char)('a' + (((i * (j + 3)) + j) % 26))));
 

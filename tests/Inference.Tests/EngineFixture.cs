@@ -9,11 +9,11 @@ internal sealed class EngineFixture : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    public EngineFixture(EngineOptions? options = null)
+    public EngineFixture(EngineOptions? options = null, EngineLoad? load = null)
     {
         var folder = new BertFolder(Path.Combine(AppContext.BaseDirectory, "golden", "bert"));
         Encoder = folder.LoadEncoder(Backend);
-        Engine = new(Backend, Encoder, folder.LoadTokenizer(), options ?? new(), Time);
+        Engine = new(Backend, Encoder, folder.LoadTokenizer(), options ?? new(), Time, load);
     }
 
     public GatedBackend Backend { get; } = new();

@@ -118,6 +118,36 @@ public sealed class JobsTests
     }
 
     [Fact]
+    public async Task Job_WhileABatchIsComputed_IsHalted_AndCanStillBeCancelled()
+    {
+        await using var server = await StartAsync();
+        var endless = Mask(epochs: 1000);
+        endless.BatchSize = 1;
+        var job = await SubmitAsync(server, endless, null);
+        await ReachAsync(server, job.Id, step: 7);
+        var worker = server.Services.GetRequiredService<JobRunner>().WorkerId(server.Services.GetRequiredService<JobStore>().Require(job.Id))!.Value;
+
+        for (var batch = 0; batch < 3; batch++)
+        {
+            server.Backend.Close();
+            var answer = server.Client.ClassifyAsync(["a"], ["t"]);
+            await Eventually.TrueAsync(() => IsHalted(worker), "the worker is halted");
+            server.Backend.Open();
+            Assert.Single((await answer.Within()).Results);
+            await Eventually.TrueAsync(() => !IsHalted(worker), "the worker goes on");
+        }
+
+        server.Backend.Close();
+        var last = server.Client.ClassifyAsync(["a"], ["t"]);
+        await Eventually.TrueAsync(() => IsHalted(worker), "the worker is halted");
+        await server.Client.Jobs.CancelJobAsync(new() { Id = job.Id });
+        await WatchAsync(server, job.Id);
+        Assert.Equal(JobState.Cancelled, (await server.Client.Jobs.GetJobAsync(new() { Id = job.Id })).State);
+        server.Backend.Open();
+        Assert.Single((await last.Within()).Results);
+    }
+
+    [Fact]
     public async Task Watch_FromACursor_LosesAndRepeatsNothing()
     {
         await using var server = await StartAsync();
@@ -259,6 +289,13 @@ public sealed class JobsTests
     }
 
     /// <summary>Waits until a checkpoint of a step or a later one is there.</summary>
+    /// <summary>Whether the kernel has stopped a process; its state is behind its name, which is in parentheses.</summary>
+    private static bool IsHalted(int process)
+    {
+        var line = File.ReadAllText($"/proc/{process}/stat");
+        return line[line.LastIndexOf(')') + 2] == 'T';
+    }
+
     private static Task ReachAsync(TestServer server, string id, int step) => Eventually.TrueAsync(
         () => Directory.Exists(Path.Combine(server.Data.Path, "jobs", id, "checkpoints"))
             && Directory.GetDirectories(Path.Combine(server.Data.Path, "jobs", id, "checkpoints"), "checkpoint-*")

@@ -39,7 +39,7 @@ internal sealed class ModelHost : IDisposable
     /// <summary>Reads a model's folder.</summary>
     /// <param name="backend">Becomes the host's own, also if this fails.</param>
     /// <exception cref="ModelFileException">A file is missing or unsound; nothing stays behind.</exception>
-    public static ModelHost Load(string name, string folder, TensorBackend backend, ServerOptions options, TimeProvider time)
+    public static ModelHost Load(string name, string folder, TensorBackend backend, ServerOptions options, TimeProvider time, EngineLoad load)
     {
         var owned = new Stack<IDisposable>([backend]);
         try
@@ -49,7 +49,7 @@ internal sealed class ModelHost : IDisposable
             var encoder = files.LoadEncoder(backend, options.WeightFormat);
             owned.Push(encoder);
             WarmUp(encoder, tokenizer);
-            var engine = new ClassificationEngine(backend, encoder, tokenizer, options.ForEngine(name, encoder.Config), time);
+            var engine = new ClassificationEngine(backend, encoder, tokenizer, options.ForEngine(name, encoder.Config), time, load);
             return new(name, backend, encoder, tokenizer, engine);
         }
         catch (Exception exception)

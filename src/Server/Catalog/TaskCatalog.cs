@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Serving.Inference;
 using Serving.Models;
 using Serving.Server.Storage;
 using Serving.Tensors;
@@ -16,6 +17,7 @@ internal sealed class TaskCatalog(
     ServerOptions options,
     Func<TensorBackend> createBackend,
     Readiness readiness,
+    EngineLoad load,
     TimeProvider time,
     ILogger<TaskCatalog> logger) : IDisposable
 {
@@ -248,7 +250,7 @@ internal sealed class TaskCatalog(
 
     private async Task<ModelHost> LoadHostAsync(string name)
     {
-        var host = ModelHost.Load(name, models.Folder(name), createBackend(), options, time);
+        var host = ModelHost.Load(name, models.Folder(name), createBackend(), options, time, load);
         try
         {
             if (_table.Models.Values.FirstOrDefault(other => other.Digest == host.Digest) is { } same)

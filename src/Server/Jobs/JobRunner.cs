@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Serving.Inference;
 using Serving.Server.Catalog;
 using Serving.Server.Storage;
 
@@ -16,6 +17,7 @@ internal sealed class JobRunner(
     JobPublisher publisher,
     TaskRouter router,
     Readiness readiness,
+    EngineLoad load,
     ServerOptions options,
     ILogger<JobRunner> logger) : BackgroundService
 {
@@ -170,7 +172,7 @@ internal sealed class JobRunner(
     /// <returns>The message that it ended with, null if there was none, and how the process ended.</returns>
     private async Task<(WorkerMessage? Last, string Ending)> RunWorkerAsync(Job job, string orderFile, CancellationToken stopping)
     {
-        using var worker = WorkerProcess.Start(orderFile, TrainingThreads);
+        using var worker = WorkerProcess.Start(orderFile, TrainingThreads, load);
         lock (_gate)
         {
             _worker = worker;

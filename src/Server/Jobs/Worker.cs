@@ -30,6 +30,8 @@ internal static class Worker
         }
 
         BeFirstToLackMemory();
+        if (ProcessHandle.EndWithParent())
+            Say(new WorkerReady());
         using var cancellation = new CancellationTokenSource();
         var control = new Thread(() => Listen(cancellation)) { IsBackground = true, Name = "control" };
         control.Start();

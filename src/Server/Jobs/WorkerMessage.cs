@@ -5,6 +5,7 @@ namespace Serving.Server.Jobs;
 
 /// <summary>What a worker says, a line of JSON each.</summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
+[JsonDerivedType(typeof(WorkerReady), "ready")]
 [JsonDerivedType(typeof(WorkerProgress), "progress")]
 [JsonDerivedType(typeof(WorkerEvaluation), "evaluation")]
 [JsonDerivedType(typeof(WorkerDone), "done")]
@@ -26,6 +27,9 @@ internal abstract record WorkerMessage
 
     public string ToLine() => JsonSerializer.Serialize(this);
 }
+
+/// <summary>It may be halted from now on: even so, it ends with the server.</summary>
+internal sealed record WorkerReady : WorkerMessage;
 
 internal sealed record WorkerProgress(
     long Step, long TotalSteps, double Loss, double LearningRate, double TokensPerSecond, double? SecondsLeft) : WorkerMessage;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using Serving.Inference;
 using Serving.Tensors.Threading;
 
 namespace Serving.Server.Jobs;
@@ -10,12 +11,21 @@ internal sealed class WorkerProcess : IDisposable
     private const int LinesOfErrorsKept = 5;
 
     private readonly Process _process;
+    private readonly ProcessHandle _handle;
+    private readonly EngineLoad _load;
+    private readonly ManualResetEventSlim _over;
     private readonly Queue<string> _errors = new();
     private readonly Task _reading;
+    private readonly Lock _gate = new(); // Guards the subscription.
+    private IDisposable? _subscription;
+    private bool _isCancelled;
 
-    private WorkerProcess(Process process)
+    private WorkerProcess(Process process, EngineLoad load, ManualResetEventSlim over)
     {
         _process = process;
+        _handle = new(process.Id);
+        _load = load;
+        _over = over;
         _reading = ReadErrorsAsync();
     }
 
@@ -23,7 +33,8 @@ internal sealed class WorkerProcess : IDisposable
 
     /// <summary>Starts this very program with the worker verb: only idle processors are its own, and only some of them.</summary>
     /// <param name="processors">How many.</param>
-    public static WorkerProcess Start(string orderFile, int processors)
+    /// <param name="load">While engines compute, the worker is halted: even the idle half of a machine shares caches and memory with the other.</param>
+    public static WorkerProcess Start(string orderFile, int processors, EngineLoad load)
     {
         var start = new ProcessStartInfo(Host())
         {
@@ -38,24 +49,38 @@ internal sealed class WorkerProcess : IDisposable
 
         // A process inherits rank and processors from the thread that starts it; a thread could not set them for those that
         // the runtime has begun by then.
-        Process? process = null;
-        Exception? failure = null;
+        // The kernel ends it with that thread, which therefore waits.
+        var started = new TaskCompletionSource<Process>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var over = new ManualResetEventSlim();
         var starter = new Thread(() =>
         {
             SchedulingPriority.LowerToIdle();
             SchedulingPriority.KeepToLast(processors);
             try
             {
-                process = Process.Start(start);
+                started.SetResult(Process.Start(start) ?? throw new IOException("There is no process."));
             }
             catch (Exception exception)
             {
-                failure = exception;
+                started.SetException(new IOException("The worker process can't be started.", exception));
             }
-        });
+
+            over.Wait();
+        })
+        {
+            IsBackground = true,
+            Name = "worker's parent"
+        };
         starter.Start();
-        starter.Join();
-        return process is not null ? new(process) : throw new IOException("The worker process can't be started.", failure);
+        try
+        {
+            return new(started.Task.GetAwaiter().GetResult(), load, over);
+        }
+        catch
+        {
+            over.Set();
+            throw;
+        }
     }
 
     /// <summary>What it says, until it ends.</summary>
@@ -63,7 +88,11 @@ internal sealed class WorkerProcess : IDisposable
     {
         while (await _process.StandardOutput.ReadLineAsync(cancellationToken) is { } line)
         {
-            if (WorkerMessage.Parse(line) is { } message)
+            if (WorkerMessage.Parse(line) is not { } message)
+                continue;
+            if (message is WorkerReady)
+                MakeRoom();
+            else
                 yield return message;
         }
     }
@@ -71,6 +100,13 @@ internal sealed class WorkerProcess : IDisposable
     /// <summary>Asks it to end; it does within a step.</summary>
     public void Cancel()
     {
+        lock (_gate)
+        {
+            _isCancelled = true;
+            _subscription?.Dispose();
+        }
+
+        _handle.Continue();
         try
         {
             _process.StandardInput.WriteLine(Worker.Cancel);
@@ -95,6 +131,12 @@ internal sealed class WorkerProcess : IDisposable
     /// <summary>Ends it if it still runs.</summary>
     public void Dispose()
     {
+        lock (_gate)
+        {
+            _isCancelled = true;
+            _subscription?.Dispose();
+        }
+
         if (!_process.HasExited)
         {
             _process.Kill();
@@ -102,6 +144,24 @@ internal sealed class WorkerProcess : IDisposable
         }
 
         _process.Dispose();
+        _handle.Dispose();
+        _over.Set();
+    }
+
+    private void MakeRoom()
+    {
+        lock (_gate)
+        {
+            if (_isCancelled)
+                return;
+            _subscription = _load.Watch(isComputing =>
+            {
+                if (isComputing)
+                    _handle.Halt();
+                else
+                    _handle.Continue();
+            });
+        }
     }
 
     /// <summary>The dotnet that runs this process, or the one on the path.</summary>
