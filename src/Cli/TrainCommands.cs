@@ -17,6 +17,35 @@ internal static class TrainCommands
     private static readonly Option<int?> CheckpointInterval = new("--checkpoint-interval") { Description = "Steps." };
     private static readonly Option<ulong> Seed = new("--seed");
 
+    /// <summary>By their names in the literature.</summary>
+    private static readonly Dictionary<string, Objective> Objectives = new(StringComparer.Ordinal)
+    {
+        ["nsp"] = Objective.NextSentence,
+        ["asp"] = Objective.AdjacentSentence,
+        ["so"] = Objective.SentenceOrder,
+        ["sdp"] = Objective.SentenceDistance,
+        ["scp"] = Objective.SentenceCorruption,
+        ["tcp"] = Objective.TokenCorruption,
+        ["tf"] = Objective.TermFrequency,
+        ["tf-idf"] = Objective.TermImportance,
+        ["qt"] = Objective.QuickThoughts,
+        ["fs"] = Objective.FastSent,
+        ["tgs"] = Objective.TrigramShuffling,
+        ["cap"] = Objective.Capitalization,
+        ["tlp"] = Objective.TokenLength,
+        ["sbo"] = Objective.SpanBoundary
+    };
+
+    private static readonly Dictionary<string, Combination> Combinations = new(StringComparer.Ordinal)
+    {
+        ["sum"] = Combination.Sum,
+        ["inc"] = Combination.Incremental,
+        ["alt"] = Combination.Alternating,
+        ["alt+"] = Combination.AlternatingPlus,
+        ["cmtl"] = Combination.Continual,
+        ["cmtl+"] = Combination.ContinualPlus
+    };
+
     public static Command Create() => new("train", "Training jobs: masks, weights, heads, backbones.")
     {
         Classifier("mask", TrainingMethod.Mask, "Learns masks over a frozen backbone: a task version."),
@@ -114,11 +143,22 @@ internal static class TrainCommands
         var steps = new Option<long>("--steps") { Description = "Needed without a budget." };
         var budget = new Option<TimeSpan?>("--budget") { Description = "How long it may take, HH:MM:SS; the learning rate then goes by time." };
         var normal = new Option<bool>("--normal-initialization") { Description = "Heads begin without looking at neighbors." };
+        var objectives = new Option<string[]>("--objectives")
+        {
+            AllowMultipleArgumentsPerToken = true,
+            Description = $"What is learned beside masked language modelling: {string.Join(", ", Objectives.Keys)}."
+        };
+        objectives.AcceptOnlyFromAmong([.. Objectives.Keys]);
+        var combination = new Option<string>("--combination") { DefaultValueFactory = _ => "sum", Description = $"How they share the steps: {string.Join(", ", Combinations.Keys)}." };
+        combination.AcceptOnlyFromAmong([.. Combinations.Keys]);
+        var control = new Option<bool>("--control") { Description = "Texts are arranged for the objectives, which are not learned." };
+        var copies = new Option<int>("--masked-copies") { Description = "Epochs after which the same tokens are hidden again; 0 for never." };
+        var shortSequences = new Option<double>("--short-sequences") { Description = "The share of sequences that are cut to a random length." };
         var bfloat16 = new Option<bool>("--bfloat16") { Description = "Stores weights in half the bytes." };
         var command = new Command("pretrain", "Learns a backbone from text: a model.")
         {
             datasets, model, hidden, layers, heads, vocabulary, cased, length, positions, heldOut, steps, budget, BatchSize, LearningRate, WarmUp, Dropout,
-            EvaluationInterval, CheckpointInterval, Seed, normal, bfloat16, Watch
+            EvaluationInterval, CheckpointInterval, Seed, objectives, combination, control, copies, shortSequences, normal, bfloat16, Watch
         };
         command.Do(async (parsed, client, output, cancelled) =>
         {
@@ -132,6 +172,11 @@ internal static class TrainCommands
                 Steps = parsed.GetValue(steps),
                 EvaluationInterval = parsed.GetValue(EvaluationInterval),
                 Seed = parsed.GetValue(Seed),
+                Objectives = { (parsed.GetValue(objectives) ?? []).Select(name => Objectives[name]) },
+                Combination = Combinations[parsed.GetValue(combination)!],
+                Control = parsed.GetValue(control),
+                MaskedCopies = parsed.GetValue(copies),
+                ShortSequences = parsed.GetValue(shortSequences),
                 StoreBfloat16 = parsed.GetValue(bfloat16),
                 Initialization = parsed.GetValue(normal) ? Initialization.Normal : Initialization.Unspecified
             };

@@ -1,3 +1,4 @@
+using Grpc.Core;
 using Serving.Server.Catalog;
 using Serving.Server.Storage;
 using Serving.Tensors;
@@ -17,7 +18,7 @@ internal static class RecipeMessages
     private const float MaskHeadLearningRate = 3e-3f;
 
     /// <param name="table">Where aliases are looked up: the recipe names versions.</param>
-    /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT: something is missing or no name. NOT_FOUND: a task or version is.</exception>
+    /// <exception cref="RpcException">INVALID_ARGUMENT: something is missing or no name. NOT_FOUND: a task or version is.</exception>
     public static Recipe Recipe(V1.JobSpec spec, RoutingTable table) => spec.RecipeCase switch
     {
         V1.JobSpec.RecipeOneofCase.Classifier => Classifier(spec.Classifier, "classifier") with { Incumbent = Incumbent(spec.Publish, table) },
@@ -204,7 +205,12 @@ internal static class RecipeMessages
                 InitialDeviation = message.HasInitialDeviation ? message.InitialDeviation : defaults.InitialDeviation,
                 Budget = message.Budget?.ToTimeSpan(),
                 GiveUpAfter = message.GiveUpAfter?.ToTimeSpan(),
-                GiveUpLoss = message.HasGiveUpLoss ? message.GiveUpLoss : defaults.GiveUpLoss
+                GiveUpLoss = message.HasGiveUpLoss ? message.GiveUpLoss : defaults.GiveUpLoss,
+                Objectives = [.. message.Objectives.Select(Objective)],
+                Combination = Combination(message.Combination),
+                IsControl = message.Control,
+                MaskedCopies = message.MaskedCopies,
+                ShortSequences = message.ShortSequences
             }
         };
         return recipe with
@@ -215,4 +221,19 @@ internal static class RecipeMessages
             HeldOutDocuments = message.HasHeldOutDocuments ? message.HeldOutDocuments : recipe.HeldOutDocuments
         };
     }
+
+    /// <summary>Masked language modelling, which both count first, is always there and no message's to name.</summary>
+    private static Objective Objective(V1.Objective objective, int i) => objective != V1.Objective.Unspecified && Enum.IsDefined(objective)
+        ? (Objective)(int)objective
+        : throw Unknown($"{Prefix}.pretraining.objectives[{i}]", objective);
+
+    private static Combination Combination(V1.Combination combination) => combination == V1.Combination.Unspecified
+        ? default
+        : Enum.IsDefined(combination)
+            ? (Combination)((int)combination - 1)
+            : throw Unknown($"{Prefix}.pretraining.combination", combination);
+
+    private static RpcException Unknown<T>(string field, T value)
+        where T : struct, Enum => Errors.InvalidArgument(
+        field, $"{Convert.ToInt32(value)} is unknown; {string.Join(", ", Enum.GetValues<T>().Where(known => Convert.ToInt32(known) != 0))} are known.");
 }

@@ -158,8 +158,31 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
             gradient[i] = 2 * scale * error;
         }
 
-        GradientOf(predictions, out _).CopyFrom(gradient);
+        SetGradient(predictions, gradient);
         return sum;
+    }
+
+    /// <summary>The loss of quick thoughts. Its gradient flows back from here.</summary>
+    /// <param name="x">[rows, features]</param>
+    /// <param name="left">Rows, each with its partner at the same place of `right`.</param>
+    /// <returns>See <see cref="CosineLosses.CrossEntropy"/>.</returns>
+    public (double Loss, int Right) CosineCrossEntropy(Variable x, ReadOnlySpan<int> left, ReadOnlySpan<int> right, float scale)
+    {
+        var gradient = new float[x.Value.Rows * x.Value.Columns];
+        var result = CosineLosses.CrossEntropy(x.Value.ToArray(), x.Value.Columns, left, right, scale, gradient);
+        SetGradient(x, gradient);
+        return result;
+    }
+
+    /// <summary>How far pairs of rows are from pointing the same way. Its gradient flows back from here.</summary>
+    /// <param name="x">[rows, features]</param>
+    /// <returns>See <see cref="CosineLosses.Distance"/>.</returns>
+    public (double Loss, double Cosines) CosineDistance(Variable x, ReadOnlySpan<(int Left, int Right)> pairs, float scale)
+    {
+        var gradient = new float[x.Value.Rows * x.Value.Columns];
+        var result = CosineLosses.Distance(x.Value.ToArray(), x.Value.Columns, pairs, scale, gradient);
+        SetGradient(x, gradient);
+        return result;
     }
 
     /// <summary>Runs backward, from the losses on; gradients of parameters are added to.</summary>
@@ -177,6 +200,14 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
     }
 
     public void Dispose() => _arena.Dispose();
+
+    private void SetGradient(Variable x, ReadOnlySpan<float> values)
+    {
+        var gradient = GradientOf(x, out var accumulate);
+        if (accumulate)
+            throw new InvalidOperationException("The variable has a gradient already; give it one loss.");
+        gradient.CopyFrom(values);
+    }
 
     private Variable Attention(
         Variable query,

@@ -1,98 +1,165 @@
-using Serving.Tensors;
-using Serving.Text;
+using System.IO.MemoryMappedFiles;
 using Serving.Text.Bert;
 
 namespace Serving.Training.Pretraining;
 
-/// <summary>A tokenized corpus, cut into spans that fill sequences; no span crosses the end of a document.</summary>
-public sealed class Corpus
+/// <summary>A corpus that was tokenized once, in a file that is mapped into memory: documents of sentences of tokens.</summary>
+/// <remarks>
+/// The file: a signature, counts, tokens (32 bits each, the highest says whether the word is capitalized), where sentences
+/// end (64 bits), where documents end (among the sentences, 64 bits), and in how many documents each token occurs.
+/// </remarks>
+public sealed class Corpus : IDisposable
 {
-    private const int SpecialTokens = 2; // [CLS] and [SEP]
-    private const int ShortestSpan = 8;
+    private const ulong Signature = 0x3173_7570_726F_4353; // "SCorpus1"
+    private const uint CapitalBit = 1u << 31;
+    private const int HeaderBytes = 5 * sizeof(long);
 
-    private readonly List<int> _tokens = [];
-    private readonly List<(int First, int Count)> _spans = [];
+    private readonly MemoryMappedFile _file;
+    private readonly MemoryMappedViewAccessor _view;
+    private readonly long[] _sentenceEnds;
+    private readonly long[] _documentEnds;
+    private readonly long[] _frequencies;
 
-    /// <param name="length">The most tokens of a sequence, special ones included.</param>
-    /// <exception cref="ArgumentException">The length leaves no room, or the corpus has not one span.</exception>
-    public Corpus(IEnumerable<string> documents, BertTokenizer tokenizer, int length)
+    private Corpus(MemoryMappedFile file, MemoryMappedViewAccessor view, string path, long bytes)
     {
-        if (length < ShortestSpan + SpecialTokens)
-            throw new ArgumentException($"Sequences are to have {length} tokens; at least {ShortestSpan + SpecialTokens} are needed.");
-        foreach (var document in documents)
+        _file = file;
+        _view = view;
+        Span<long> header = stackalloc long[5];
+        _view.SafeMemoryMappedViewHandle.ReadSpan(0, header);
+        Tokens = header[1];
+        var lengths = (Sentences: header[2], Documents: header[3], Vocabulary: header[4]);
+        if (header[0] != unchecked((long)Signature)
+            || bytes != HeaderBytes + Padded(Tokens) + (sizeof(long) * (lengths.Sentences + lengths.Documents + lengths.Vocabulary)))
+            throw new IOException($"{path} is no tokenized corpus; delete it to make it again.");
+        _sentenceEnds = Read(HeaderBytes + Padded(Tokens), lengths.Sentences);
+        _documentEnds = Read(HeaderBytes + Padded(Tokens) + (sizeof(long) * lengths.Sentences), lengths.Documents);
+        _frequencies = Read(HeaderBytes + Padded(Tokens) + (sizeof(long) * (lengths.Sentences + lengths.Documents)), lengths.Vocabulary);
+    }
+
+    public int Documents => _documentEnds.Length;
+
+    public long Sentences => _sentenceEnds.Length;
+
+    public long Tokens { get; }
+
+    /// <summary>Tokenizes documents into a file; one that is there already is replaced when all is done.</summary>
+    public static void Write(string path, IEnumerable<string> documents, BertTokenizer tokenizer)
+    {
+        var temporary = path + ".writing";
+        var sentenceEnds = new List<long>();
+        var documentEnds = new List<long>();
+        var frequencies = new long[tokenizer.Vocabulary.Count];
+        var seen = new HashSet<int>();
+        var count = 0L;
+        using (var file = new FileStream(temporary, FileMode.Create, FileAccess.ReadWrite))
         {
-            var first = _tokens.Count;
-            foreach (var token in tokenizer.Tokenize(document))
-                _tokens.Add(token.Id);
-            for (var at = first; at + ShortestSpan <= _tokens.Count; at += length - SpecialTokens)
-                _spans.Add((at, Math.Min(length - SpecialTokens, _tokens.Count - at)));
+            file.Position = HeaderBytes;
+            using var writer = new BinaryWriter(file, System.Text.Encoding.UTF8, leaveOpen: true);
+            foreach (var document in documents)
+            {
+                seen.Clear();
+                using var ends = SentenceSplitter.Ends(document).GetEnumerator();
+                var end = ends.MoveNext() ? ends.Current : 0;
+                var inSentence = 0;
+                foreach (var token in tokenizer.Tokenize(document))
+                {
+                    while (token.Span.Start >= end && ends.MoveNext())
+                    {
+                        end = ends.Current;
+                        if (inSentence > 0)
+                            sentenceEnds.Add(count);
+                        inSentence = 0;
+                    }
+
+                    var isCapital = token.Span.End > token.Span.Start && char.IsUpper(document[token.Span.Start]);
+                    writer.Write((uint)token.Id | (isCapital ? CapitalBit : 0));
+                    count++;
+                    inSentence++;
+                    if (seen.Add(token.Id))
+                        frequencies[token.Id]++;
+                }
+
+                if (inSentence > 0)
+                    sentenceEnds.Add(count);
+                if (seen.Count > 0)
+                    documentEnds.Add(sentenceEnds.Count);
+            }
+
+            if (count % 2 == 1)
+                writer.Write(0u);
+            foreach (var value in (IEnumerable<long>)[.. sentenceEnds, .. documentEnds, .. frequencies])
+                writer.Write(value);
+            writer.Flush();
+            file.Position = 0;
+            foreach (var value in (long[])[unchecked((long)Signature), count, sentenceEnds.Count, documentEnds.Count, frequencies.Length])
+                writer.Write(value);
+            writer.Flush();
+            file.Flush(flushToDisk: true);
         }
 
-        if (_spans.Count == 0)
-            throw new ArgumentException($"The corpus has no document of at least {ShortestSpan} tokens; give it more text.");
+        File.Move(temporary, path, overwrite: true);
     }
 
-    public int Sequences => _spans.Count;
-
-    public long Tokens => _tokens.Count;
-
-    /// <summary>The tokens of a span, without special ones.</summary>
-    public ReadOnlySpan<int> Span(int sequence) =>
-        System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_tokens).Slice(_spans[sequence].First, _spans[sequence].Count);
-}
-
-/// <summary>A sequence whose tokens are partly hidden, and what they were.</summary>
-/// <param name="Sequence">With special tokens.</param>
-/// <param name="Positions">Of the hidden ones, ascending; at least one.</param>
-/// <param name="Labels">What is right there.</param>
-public sealed record MaskedSequence(TokenSequence Sequence, int[] Positions, int[] Labels);
-
-/// <summary>Hides tokens for masked language modelling (Devlin et al. 2019, sec. 3.1).</summary>
-/// <remarks>15% of the tokens: of these 80% become [MASK], 10% a random token, 10% stay as they are.</remarks>
-public sealed class TokenMasker
-{
-    private const double Rate = 0.15;
-    private const double MaskShare = 0.8;
-    private const double RandomShare = 0.1;
-
-    private readonly int _classifier;
-    private readonly int _separator;
-    private readonly int _mask;
-    private readonly int[] _ordinary;
-
-    /// <exception cref="VocabularyException">A special token is missing.</exception>
-    public TokenMasker(Vocabulary vocabulary)
+    /// <exception cref="IOException">There is no such file, or it is damaged.</exception>
+    public static Corpus Open(string path)
     {
-        _classifier = vocabulary.GetId(BertTokenizer.ClassifierToken);
-        _separator = vocabulary.GetId(BertTokenizer.SeparatorToken);
-        _mask = vocabulary.GetId(BertTokenizer.MaskToken);
-        _ordinary = [.. Enumerable.Range(0, vocabulary.Count).Where(id => !(vocabulary[id].StartsWith('[') && vocabulary[id].Length > 1))];
-    }
-
-    /// <param name="key">Decides which, and what they become.</param>
-    public MaskedSequence Hide(ReadOnlySpan<int> span, ulong key)
-    {
-        var count = Math.Max(1, (int)Math.Round(Rate * span.Length));
-        int[] chosen = [.. CounterRandom.Permutation(span.Length, key).Take(count).Order()];
-        var tokens = new Token[span.Length + 2];
-        tokens[0] = new(_classifier, 0, TokenSource.Special, default);
-        for (var i = 0; i < span.Length; i++)
-            tokens[i + 1] = new(span[i], 0, TokenSource.Text, default);
-        tokens[^1] = new(_separator, 0, TokenSource.Special, default);
-        var labels = new int[count];
-        var choices = CounterRandom.Bits(key, ulong.MaxValue);
-        for (var i = 0; i < count; i++)
+        var bytes = new FileInfo(path).Length;
+        if (bytes < HeaderBytes)
+            throw new IOException($"{path} is no tokenized corpus; delete it to make it again.");
+        var file = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
+        var view = file.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
+        try
         {
-            ref var token = ref tokens[chosen[i] + 1];
-            labels[i] = token.Id;
-            var share = CounterRandom.Uniform(choices, 2 * (ulong)i);
-            if (share < MaskShare)
-                token = token with { Id = _mask };
-            else if (share < MaskShare + RandomShare)
-                token = token with { Id = _ordinary[(int)(CounterRandom.Uniform(choices, (2 * (ulong)i) + 1) * _ordinary.Length)] };
-            chosen[i]++; // Behind [CLS].
+            return new(file, view, path, bytes);
         }
+        catch
+        {
+            view.Dispose();
+            file.Dispose();
+            throw;
+        }
+    }
 
-        return new(new(tokens, DroppedTokens: 0), chosen, labels);
+    /// <summary>A document, read from the file.</summary>
+    public Document Read(int document)
+    {
+        var (firstSentence, endSentence) = (document == 0 ? 0 : _documentEnds[document - 1], _documentEnds[document]);
+        var first = firstSentence == 0 ? 0 : _sentenceEnds[firstSentence - 1];
+        var words = new uint[_sentenceEnds[endSentence - 1] - first];
+        _view.SafeMemoryMappedViewHandle.ReadSpan(HeaderBytes + ((ulong)first * sizeof(uint)), words.AsSpan());
+        var ends = _sentenceEnds.AsSpan((int)firstSentence, (int)(endSentence - firstSentence)).ToArray();
+        return new(
+            [.. words.Select(word => (int)(word & ~CapitalBit))],
+            [.. words.Select(word => (word & CapitalBit) != 0)],
+            [.. ends.Select(end => (int)(end - first))]);
+    }
+
+    /// <summary>Tokens of a document.</summary>
+    public int Length(int document) => (int)(End(document) - (document == 0 ? 0 : End(document - 1)));
+
+    /// <summary>The logarithm of the number of documents over that of those with a token (Spärck Jones 1972); 0 for one in none.</summary>
+    public double InverseDocumentFrequency(int token) => _frequencies[token] == 0 ? 0 : Math.Log((double)Documents / _frequencies[token]);
+
+    public void Dispose()
+    {
+        _view.Dispose();
+        _file.Dispose();
+    }
+
+    private static long Padded(long tokens) => (tokens + (tokens % 2)) * sizeof(uint);
+
+    private long End(int document) => _sentenceEnds[_documentEnds[document] - 1];
+
+    private long[] Read(long offset, long count)
+    {
+        var values = new long[count];
+        _view.SafeMemoryMappedViewHandle.ReadSpan((ulong)offset, values.AsSpan());
+        return values;
     }
 }
+
+/// <summary>A document's tokens.</summary>
+/// <param name="Tokens">Their ids.</param>
+/// <param name="Capitals">Whether each one's part of the text begins with a capital letter.</param>
+/// <param name="SentenceEnds">Behind the last token of each sentence, ascending.</param>
+public sealed record Document(int[] Tokens, bool[] Capitals, int[] SentenceEnds);

@@ -22,12 +22,13 @@ public sealed class MaskedLanguageHead : IDisposable
     {
         _model = model;
         var hidden = model.Config.Hidden;
-        var initial = new InitialBertWeights(seed, deviation: deviation);
-        _transform = Create(backend, "transform.dense.weight", hidden, hidden, decays: true, initial);
-        _transformBias = Create(backend, "transform.dense.bias", 1, hidden, decays: false, initial);
-        _gamma = Create(backend, "transform.LayerNorm.weight", 1, hidden, decays: false, initial);
-        _beta = Create(backend, "transform.LayerNorm.bias", 1, hidden, decays: false, initial);
-        _bias = Create(backend, "bias", 1, model.Config.Vocab, decays: false, initial);
+        _transform = Create("transform.dense.weight", hidden, hidden);
+        _transformBias = Create("transform.dense.bias", 1, hidden);
+        _gamma = Create("transform.LayerNorm.weight", 1, hidden);
+        _beta = Create("transform.LayerNorm.bias", 1, hidden);
+        _bias = Create("bias", 1, model.Config.Vocab);
+
+        Parameter Create(string name, int rows, int columns) => HeadParameter.Create(backend, Module + name, rows, columns, seed, deviation);
     }
 
     public IReadOnlyList<Parameter> Parameters => [_transform, _transformBias, _gamma, _beta, _bias];
@@ -45,16 +46,5 @@ public sealed class MaskedLanguageHead : IDisposable
     {
         foreach (var parameter in Parameters)
             parameter.Dispose();
-    }
-
-    private static Parameter Create(
-        TrainingBackend backend, string name, int rows, int columns, bool decays, InitialBertWeights initial)
-    {
-        var parameter = new Parameter(Module + name, backend.Allocate(rows, columns), decays);
-        var values = new float[rows * columns];
-        initial.Read(name == "bias" ? ".bias" : parameter.Name, rows, columns, 0, values);
-        parameter.Value.CopyFrom(values);
-        parameter.Train(backend);
-        return parameter;
     }
 }

@@ -10,12 +10,12 @@ namespace Serving.Training.Pretraining;
 
 /// <summary>What a pretraining checkpoint knows beside its tensors.</summary>
 /// <param name="Step">Steps done.</param>
-/// <param name="Loss">Of the last evaluation, in nats for each hidden token; null before the first.</param>
-/// <param name="Accuracy">Of the last evaluation: the part of hidden tokens that are found.</param>
+/// <param name="Metrics">Of the last evaluation, see <see cref="PretrainingEvaluator"/>; none before the first.</param>
 /// <param name="Elapsed">Time spent training.</param>
-public sealed record PretrainingState(long Step, double? Loss, double? Accuracy, TimeSpan Elapsed = default);
+/// <param name="Ledger">Where continual learning stands.</param>
+public sealed record PretrainingState(long Step, IReadOnlyDictionary<string, double> Metrics, TimeSpan Elapsed, TokenLedger Ledger);
 
-/// <summary>Learns a backbone by masked language modelling (Devlin et al. 2019).</summary>
+/// <summary>Learns a backbone by masked language modelling (Devlin et al. 2019), and other objectives beside it.</summary>
 /// <remarks>
 /// Which tokens are hidden changes with each epoch. What happens in a step follows from the seed and the step's number, so
 /// that training which goes on from a checkpoint ends with the same bits; with a budget of time, on the clock, too.
@@ -25,62 +25,78 @@ public sealed class PretrainingTrainer : IDisposable
     private const ulong OrderPurpose = 1;
     private const ulong DropoutPurpose = 2;
     private const ulong HeadPurpose = 3;
+    private const ulong SchedulePurpose = 4;
     private const ulong HidingPurpose = 5;
+    private const ulong AuxiliaryPurpose = 7;
 
-    private readonly TrainingBackend _backend;
     private readonly PretrainingSettings _settings;
-    private readonly Corpus _corpus;
-    private readonly TokenMasker _masker;
-    private readonly List<MaskedSequence> _heldOut;
+    private readonly ExampleSampler _sampler;
     private readonly MaskedLanguageHead _head;
+    private readonly AuxiliaryHeads _auxiliary;
     private readonly AdamOptimizer _optimizer;
     private readonly Tape _tape;
+    private readonly ObjectiveLosses _losses;
+    private readonly PretrainingEvaluator _evaluator;
     private readonly LearningRateSchedule _schedule;
     private readonly BudgetSchedule? _budget;
+    private readonly ObjectiveSchedule _objectives;
     private readonly TimeProvider _time;
     private long _mark;
-    private PretrainingState _state = new(0, null, null);
+    private PretrainingState _state;
     private (long Epoch, int[] Order) _order = (-1, []);
 
     /// <param name="weights">Where it begins, see <see cref="InitialBertWeights"/>.</param>
-    /// <param name="heldOut">What it is judged by.</param>
-    /// <param name="time">By which a budget is kept.</param>
-    /// <exception cref="ArgumentException">A setting is out of range.</exception>
+    /// <param name="sampler">Of the corpus.</param>
+    /// <param name="heldOut">Of what it is judged by.</param>
+    /// <exception cref="ArgumentException">A setting is out of range, or the corpus is smaller than a batch.</exception>
     public PretrainingTrainer(
         TrainingBackend backend,
         BertConfig config,
         IBertWeights weights,
-        Vocabulary vocabulary,
-        Corpus corpus,
-        Corpus heldOut,
+        ExampleSampler sampler,
+        ExampleSampler heldOut,
         PretrainingSettings settings,
         TimeProvider? time = null)
     {
         settings.Validate();
+        if (sampler.Spans.Count < settings.BatchSize)
+        {
+            throw new SettingException(
+                nameof(settings.BatchSize),
+                $"The corpus has {sampler.Spans.Count} sequences, less than one batch of {settings.BatchSize}; give more text, or choose a smaller batch.");
+        }
+
         _time = time ?? TimeProvider.System;
         _mark = _time.GetTimestamp();
-        _backend = backend;
         _settings = settings;
-        _corpus = corpus;
-        _masker = new(vocabulary);
-        var hiding = CounterRandom.Key(0, HidingPurpose); // The same for every job, so that losses compare.
-        _heldOut = [.. Enumerable.Range(0, heldOut.Sequences).Select(i => _masker.Hide(heldOut.Span(i), CounterRandom.Bits(hiding, (ulong)i)))];
+        _sampler = sampler;
         Model = BertModel.Load(backend, config, weights);
         Model.TrainAll();
         _head = new(backend, Model, CounterRandom.Key(settings.Seed, HeadPurpose), settings.InitialDeviation);
+        _auxiliary = new(
+            backend, Model, settings.IsControl ? [] : settings.Objectives, CounterRandom.Key(settings.Seed, AuxiliaryPurpose), settings.InitialDeviation);
         _optimizer = new(backend, Trained, settings.Adam);
         _tape = new(backend);
+        _losses = new(_tape, Model, _head, _auxiliary);
+        _evaluator = new(_tape, _losses, heldOut, settings.IsControl ? [] : settings.Objectives, CounterRandom.Key(0, HidingPurpose)); // The same for every job, so that losses compare.
         _budget = settings.Budget is { } budget ? new(settings.LearningRate, budget, settings.WarmUp) : null;
         _schedule = new(settings.LearningRate, settings.Decay, (long)Math.Round(settings.WarmUp * settings.Steps), settings.Steps);
+        _objectives = new(
+            settings.Combination,
+            settings.Objectives,
+            settings.Steps,
+            (long)(settings.Steps * settings.BatchSize * sampler.MeanTokens),
+            CounterRandom.Key(settings.Seed, SchedulePurpose));
+        _state = new(0, new Dictionary<string, double>(StringComparer.Ordinal), default, _objectives.Ledger);
     }
 
     public BertModel Model { get; }
 
     public PretrainingState State => _state;
 
-    private int BatchesPerEpoch => Math.Max(1, _corpus.Sequences / _settings.BatchSize);
+    private int BatchesPerEpoch => _sampler.Spans.Count / _settings.BatchSize;
 
-    private IEnumerable<Parameter> Trained => [.. Model.Parameters, .. _head.Parameters];
+    private IEnumerable<Parameter> Trained => [.. Model.Parameters, .. _head.Parameters, .. _auxiliary.Parameters];
 
     /// <summary>Trains to the end, from the last checkpoint if there is one.</summary>
     /// <exception cref="DivergedException">A loss or gradient is no finite number.</exception>
@@ -109,6 +125,7 @@ public sealed class PretrainingTrainer : IDisposable
     {
         _tape.Dispose();
         _optimizer.Dispose();
+        _auxiliary.Dispose();
         _head.Dispose();
         Model.Dispose();
     }
@@ -132,105 +149,62 @@ public sealed class PretrainingTrainer : IDisposable
     private TrainingProgress Step()
     {
         var step = _state.Step + 1;
-        var sequences = Sequences(step);
+        var objectives = _objectives.At(step);
+        var examples = Examples(step, objectives);
+        var learned = _settings.IsControl ? new HashSet<Objective> { Objective.MaskedLanguageModel } : objectives;
+        var counts = learned.ToDictionary(objective => objective, objective => examples.Sum(example => ObjectiveLosses.Count(example, objective)));
         var dropout = new DropoutKeys(
             CounterRandom.Bits(CounterRandom.Key(_settings.Seed, DropoutPurpose), (ulong)step), _settings.Dropout, _settings.Dropout);
-        var hidden = sequences.Sum(sequence => sequence.Positions.Length);
-        var loss = 0.0;
-        foreach (var part in MicroBatches.Split(sequences, sequence => sequence.Sequence.Tokens.Count))
+        var sums = learned.ToDictionary(objective => objective, _ => default(ObjectiveSums));
+        foreach (var part in MicroBatches.Split(examples, example => example.Tokens))
         {
-            var (logits, labels) = Forward(part, dropout);
-            loss += _tape.SoftmaxCrossEntropy(logits, labels, 1f / hidden); // The mean over all hidden tokens of the step.
+            foreach (var (objective, sum) in _losses.Run(part, learned, counts, dropout))
+                sums[objective] += sum;
             _tape.Backward();
             _tape.Reset();
         }
 
-        loss /= hidden;
+        // The sum of the objectives' means over all that they predict in the step.
+        var loss = sums.Values.Sum(sum => sum.Count == 0 ? 0 : sum.Loss / sum.Count);
         if (!double.IsFinite(loss))
             throw new DivergedException($"The loss is {loss} at step {step}. Lower the learning rate, or clip gradients.");
         var learningRate = _budget?.At(_state.Elapsed) ?? _schedule.At(step);
         _optimizer.Step(learningRate);
-        _state = _state with { Step = step, Elapsed = Elapsed() };
-        return new(step, TotalSteps(step, _state.Elapsed), loss, learningRate, sequences.Sum(sequence => (long)sequence.Sequence.Tokens.Count));
+        var tokens = examples.Sum(example => (long)example.Tokens);
+        _objectives.Taken(step, tokens);
+        _state = _state with { Step = step, Elapsed = Elapsed(), Ledger = _objectives.Ledger };
+        return new(step, TotalSteps(step, _state.Elapsed), loss, learningRate, tokens);
     }
 
-    private (Variable Logits, int[] Labels) Forward(List<MaskedSequence> sequences, DropoutKeys dropout)
-    {
-        var batch = new SequenceBatch([.. sequences.Select(sequence => sequence.Sequence)]);
-        var rows = new List<int>();
-        var offsets = new int[sequences.Count + 1];
-        for (var i = 0; i < sequences.Count; i++)
-        {
-            foreach (var position in sequences[i].Positions)
-                rows.Add(batch.Offsets[i] + position);
-            offsets[i + 1] = rows.Count;
-        }
-
-        var hidden = Model.Forward(_tape, batch, new([.. rows], offsets), masks: null, dropout);
-        return (_head.Forward(_tape, hidden), [.. sequences.SelectMany(sequence => sequence.Labels)]);
-    }
-
-    /// <summary>The sequences of a step: each epoch goes once through the corpus, in an order of its own, less an incomplete batch.</summary>
-    private List<MaskedSequence> Sequences(long step)
+    /// <summary>The examples of a step: each epoch goes once through the corpus, in an order of its own, less an incomplete batch.</summary>
+    private List<PretrainingExample> Examples(long step, IReadOnlySet<Objective> objectives)
     {
         var (epoch, inEpoch) = Math.DivRem(step - 1, BatchesPerEpoch);
         if (_order.Epoch != epoch)
         {
             var key = CounterRandom.Bits(CounterRandom.Key(_settings.Seed, OrderPurpose), (ulong)epoch);
-            _order = (epoch, CounterRandom.Permutation(_corpus.Sequences, key));
+            _order = (epoch, CounterRandom.Permutation(_sampler.Spans.Count, key));
         }
 
-        var hiding = CounterRandom.Bits(CounterRandom.Key(_settings.Seed, HidingPurpose), (ulong)epoch);
-        var first = (int)inEpoch * _settings.BatchSize;
-        var count = Math.Min(_settings.BatchSize, _corpus.Sequences - first);
-        var sequences = new List<MaskedSequence>(count);
-        foreach (var sequence in _order.Order.AsSpan(first, count))
-            sequences.Add(_masker.Hide(_corpus.Span(sequence), CounterRandom.Bits(hiding, (ulong)sequence)));
-        return sequences;
+        var copy = _settings.MaskedCopies == 0 ? epoch : epoch % _settings.MaskedCopies;
+        var hiding = CounterRandom.Bits(CounterRandom.Key(_settings.Seed, HidingPurpose), (ulong)copy);
+        var spans = _order.Order.AsSpan((int)inEpoch * _settings.BatchSize, _settings.BatchSize);
+        var examples = new List<PretrainingExample>(spans.Length);
+        foreach (var span in spans)
+            examples.Add(_sampler.Sample(span, objectives, CounterRandom.Bits(hiding, (ulong)span)));
+        return examples;
     }
 
     private void Evaluate(ITrainingObserver observer, CancellationToken cancellationToken)
     {
-        var (loss, right, count) = (0.0, 0, 0);
-        foreach (var part in MicroBatches.Split(_heldOut, sequence => sequence.Sequence.Tokens.Count))
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            var (logits, labels) = Forward(part, DropoutKeys.Off);
-            var predicted = logits.Value.ToArray();
-            for (var i = 0; i < labels.Length; i++)
-            {
-                if (Largest(predicted.AsSpan(i * Model.Config.Vocab, Model.Config.Vocab)) == labels[i])
-                    right++;
-            }
-
-            loss += _tape.SoftmaxCrossEntropy(logits, labels, 0f);
-            count += labels.Length;
-            _tape.Reset(); // Not run backward.
-        }
-
-        _state = _state with { Loss = loss / count, Accuracy = (double)right / count };
-        if (_state.Elapsed > _settings.GiveUpAfter && _state.Loss > _settings.GiveUpLoss)
+        _state = _state with { Metrics = _evaluator.Run(cancellationToken) };
+        if (_state.Elapsed > _settings.GiveUpAfter && _state.Metrics[PretrainingEvaluator.Loss] > _settings.GiveUpLoss)
         {
             throw new DivergedException(FormattableString.Invariant(
-                $"After {_state.Elapsed:c} the loss is {_state.Loss:F3}, still above {_settings.GiveUpLoss}. Change the learning rate or the batch size."));
+                $"After {_state.Elapsed:c} the loss is {_state.Metrics[PretrainingEvaluator.Loss]:F3}, still above {_settings.GiveUpLoss}. Change the learning rate or the batch size."));
         }
 
-        observer.Evaluated(
-            _state.Step,
-            new Dictionary<string, double>(StringComparer.Ordinal) { ["loss"] = loss / count, ["masked_accuracy"] = (double)right / count },
-            isBest: true);
-    }
-
-    private static int Largest(ReadOnlySpan<float> values)
-    {
-        var largest = 0;
-        for (var i = 1; i < values.Length; i++)
-        {
-            if (values[i] > values[largest])
-                largest = i;
-        }
-
-        return largest;
+        observer.Evaluated(_state.Step, _state.Metrics, isBest: true);
     }
 
     private void Save(CheckpointFolder<PretrainingState> checkpoints) => checkpoints.Save(
@@ -247,5 +221,6 @@ public sealed class PretrainingTrainer : IDisposable
             checkpoint.Read(name, tensor);
         _optimizer.Steps = checkpoint.State.Step;
         _state = checkpoint.State;
+        _objectives.Ledger = _state.Ledger;
     }
 }

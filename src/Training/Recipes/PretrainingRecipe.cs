@@ -1,5 +1,6 @@
 using Serving.Models.Bert;
 using Serving.Tensors;
+using Serving.Text;
 using Serving.Text.Bert;
 using Serving.Text.Trainers;
 using Serving.Training.Bert;
@@ -8,7 +9,7 @@ using Serving.Training.Pretraining;
 
 namespace Serving.Training.Recipes;
 
-/// <summary>Pretrains a backbone from nothing: vocabulary, corpus, masked language modelling.</summary>
+/// <summary>Pretrains a backbone from nothing: vocabulary, corpus, masked language modelling and other objectives.</summary>
 public sealed record PretrainingRecipe : Recipe
 {
     private const ulong WeightsPurpose = 6;
@@ -66,17 +67,25 @@ public sealed record PretrainingRecipe : Recipe
             throw new SettingException(nameof(Datasets), "There is no corpus; name at least one dataset.");
         if (!Documents(inputs).Skip(HeldOutDocuments).Any())
             throw new SettingException(nameof(HeldOutDocuments), $"The corpus has no more than {HeldOutDocuments} documents, which are held out; give more text, or hold out less.");
+        if (Settings.Objectives.Where(objective => Objectives.Of(objective).NeedsSentences).ToList() is { Count: > 0 } needing
+            && !Documents(inputs).Any(text => SentenceSplitter.Ends(text).Skip(1).Any()))
+        {
+            throw new SettingException(
+                nameof(Settings.Objectives),
+                $"{string.Join(", ", needing.Select(objective => Objectives.Of(objective).Name))} compare sentences, and no document of the corpus has two; give whole texts, a document a row.");
+        }
     }
 
     public override RecipeResult Run(RecipeContext context)
     {
         Validate(context.Inputs);
 
-        // All of it follows from the corpus and the settings, so a job that goes on makes it again.
-        var vocabulary = WordPieceTrainer.Train(Documents(context.Inputs), IsLowercase, new() { VocabularySize = VocabularySize });
+        // All of it follows from the corpus and the settings, so a job that goes on makes again what it lacks.
+        Directory.CreateDirectory(context.Checkpoints);
+        var vocabulary = LoadVocabulary(context);
         var tokenizer = new BertTokenizer(vocabulary, IsLowercase);
-        var heldOut = new Corpus(Documents(context.Inputs).Take(HeldOutDocuments), tokenizer, SequenceLength);
-        var corpus = new Corpus(Documents(context.Inputs).Skip(HeldOutDocuments), tokenizer, SequenceLength);
+        using var corpus = OpenCorpus(context, "corpus", Documents(context.Inputs).Skip(HeldOutDocuments), tokenizer);
+        using var heldOut = OpenCorpus(context, "held-out", Documents(context.Inputs).Take(HeldOutDocuments), tokenizer);
         var config = new BertConfig
         {
             Vocab = vocabulary.Count,
@@ -90,18 +99,33 @@ public sealed record PretrainingRecipe : Recipe
             context.Backend,
             config,
             new InitialBertWeights(CounterRandom.Key(Settings.Seed, WeightsPurpose), config, Settings.Initialization, Settings.InitialDeviation),
-            vocabulary,
-            corpus,
-            heldOut,
+            new ExampleSampler(corpus, vocabulary, SequenceLength, Settings.ShortSequences),
+            new ExampleSampler(heldOut, vocabulary, SequenceLength),
             Settings,
             context.Time);
         var state = trainer.Run(context.Observer, new(context.Checkpoints), context.CancellationToken);
         var model = context.NewArtifact("model");
         BertFolderWriter.Write(model, config, vocabulary, IsLowercase, trainer.Model.Tensors(), trainer.Model, Format);
-        return new(
-            new Dictionary<string, double>(StringComparer.Ordinal) { ["loss"] = state.Loss!.Value, ["masked_accuracy"] = state.Accuracy!.Value },
-            TaskVersion: null,
-            model);
+        return new(state.Metrics, TaskVersion: null, model);
+    }
+
+    private Vocabulary LoadVocabulary(RecipeContext context)
+    {
+        var path = Path.Combine(context.Checkpoints, "vocab.txt");
+        if (File.Exists(path))
+            return Vocabulary.Load(path);
+        var vocabulary = WordPieceTrainer.Train(Documents(context.Inputs), IsLowercase, new() { VocabularySize = VocabularySize });
+        vocabulary.Save(path + ".writing");
+        File.Move(path + ".writing", path, overwrite: true);
+        return vocabulary;
+    }
+
+    private static Corpus OpenCorpus(RecipeContext context, string name, IEnumerable<string> documents, BertTokenizer tokenizer)
+    {
+        var path = Path.Combine(context.Checkpoints, name + ".tokens");
+        if (!File.Exists(path))
+            Corpus.Write(path, documents, tokenizer);
+        return Corpus.Open(path);
     }
 
     /// <summary>Weights, gradients and Adam's two moments are kept in 4 bytes each; what a step takes comes on top.</summary>

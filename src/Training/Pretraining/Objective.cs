@@ -1,0 +1,103 @@
+namespace Serving.Training.Pretraining;
+
+/// <summary>What a backbone is pretrained for (Aroca-Ouellette and Rudzicz 2020, sec. 3).</summary>
+public enum Objective
+{
+    /// <summary>MLM: finds hidden tokens.</summary>
+    MaskedLanguageModel,
+
+    /// <summary>NSP: whether the second segment follows the first, or comes from another document.</summary>
+    NextSentence,
+
+    /// <summary>ASP: whether the second segment follows the first, precedes it, or comes from another document.</summary>
+    AdjacentSentence,
+
+    /// <summary>SO: whether two adjacent segments are in order, or swapped.</summary>
+    SentenceOrder,
+
+    /// <summary>SDP: whether two segments are adjacent, of one document with something between, or of two.</summary>
+    SentenceDistance,
+
+    /// <summary>SCP: whether the text was corrupted.</summary>
+    SentenceCorruption,
+
+    /// <summary>TCP: whether a token was corrupted.</summary>
+    TokenCorruption,
+
+    /// <summary>TF: how often a token occurs in its document, from 0 to 10.</summary>
+    TermFrequency,
+
+    /// <summary>TF-IDF: the same, times the logarithm of how rare documents with the token are.</summary>
+    TermImportance,
+
+    /// <summary>QT: which of the batch's texts follows a text (quick thoughts, Logeswaran and Lee 2018).</summary>
+    QuickThoughts,
+
+    /// <summary>FS: a text's vector is near the tokens of its neighbor (FastSent, Hill et al. 2016).</summary>
+    FastSent,
+
+    /// <summary>TGS: in which order three shuffled tokens are.</summary>
+    TrigramShuffling,
+
+    /// <summary>Cap: whether a token's word is capitalized.</summary>
+    Capitalization,
+
+    /// <summary>TLP: how many characters a token has.</summary>
+    TokenLength,
+
+    /// <summary>SBO: finds hidden tokens by the states beside them alone (Joshi et al. 2020).</summary>
+    SpanBoundary
+}
+
+/// <summary>What an objective predicts.</summary>
+public enum Prediction
+{
+    /// <summary>A token of the vocabulary, at hidden positions.</summary>
+    Token,
+
+    /// <summary>A class of the whole input, from the pooled [CLS] state.</summary>
+    InputClass,
+
+    /// <summary>A class of each of some tokens.</summary>
+    TokenClass,
+
+    /// <summary>A number for each of some tokens.</summary>
+    TokenNumber,
+
+    /// <summary>How near two neighboring texts' vectors are.</summary>
+    Similarity
+}
+
+/// <summary>Facts about an objective.</summary>
+/// <param name="Name">Its short name, as in the paper, lowercase.</param>
+/// <param name="Classes">Of a class; 0 otherwise.</param>
+/// <param name="NeedsSentences">Whether texts without sentence boundaries, of one sentence each, give it nothing to learn from.</param>
+public sealed record ObjectiveTraits(string Name, Prediction Predicts, int Classes = 0, bool NeedsSentences = false);
+
+public static class Objectives
+{
+    private static readonly Dictionary<Objective, ObjectiveTraits> Traits = new()
+    {
+        [Objective.MaskedLanguageModel] = new("mlm", Prediction.Token),
+        [Objective.NextSentence] = new("nsp", Prediction.InputClass, 2, NeedsSentences: true),
+        [Objective.AdjacentSentence] = new("asp", Prediction.InputClass, 3, NeedsSentences: true),
+        [Objective.SentenceOrder] = new("so", Prediction.InputClass, 2, NeedsSentences: true),
+        [Objective.SentenceDistance] = new("sdp", Prediction.InputClass, 3, NeedsSentences: true),
+        [Objective.SentenceCorruption] = new("scp", Prediction.InputClass, 2),
+        [Objective.TokenCorruption] = new("tcp", Prediction.TokenClass, 2),
+        [Objective.TermFrequency] = new("tf", Prediction.TokenNumber),
+        [Objective.TermImportance] = new("tf_idf", Prediction.TokenNumber),
+        [Objective.QuickThoughts] = new("qt", Prediction.Similarity, NeedsSentences: true),
+        [Objective.FastSent] = new("fs", Prediction.Similarity, NeedsSentences: true),
+        [Objective.TrigramShuffling] = new("tgs", Prediction.TokenClass, 6),
+        [Objective.Capitalization] = new("cap", Prediction.TokenClass, 2),
+        [Objective.TokenLength] = new("tlp", Prediction.TokenNumber),
+        [Objective.SpanBoundary] = new("sbo", Prediction.Token)
+    };
+
+    /// <summary>Those that arrange the two segments of an input, each in its own way.</summary>
+    public static IReadOnlyList<Objective> Arrangements { get; } =
+        [Objective.NextSentence, Objective.AdjacentSentence, Objective.SentenceOrder, Objective.SentenceDistance];
+
+    public static ObjectiveTraits Of(Objective objective) => Traits[objective];
+}

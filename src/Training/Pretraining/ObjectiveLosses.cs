@@ -1,0 +1,241 @@
+using Serving.Training.Autograd;
+using Serving.Training.Bert;
+
+namespace Serving.Training.Pretraining;
+
+/// <summary>What came of an objective over some examples.</summary>
+/// <param name="Count">Predictions.</param>
+/// <param name="Loss">Their sum.</param>
+/// <param name="Right">Predictions that are right, or the sum of cosines of right pairs.</param>
+public readonly record struct ObjectiveSums(int Count, double Loss, double Right)
+{
+    public static ObjectiveSums operator +(ObjectiveSums a, ObjectiveSums b) => new(a.Count + b.Count, a.Loss + b.Loss, a.Right + b.Right);
+}
+
+/// <summary>Runs examples through backbone and heads, up to their losses.</summary>
+internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguageHead head, AuxiliaryHeads auxiliary)
+{
+    /// <summary>How many predictions an example has for an objective.</summary>
+    public static int Count(PretrainingExample example, Objective objective) => objective switch
+    {
+        Objective.QuickThoughts => example.Sequences.Count == 2 ? 1 : 0,
+        Objective.FastSent => example.Sequences.Count == 2 ? example.Sequences.Sum(sequence => sequence.Sequence.Tokens.Count - 2) : 0,
+        _ => example.Sequences.Sum(sequence => Count(sequence, objective))
+    };
+
+    /// <summary>Runs forward; the losses' gradients wait for <see cref="Tape.Backward"/>.</summary>
+    /// <param name="counts">Predictions of the whole step, by objective: its loss is their mean. Null for no gradient.</param>
+    /// <param name="countsRight">Whether right predictions are counted, which costs time.</param>
+    public Dictionary<Objective, ObjectiveSums> Run(
+        IReadOnlyList<PretrainingExample> examples,
+        IReadOnlySet<Objective> objectives,
+        IReadOnlyDictionary<Objective, int>? counts,
+        DropoutKeys dropout,
+        bool countsRight = false)
+    {
+        List<PretrainingSequence> sequences = [.. examples.SelectMany(example => example.Sequences)];
+        var batch = new SequenceBatch([.. sequences.Select(sequence => sequence.Sequence)]);
+        var rows = new List<int>();
+        var offsets = new int[sequences.Count + 1];
+        for (var i = 0; i < sequences.Count; i++)
+        {
+            foreach (var position in Wanted(sequences[i], objectives))
+                rows.Add(batch.Offsets[i] + position);
+            offsets[i + 1] = rows.Count;
+        }
+
+        var states = new States(tape, model.Forward(tape, batch, new([.. rows], offsets), masks: null, dropout), rows, batch);
+        var sums = new Dictionary<Objective, ObjectiveSums>();
+        foreach (var objective in objectives)
+        {
+            var scale = counts is null ? 0 : 1f / Math.Max(1, counts[objective]);
+            var result = Objectives.Of(objective).Predicts switch
+            {
+                Prediction.Token => Tokens(objective, sequences, states, scale, countsRight),
+                Prediction.InputClass => InputClasses(objective, sequences, states, scale, countsRight),
+                Prediction.TokenClass => TokenClasses(objective, sequences, states, scale, countsRight),
+                Prediction.TokenNumber => TokenNumbers(objective, sequences, states, scale),
+                _ => objective == Objective.QuickThoughts ? QuickThoughts(examples, states, scale) : FastSent(examples, states, scale)
+            };
+            if (result.Count > 0)
+                sums[objective] = result;
+        }
+
+        return sums;
+    }
+
+    private static int Count(PretrainingSequence sequence, Objective objective) =>
+        Objectives.Of(objective).Predicts == Prediction.Token ? sequence.Positions.Length
+        : sequence.Classes.TryGetValue(objective, out var classes) ? classes.Positions.Length
+        : sequence.Numbers.TryGetValue(objective, out var numbers) ? numbers.Positions.Length
+        : 0;
+
+    /// <summary>Positions whose last state is needed, ascending.</summary>
+    private static IEnumerable<int> Wanted(PretrainingSequence sequence, IReadOnlySet<Objective> objectives)
+    {
+        if (objectives.Count == 1 && objectives.Contains(Objective.MaskedLanguageModel))
+            return sequence.Positions;
+        var wanted = new SortedSet<int> { 0 };
+        foreach (var objective in objectives)
+        {
+            if (objective == Objective.FastSent)
+                wanted.UnionWith(Enumerable.Range(0, sequence.Sequence.Tokens.Count));
+            else if (objective == Objective.SpanBoundary)
+                wanted.UnionWith(sequence.Positions.SelectMany(position => (int[])[position - 1, position + 1]));
+            else if (objective == Objective.MaskedLanguageModel)
+                wanted.UnionWith(sequence.Positions);
+            else if (sequence.Classes.TryGetValue(objective, out var classes))
+                wanted.UnionWith(classes.Positions);
+            else if (sequence.Numbers.TryGetValue(objective, out var numbers))
+                wanted.UnionWith(numbers.Positions);
+        }
+
+        return wanted;
+    }
+
+    private ObjectiveSums Tokens(Objective objective, List<PretrainingSequence> sequences, States states, float scale, bool countsRight)
+    {
+        int[] labels = [.. sequences.SelectMany(sequence => sequence.Labels)];
+        if (labels.Length == 0)
+            return default;
+        var logits = objective == Objective.SpanBoundary
+            ? auxiliary.SpanBoundary(tape, states.At(sequences, sequence => sequence.Positions, -1), states.At(sequences, sequence => sequence.Positions, 1))
+            : head.Forward(tape, states.At(sequences, sequence => sequence.Positions));
+        return CrossEntropy(logits, labels, scale, countsRight);
+    }
+
+    private ObjectiveSums InputClasses(Objective objective, List<PretrainingSequence> sequences, States states, float scale, bool countsRight)
+    {
+        var (labels, positions) = Labels(objective, sequences);
+        return labels.Length == 0
+            ? default
+            : CrossEntropy(auxiliary.InputClasses(tape, objective, model.Pool(tape, states.At(sequences, positions), masks: null)), labels, scale, countsRight);
+    }
+
+    private ObjectiveSums TokenClasses(Objective objective, List<PretrainingSequence> sequences, States states, float scale, bool countsRight)
+    {
+        var (labels, positions) = Labels(objective, sequences);
+        return labels.Length == 0
+            ? default
+            : CrossEntropy(auxiliary.Tokens(tape, objective, states.At(sequences, positions)), labels, scale, countsRight);
+    }
+
+    private ObjectiveSums TokenNumbers(Objective objective, List<PretrainingSequence> sequences, States states, float scale)
+    {
+        float[] targets = [.. sequences.SelectMany(sequence => sequence.Numbers.TryGetValue(objective, out var numbers) ? numbers.Values : [])];
+        if (targets.Length == 0)
+            return default;
+        var predictions = auxiliary.Tokens(
+            tape, objective, states.At(sequences, sequence => sequence.Numbers.TryGetValue(objective, out var numbers) ? numbers.Positions : []));
+        return new(targets.Length, tape.SquaredError(predictions, targets, scale), 0);
+    }
+
+    private static (int[] Labels, Func<PretrainingSequence, int[]> Positions) Labels(Objective objective, List<PretrainingSequence> sequences) => (
+        [.. sequences.SelectMany(sequence => sequence.Classes.TryGetValue(objective, out var classes) ? classes.Values : [])],
+        sequence => sequence.Classes.TryGetValue(objective, out var classes) ? classes.Positions : []);
+
+    private ObjectiveSums QuickThoughts(IReadOnlyList<PretrainingExample> examples, States states, float scale)
+    {
+        var pairs = Pairs(examples);
+        if (pairs.Count == 0)
+            return default;
+        int[] left = [.. Enumerable.Range(0, pairs.Count)];
+        int[] right = [.. Enumerable.Range(pairs.Count, pairs.Count)];
+        var rows = states.At([.. pairs.Select(first => (first, 0)), .. pairs.Select(first => (first + 1, 0))]);
+        var (loss, found) = tape.CosineCrossEntropy(auxiliary.Similarity(tape, Objective.QuickThoughts, rows), left, right, scale);
+        return new(pairs.Count, loss, found);
+    }
+
+    private ObjectiveSums FastSent(IReadOnlyList<PretrainingExample> examples, States states, float scale)
+    {
+        var (rows, pairs) = (new List<(int Sequence, int Position)>(), new List<(int Left, int Right)>());
+        foreach (var first in Pairs(examples))
+        {
+            for (var side = 0; side < 2; side++)
+            {
+                var text = rows.Count; // [CLS] of one side, then the tokens of the other.
+                rows.Add((first + side, 0));
+                for (var position = 1; position < states.Length(first + 1 - side) - 1; position++)
+                {
+                    pairs.Add((text, rows.Count));
+                    rows.Add((first + 1 - side, position));
+                }
+            }
+        }
+
+        if (pairs.Count == 0)
+            return default;
+        var similar = auxiliary.Similarity(tape, Objective.FastSent, states.At(rows));
+        var (loss, cosines) = tape.CosineDistance(similar, [.. pairs], scale);
+        return new(pairs.Count, loss, cosines);
+    }
+
+    /// <summary>The first sequences of examples of two.</summary>
+    private static List<int> Pairs(IReadOnlyList<PretrainingExample> examples)
+    {
+        var (pairs, at) = (new List<int>(), 0);
+        foreach (var example in examples)
+        {
+            if (example.Sequences.Count == 2)
+                pairs.Add(at);
+            at += example.Sequences.Count;
+        }
+
+        return pairs;
+    }
+
+    private ObjectiveSums CrossEntropy(Variable logits, int[] labels, float scale, bool countsRight)
+    {
+        var right = countsRight ? Right(logits.Value.ToArray(), logits.Value.Columns, labels) : 0;
+        return new(labels.Length, tape.SoftmaxCrossEntropy(logits, labels, scale), right);
+    }
+
+    private static int Right(ReadOnlySpan<float> logits, int classes, int[] labels)
+    {
+        var right = 0;
+        for (var i = 0; i < labels.Length; i++)
+        {
+            var row = logits.Slice(i * classes, classes);
+            var largest = 0;
+            for (var j = 1; j < classes; j++)
+            {
+                if (row[j] > row[largest])
+                    largest = j;
+            }
+
+            right += largest == labels[i] ? 1 : 0;
+        }
+
+        return right;
+    }
+
+    /// <summary>Last hidden states of some tokens, found by sequence and position.</summary>
+    private sealed class States
+    {
+        private readonly Tape _tape;
+        private readonly Variable _hidden;
+        private readonly SequenceBatch _batch;
+        private readonly int[] _rowOf;
+
+        public States(Tape tape, Variable hidden, List<int> rows, SequenceBatch batch)
+        {
+            (_tape, _hidden, _batch) = (tape, hidden, batch);
+            _rowOf = new int[batch.Tokens.Length];
+            for (var row = 0; row < rows.Count; row++)
+                _rowOf[rows[row]] = row;
+        }
+
+        public int Length(int sequence) => _batch.Offsets[sequence + 1] - _batch.Offsets[sequence];
+
+        public Variable At(List<PretrainingSequence> sequences, Func<PretrainingSequence, int[]> positions, int shift = 0) =>
+            At([.. sequences.SelectMany((sequence, i) => positions(sequence).Select(position => (i, position + shift)))]);
+
+        /// <summary>[places, hidden]; without a copy where all states are asked for in their order.</summary>
+        public Variable At(IReadOnlyList<(int Sequence, int Position)> places)
+        {
+            int[] rows = [.. places.Select(place => _rowOf[_batch.Offsets[place.Sequence] + place.Position])];
+            var isAll = rows.Length == _hidden.Value.Rows && rows.Index().All(entry => entry.Index == entry.Item);
+            return isAll ? _hidden : _tape.GatherRows(_hidden, rows);
+        }
+    }
+}
