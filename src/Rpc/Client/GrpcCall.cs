@@ -350,8 +350,19 @@ internal sealed class GrpcCall<TRequest, TResponse> : IDisposable
         _parentCancels.Dispose();
         _channelCancels.Dispose();
         _deadlineTimer?.Dispose();
-        (_content as StreamingContent)?.Complete();
-        _cancellation.Cancel();
+        var requests = _content as StreamingContent;
+        if (trailers is null)
+        {
+            // Not the server's doing: it must not take what it has for all there is. So the stream is reset, not ended.
+            _cancellation.Cancel();
+            requests?.Abort();
+        }
+        else
+        {
+            requests?.Complete();
+            _cancellation.Cancel();
+        }
+
         _response?.Dispose();
         return true;
     }

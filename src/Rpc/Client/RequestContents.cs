@@ -58,6 +58,13 @@ internal sealed class StreamingContent : GrpcContent
         _completed.TrySetResult();
     }
 
+    /// <summary>Gives the body up before its end.</summary>
+    public void Abort()
+    {
+        _stream.TrySetCanceled();
+        _completed.TrySetCanceled();
+    }
+
     /// <summary>
     /// The first thing is a flush: SocketsHttpHandler keeps the request's headers back until there is one, and a call whose
     /// first message comes late, or never, would not reach the server.
