@@ -7,5 +7,6 @@ return await new RootCommand("Measurements of the product, with random weights."
     LinearBench.Create(),
     ServerBench.Create(),
     SwapBench.Create(),
-    TrainBench.Create()
+    TrainBench.Create(),
+    WordsBench.Create()
 }.Parse(args).InvokeAsync();

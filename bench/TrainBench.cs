@@ -5,10 +5,11 @@ using Serving.Text.Bert;
 using Serving.Training.Autograd;
 using Serving.Training.Bert;
 using Serving.Training.Optimization;
+using Serving.Training.Pretraining;
 
 namespace Serving.Bench;
 
-/// <summary>Steps of training a classifier: forward, backward, optimizer.</summary>
+/// <summary>Steps of training a classifier, its masks or a backbone: forward, backward, optimizer.</summary>
 internal static class TrainBench
 {
     private const int Labels = 2;
@@ -18,12 +19,12 @@ internal static class TrainBench
         var shape = new Option<string>("--shape") { DefaultValueFactory = _ => "mini", Description = string.Join(", ", Shapes.Names) };
         var batch = new Option<int>("--batch") { DefaultValueFactory = _ => 32, Description = "Sequences of a step." };
         var seq = new Option<int>("--seq") { DefaultValueFactory = _ => 64, Description = "Tokens of every sequence." };
-        var method = new Option<string>("--method") { DefaultValueFactory = _ => "finetune", Description = "finetune, mask" };
+        var method = new Option<string>("--method") { DefaultValueFactory = _ => "finetune", Description = "finetune, mask, pretrain" };
         var dropout = new Option<float>("--dropout") { DefaultValueFactory = _ => 0.1f };
         var threads = new Option<int>("--threads") { DefaultValueFactory = _ => Environment.ProcessorCount };
         var runs = new Option<int>("--runs") { DefaultValueFactory = _ => 10, Description = "Steps, of which the median counts." };
         var json = CommonOptions.Json();
-        var command = new Command("train", "Steps of training a BERT classifier, or its masks.")
+        var command = new Command("train", "Steps of training a BERT classifier, its masks, or of masked language modelling.")
         {
             shape, batch, seq, method, dropout, threads, runs, json
         };
@@ -31,7 +32,7 @@ internal static class TrainBench
             parsed.GetValue(shape)!,
             parsed.GetValue(batch),
             parsed.GetValue(seq),
-            parsed.GetValue(method) == "mask",
+            parsed.GetValue(method)!,
             parsed.GetValue(dropout),
             parsed.GetValue(threads),
             parsed.GetValue(runs),
@@ -40,20 +41,22 @@ internal static class TrainBench
     }
 
     private static void Run(
-        string shape, int batchSize, int length, bool isMasked, float dropout, int threads, int runs, bool asJson)
+        string shape, int batchSize, int length, string method, float dropout, int threads, int runs, bool asJson)
     {
         var config = Shapes.Bert(shape);
         using var backend = new CpuBackend(threads);
         using var model = BertModel.Load(backend, config, new InitialBertWeights(seed: 1));
         using var head = new ClassifierHead(backend, Labels, config.Hidden, seed: 2, isTrained: true);
-        using var scores = isMasked ? BertScores.Create(backend, model, new(), seed: 3) : null;
-        if (!isMasked)
+        using var tokenHead = new MaskedLanguageHead(backend, model, seed: 3);
+        using var scores = method == "mask" ? BertScores.Create(backend, model, new(), seed: 3) : null;
+        if (scores is null)
             model.TrainAll();
         using var optimizer = new AdamOptimizer(
-            backend, [.. model.Parameters, .. scores?.Parameters ?? [], .. head.Parameters], new());
+            backend, [.. model.Parameters, .. scores?.Parameters ?? [], .. method == "pretrain" ? tokenHead.Parameters : head.Parameters], new());
         using var tape = new Tape(backend);
         var batch = new SequenceBatch([.. Enumerable.Range(0, batchSize).Select(i => Sequence(i, length, config.Vocab))]);
         int[] labels = [.. Enumerable.Range(0, batchSize).Select(i => i % Labels)];
+        var (hiddenTokens, hiddenLabels) = HiddenTokens(batch);
         var peak = LinearBench.PeakGflops(backend);
         var step = 0UL;
         var before = 0L;
@@ -61,9 +64,17 @@ internal static class TrainBench
         {
             before = tape.FloatingPointOperations;
             var keys = new DropoutKeys(CounterRandom.Key(4, step++), dropout, dropout);
-            var hidden = model.Forward(tape, batch, batch.FirstTokens, scores, keys);
-            var logits = head.Forward(tape, model.Pool(tape, hidden, scores), keys);
-            tape.SoftmaxCrossEntropy(logits, labels, 1f / batchSize);
+            if (method == "pretrain")
+            {
+                var logits = tokenHead.Forward(tape, model.Forward(tape, batch, hiddenTokens, masks: null, keys));
+                tape.SoftmaxCrossEntropy(logits, hiddenLabels, 1f / hiddenLabels.Length);
+            }
+            else
+            {
+                var logits = head.Forward(tape, model.Pool(tape, model.Forward(tape, batch, batch.FirstTokens, scores, keys), scores), keys);
+                tape.SoftmaxCrossEntropy(logits, labels, 1f / batchSize);
+            }
+
             tape.Backward();
             tape.Reset();
             optimizer.Step(1e-4f);
@@ -73,7 +84,7 @@ internal static class TrainBench
             asJson,
             ("bench", "train"),
             ("shape", shape),
-            ("method", isMasked ? "mask" : "finetune"),
+            ("method", method),
             ("batch", batchSize),
             ("seq", length),
             ("dropout", dropout),
@@ -83,6 +94,21 @@ internal static class TrainBench
             ("gflops", Measurement.Rounded(gflops)),
             ("peak_gflops", Measurement.Rounded(peak)),
             ("fraction_of_peak", Measurement.Rounded(gflops / peak)));
+    }
+
+    /// <summary>15% of the tokens of each sequence.</summary>
+    private static (SelectedRows Rows, int[] Labels) HiddenTokens(SequenceBatch batch)
+    {
+        const double rate = 0.15;
+        var (rows, offsets) = (new List<int>(), new int[batch.Count + 1]);
+        for (var i = 0; i < batch.Count; i++)
+        {
+            var length = batch.Offsets[i + 1] - batch.Offsets[i];
+            rows.AddRange(Enumerable.Range(0, (int)(rate * length)).Select(hidden => batch.Offsets[i] + (int)(hidden / rate)));
+            offsets[i + 1] = rows.Count;
+        }
+
+        return (new([.. rows], offsets), [.. rows.Select(row => batch.Tokens[row].Token)]);
     }
 
     private static TokenSequence Sequence(int seed, int length, int vocab) => new(

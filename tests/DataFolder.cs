@@ -14,8 +14,11 @@ internal sealed class DataFolder : IDisposable
 
     private readonly TemporaryFolder _folder = new();
 
-    public DataFolder()
+    /// <param name="isEmpty">Leaves the model out, and the data root not made.</param>
+    public DataFolder(bool isEmpty = false)
     {
+        if (isEmpty)
+            return;
         var model = Directory.CreateDirectory(System.IO.Path.Combine(Path, "models", Model)).FullName;
         foreach (var file in Directory.EnumerateFiles(Golden))
             File.Copy(file, System.IO.Path.Combine(model, System.IO.Path.GetFileName(file)));

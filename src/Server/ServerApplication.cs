@@ -37,6 +37,8 @@ public static class ServerApplication
         });
         builder.Configuration.AddCommandLine(args, ShortFlags);
         var options = ReadOptions(builder.Configuration);
+        if (options.Demo)
+            Demo.CopyInto(options.Data, Demo.Folder);
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
@@ -80,7 +82,7 @@ public static class ServerApplication
         .AddSingleton<JobRunner>()
         .AddSingleton<JobsService>()
         .AddSingleton(new ModelStore(
-            [Path.Combine(options.Data, "models"), Path.Combine(AppContext.BaseDirectory, "models")], options.Models))
+            Path.Combine(options.Data, "models"), options.Models))
         .AddSingleton<Func<TensorBackend>>(
             () => new CpuBackend(options.Threads == 0 ? Environment.ProcessorCount : options.Threads))
         .AddSingleton<TaskCatalog>()

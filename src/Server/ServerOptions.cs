@@ -38,6 +38,9 @@ public sealed class ServerOptions
     /// <summary>The data root, which holds models/ and tasks/; ./data by default. Made if it is missing.</summary>
     public string Data { get; set; } = "data";
 
+    /// <summary>Whether a data root without a models folder begins with the model and tasks that the product ships; true by default.</summary>
+    public bool Demo { get; set; } = true;
+
     /// <summary>The models to load at the start, by name; null for all in the model folders.</summary>
     public string[]? Models { get; set; }
 

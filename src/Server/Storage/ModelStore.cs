@@ -6,23 +6,23 @@ using Serving.Models.Bert;
 
 namespace Serving.Server.Storage;
 
-/// <summary>Model folders on disk: `models/NAME/` below the data root, then below the product's own folder.</summary>
+/// <summary>Model folders on disk: `models/NAME/` below the data root.</summary>
 internal sealed class ModelStore
 {
     private const string Unfinished = ".adding-";
 
-    private readonly string[] _roots;
+    private readonly string _root;
     private readonly string[]? _chosen;
     private readonly ConcurrentDictionary<string, string> _problems = new(StringComparer.Ordinal);
 
-    /// <param name="roots">Folders of models; of two models of one name, the one in the earlier folder counts.</param>
+    /// <param name="root">The folder of models; made if it is missing.</param>
     /// <param name="chosen">The models to load at the start; null for all there are.</param>
-    public ModelStore(IEnumerable<string> roots, string[]? chosen)
+    public ModelStore(string root, string[]? chosen)
     {
-        _roots = [.. roots.Select(Path.GetFullPath)];
+        _root = Path.GetFullPath(root);
         _chosen = chosen;
-        Directory.CreateDirectory(_roots[0]);
-        foreach (var unfinished in Directory.EnumerateDirectories(_roots[0], Unfinished + "*").ToList())
+        Directory.CreateDirectory(_root);
+        foreach (var unfinished in Directory.EnumerateDirectories(_root, Unfinished + "*").ToList())
             Directory.Delete(unfinished, recursive: true);
     }
 
@@ -32,11 +32,9 @@ internal sealed class ModelStore
     /// <summary>All models, by name.</summary>
     public IReadOnlyList<string> Names =>
     [
-        .. _roots.Where(Directory.Exists)
-            .SelectMany(Directory.EnumerateDirectories)
+        .. Directory.EnumerateDirectories(_root)
             .Select(folder => Path.GetFileName(folder))
             .Where(ResourceName.IsValid)
-            .Distinct(StringComparer.Ordinal)
             .Order(StringComparer.Ordinal)
     ];
 
@@ -52,7 +50,7 @@ internal sealed class ModelStore
 
     /// <exception cref="ModelFileException">There is no such folder.</exception>
     public string Folder(string name) => Find(name)
-        ?? throw new ModelFileException($"There is no folder '{name}' in {string.Join(" or ", _roots)}; put the model there.");
+        ?? throw new ModelFileException($"There is no folder '{name}' in {_root}; put the model there.");
 
     /// <summary>Copies a folder in as a model; one that is there with the same files stays.</summary>
     /// <exception cref="StorageException">Another model has the name.</exception>
@@ -65,13 +63,13 @@ internal sealed class ModelStore
             throw new StorageException($"There is a model '{name}' already; choose another name.");
         }
 
-        var temporary = Path.Combine(_roots[0], $"{Unfinished}{Guid.NewGuid():N}");
+        var temporary = Path.Combine(_root, $"{Unfinished}{Guid.NewGuid():N}");
         Directory.CreateDirectory(temporary);
         try
         {
             foreach (var file in Directory.GetFiles(folder))
                 DurableFile.Copy(file, Path.Combine(temporary, Path.GetFileName(file)));
-            DurableFile.MoveFolder(temporary, Path.Combine(_roots[0], name));
+            DurableFile.MoveFolder(temporary, Path.Combine(_root, name));
         }
         finally
         {
@@ -115,5 +113,5 @@ internal sealed class ModelStore
         return Convert.ToHexString(SHA256.HashData(file));
     }
 
-    private string? Find(string name) => _roots.Select(root => Path.Combine(root, name)).FirstOrDefault(Directory.Exists);
+    private string? Find(string name) => Path.Combine(_root, name) is var folder && Directory.Exists(folder) ? folder : null;
 }
