@@ -11,7 +11,12 @@ namespace Serving.Cli;
 /// <summary>serving classify: one text, or a file of them.</summary>
 internal static class ClassifyCommand
 {
-    private static readonly Option<string[]> Tasks = new("--task") { Required = true, Description = "TASK, TASK@ALIAS or TASK:VERSION; several for one text." };
+    private static readonly Option<string[]> Tasks = new("--task")
+    {
+        Required = true,
+        AllowMultipleArgumentsPerToken = true,
+        Description = "TASK, TASK@ALIAS or TASK:VERSION; several for one text."
+    };
     private static readonly Argument<string?> Text = new("text") { Arity = ArgumentArity.ZeroOrOne };
     private static readonly Option<string?> Pair = new("--pair") { Description = "The second text, for tasks that read pairs." };
     private static readonly Option<FileInfo?> Input = new("--input") { Description = "A .tsv, .csv or .jsonl file with one text a line." };

@@ -41,8 +41,8 @@ public sealed class ObjectivesLearnTests
             case Prediction.Token:
                 Assert.True(metrics[$"{name}_accuracy"] > 0.2, string.Join(' ', metrics));
                 break;
-            default:
-                Assert.True(objective == Objective.QuickThoughts ? metrics["qt_accuracy"] > 3.0 / 60 : metrics["fs_cosine"] > 0.8, string.Join(' ', metrics));
+            default: // Of 119 pairs none is told from another at first.
+                Assert.True(objective == Objective.QuickThoughts ? metrics["qt_loss"] < Math.Log(119) - 0.4 : metrics["fs_cosine"] > 0.8, string.Join(' ', metrics));
                 break;
         }
     }
