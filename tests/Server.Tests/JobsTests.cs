@@ -102,7 +102,7 @@ public sealed class JobsTests
             Assert.Equal(JobState.Running, (await server.Client.Jobs.CancelJobAsync(new() { Id = job.Id })).State);
             await WatchAsync(server, job.Id);
             Assert.Equal(JobState.Cancelled, (await server.Client.Jobs.GetJobAsync(new() { Id = job.Id })).State);
-            Assert.Equal(JobState.Queued, (await server.Client.Jobs.ResumeJobAsync(new() { Id = job.Id })).State);
+            Assert.Contains((await server.Client.Jobs.ResumeJobAsync(new() { Id = job.Id })).State, (JobState[])[JobState.Queued, JobState.Running]); // It may have begun.
             await ReachAsync(server, job.Id, step: 100);
             var watching = WatchAsync(server, job.Id);
             await server.EndAsync();

@@ -63,6 +63,8 @@ public sealed class ExampleSampler
     /// <summary>Parts of documents that fill a sequence; none crosses a document's end.</summary>
     public IReadOnlyList<Segment> Spans => _spans;
 
+    public int Documents => _corpus.Documents;
+
     /// <summary>Tokens of an example on average, special ones included.</summary>
     public double MeanTokens => _spans.Average(span => span.Count + 2.0);
 
@@ -144,6 +146,7 @@ public sealed class ExampleSampler
         var arrangement = Objectives.Arrangements.FirstOrDefault(objectives.Contains);
         var room = part with { Count = Math.Min(part.Count, _length - 3) }; // One more [SEP].
         if (arrangement == default
+            || (_corpus.Documents == 1 && Objectives.Of(arrangement).NeedsDocuments)
             || Cut(document.Value, room, arrangement == Objective.SentenceDistance ? 3 : 2, CounterRandom.Bits(key, 0)) is not { } cut)
             return ([document], [part]);
 

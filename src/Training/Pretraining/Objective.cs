@@ -72,17 +72,19 @@ public enum Prediction
 /// <param name="Name">Its short name, as in the paper, lowercase.</param>
 /// <param name="Classes">Of a class; 0 otherwise.</param>
 /// <param name="NeedsSentences">Whether texts without sentence boundaries, of one sentence each, give it nothing to learn from.</param>
-public sealed record ObjectiveTraits(string Name, Prediction Predicts, int Classes = 0, bool NeedsSentences = false);
+/// <param name="NeedsDocuments">Whether it tells one document from another.</param>
+public sealed record ObjectiveTraits(
+    string Name, Prediction Predicts, int Classes = 0, bool NeedsSentences = false, bool NeedsDocuments = false);
 
 public static class Objectives
 {
     private static readonly Dictionary<Objective, ObjectiveTraits> Traits = new()
     {
         [Objective.MaskedLanguageModel] = new("mlm", Prediction.Token),
-        [Objective.NextSentence] = new("nsp", Prediction.InputClass, 2, NeedsSentences: true),
-        [Objective.AdjacentSentence] = new("asp", Prediction.InputClass, 3, NeedsSentences: true),
+        [Objective.NextSentence] = new("nsp", Prediction.InputClass, 2, NeedsSentences: true, NeedsDocuments: true),
+        [Objective.AdjacentSentence] = new("asp", Prediction.InputClass, 3, NeedsSentences: true, NeedsDocuments: true),
         [Objective.SentenceOrder] = new("so", Prediction.InputClass, 2, NeedsSentences: true),
-        [Objective.SentenceDistance] = new("sdp", Prediction.InputClass, 3, NeedsSentences: true),
+        [Objective.SentenceDistance] = new("sdp", Prediction.InputClass, 3, NeedsSentences: true, NeedsDocuments: true),
         [Objective.SentenceCorruption] = new("scp", Prediction.InputClass, 2),
         [Objective.TokenCorruption] = new("tcp", Prediction.TokenClass, 2),
         [Objective.TermFrequency] = new("tf", Prediction.TokenNumber),

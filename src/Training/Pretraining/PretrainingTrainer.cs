@@ -66,6 +66,12 @@ public sealed class PretrainingTrainer : IDisposable
                 $"The corpus has {sampler.Spans.Count} sequences, less than one batch of {settings.BatchSize}; give more text, or choose a smaller batch.");
         }
 
+        if (sampler.Documents == 1 && settings.Objectives.FirstOrDefault(objective => Objectives.Of(objective).NeedsDocuments) is var needing and not Objective.MaskedLanguageModel)
+        {
+            throw new SettingException(
+                nameof(settings.Objectives), $"{Objectives.Of(needing).Name} tells documents apart, and the corpus has one; give a document a row.");
+        }
+
         _time = time ?? TimeProvider.System;
         _mark = _time.GetTimestamp();
         _settings = settings;

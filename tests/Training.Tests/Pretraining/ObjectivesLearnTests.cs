@@ -89,6 +89,21 @@ public sealed class ObjectivesLearnTests
         Assert.Contains("less than one batch of 16", refused.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Documents_ThatAreOnlyOne_CantBeToldApart()
+    {
+        using var corpus = new TextCorpus([string.Join(' ', Enumerable.Range(0, 40).Select(i => Story.Document(i)))], Story.Tokenizer);
+        foreach (var objective in (Objective[])[Objective.NextSentence, Objective.AdjacentSentence, Objective.SentenceDistance])
+        {
+            var refused = Assert.Throws<SettingException>(() => Train(Settings with { Objectives = [objective] }, null, corpus));
+            Assert.Contains("tells documents apart, and the corpus has one", refused.Message, StringComparison.Ordinal);
+            var sampler = new ExampleSampler(corpus.Value, Story.Words, Length);
+            Assert.Empty(sampler.Sample(0, new HashSet<Objective> { objective }, key: 1).Sequences.Single().Classes);
+        }
+
+        Train(Settings with { Objectives = [Objective.SentenceOrder], Steps = 1 }, null, corpus);
+    }
+
     private static PretrainingSettings Settings => new()
     {
         Steps = 1200,
