@@ -7,12 +7,13 @@ namespace Serving.Training.Pretraining;
 /// <summary>Makes examples of a corpus for some objectives: arranges, corrupts, labels, hides.</summary>
 /// <remarks>
 /// Follows Aroca-Ouellette and Rudzicz 2020. Everything follows from the span and the key, whether objectives are learned
-/// or, in a control run, only formatted for. A span with too few sentences for an arrangement stays as it is and has no label
-/// for it, whichever label it would have had, so that labels stay balanced.
+/// or, in a control run, only formatted for. Whole sentences are arranged. A span with too few of them for an arrangement
+/// stays as it is and has no label for it, whichever label it would have had, so that labels stay balanced.
 /// </remarks>
 public sealed class ExampleSampler
 {
     private const int ShortestSpan = 8;
+    private const int MostSpecialTokens = 3; // Of two segments.
     private const double CorruptedShare = 0.1;
     private const int FewestCorrupted = 2;
     private const double TrigramRate = 0.05;
@@ -89,14 +90,16 @@ public sealed class ExampleSampler
         ? span with { Count = ShortestSpan + (int)(CounterRandom.Uniform(key, 1) * (span.Count - ShortestSpan + 1)) }
         : span;
 
-    /// <summary>Cuts a part of a document at sentences' ends; null if it has too few.</summary>
-    private static Segment[]? Cut(Document document, Segment part, int groups, ulong key)
+    /// <summary>Groups of whole sentences: those that fit from the first one that begins in a part of a document; null if they are too few.</summary>
+    /// <remarks>They may go on behind the part. Half sentences would tell by where they break off in which order segments are.</remarks>
+    private Segment[]? Cut(Document document, Segment part, int groups, ulong key)
     {
-        int[] ends = [.. document.SentenceEnds.Where(end => end > part.First && end < part.First + part.Count), part.First + part.Count];
-        if (ends.Length < groups)
+        var first = part.First == 0 ? 0 : document.SentenceEnds.FirstOrDefault(end => end >= part.First, document.Tokens.Length);
+        var last = first + Math.Min(part.Count, _length - MostSpecialTokens);
+        int[] ends = [.. document.SentenceEnds.Where(end => end > first && end <= last)];
+        if (first >= part.First + part.Count || ends.Length < groups)
             return null;
         var parts = new Segment[groups];
-        var first = part.First;
         int[] cuts = [.. SplitPoints.Draw(ends.Length, groups, key), ends.Length];
         for (var i = 0; i < groups; i++)
         {
@@ -144,10 +147,9 @@ public sealed class ExampleSampler
         Source document, Segment part, IReadOnlySet<Objective> objectives, Dictionary<Objective, Targets<int>> classes, ulong key)
     {
         var arrangement = Objectives.Arrangements.FirstOrDefault(objectives.Contains);
-        var room = part with { Count = Math.Min(part.Count, _length - 3) }; // One more [SEP].
         if (arrangement == default
             || (_corpus.Documents == 1 && Objectives.Of(arrangement).NeedsDocuments)
-            || Cut(document.Value, room, arrangement == Objective.SentenceDistance ? 3 : 2, CounterRandom.Bits(key, 0)) is not { } cut)
+            || Cut(document.Value, part, arrangement == Objective.SentenceDistance ? 3 : 2, CounterRandom.Bits(key, 0)) is not { } cut)
             return ([document], [part]);
 
         var choice = CounterRandom.Uniform(key, 1);
@@ -185,9 +187,15 @@ public sealed class ExampleSampler
         {
             var other = (int)(CounterRandom.Uniform(key, 3) * (_corpus.Documents - 1));
             var foreign = new Source(_corpus, other >= document.Number ? other + 1 : other);
-            int[] starts = [0, .. foreign.Value.SentenceEnds[..^1]];
-            var start = starts[(int)(CounterRandom.Uniform(key, 4) * starts.Length)];
-            return Two(document, first, foreign, new(foreign.Number, start, Math.Min(count, foreign.Value.Tokens.Length - start)));
+            var room = _length - MostSpecialTokens - first.Count;
+            var ends = foreign.Value.SentenceEnds;
+            int[] fitting = [.. Enumerable.Range(0, ends.Length).Where(sentence => ends[sentence] - Start(sentence) <= room)];
+            var start = fitting.Length == 0 ? 0 : Start(fitting[(int)(CounterRandom.Uniform(key, 4) * fitting.Length)]);
+            var end = ends.Where(end => end > start && end - start <= room).OrderBy(end => Math.Abs(end - start - count))
+                .FirstOrDefault(start + Math.Min(count, foreign.Value.Tokens.Length - start)); // Cut, where all its sentences are too long.
+            return Two(document, first, foreign, new(foreign.Number, start, end - start));
+
+            int Start(int sentence) => sentence == 0 ? 0 : ends[sentence - 1];
         }
     }
 

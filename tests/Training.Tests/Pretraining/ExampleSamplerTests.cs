@@ -59,7 +59,7 @@ public sealed class ExampleSamplerTests : IDisposable
 
             var (a, b) = (sequence.Segments[0], sequence.Segments[1]);
             Assert.True(a.Count > 0 && b.Count > 0);
-            Assert.All(sequence.Segments, segment => Assert.Contains(segment.First, SentenceStarts(segment.Document).Append(SpanStart(segment))));
+            Assert.All(sequence.Segments, AssertIsWholeSentences);
             var isNext = a.Document == b.Document && b.First == a.First + a.Count;
             var isPrevious = a.Document == b.Document && a.First == b.First + b.Count;
             var isApart = a.Document == b.Document && b.First > a.First + a.Count;
@@ -92,7 +92,8 @@ public sealed class ExampleSamplerTests : IDisposable
         {
             var (a, b) = (pair.Sequences[0].Segments.Single(), pair.Sequences[1].Segments.Single());
             Assert.Equal((a.Document, a.First + a.Count), (b.Document, b.First));
-            Assert.Contains(b.First, SentenceStarts(b.Document));
+            AssertIsWholeSentences(a);
+            AssertIsWholeSentences(b);
             Assert.All(pair.Sequences, AssertTokensAreTheDocuments);
         });
     }
@@ -242,10 +243,13 @@ public sealed class ExampleSamplerTests : IDisposable
         return Enumerable.Range(0, Samples).Select(i => _sampler.Sample(i % _sampler.Spans.Count, objectives, key: (ulong)i));
     }
 
-    private int SpanStart(Segment segment) => _sampler.Spans
-        .Where(span => span.Document == segment.Document && span.First <= segment.First).Max(span => span.First);
-
-    private IEnumerable<int> SentenceStarts(int document) => [0, .. _corpus.Value.Read(document).SentenceEnds];
+    /// <summary>Where a text breaks off must not tell how it was arranged.</summary>
+    private void AssertIsWholeSentences(Segment segment)
+    {
+        int[] ends = _corpus.Value.Read(segment.Document).SentenceEnds;
+        Assert.Contains(segment.First, ends.Prepend(0));
+        Assert.Contains(segment.First + segment.Count, ends);
+    }
 
     private IEnumerable<int> Text(IEnumerable<Segment> segments) =>
         segments.SelectMany(segment => _corpus.Value.Read(segment.Document).Tokens.Skip(segment.First).Take(segment.Count));
