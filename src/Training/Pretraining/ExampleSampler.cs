@@ -66,8 +66,14 @@ public sealed class ExampleSampler
 
     public int Documents => _corpus.Documents;
 
-    /// <summary>Tokens of an example on average, special ones included.</summary>
-    public double MeanTokens => _spans.Average(span => span.Count + 2.0);
+    /// <summary>Tokens of an example on average, special ones included: of some two thousand examples.</summary>
+    public double MeanTokens(IReadOnlySet<Objective> objectives)
+    {
+        const int enough = 2000;
+        var stride = Math.Max(1, _spans.Count / enough);
+        return Enumerable.Range(0, (_spans.Count + stride - 1) / stride)
+            .Average(i => Sample(i * stride, objectives, CounterRandom.Bits(0, (ulong)i)).Tokens);
+    }
 
     /// <summary>An example of a span.</summary>
     /// <param name="span">Its number.</param>

@@ -47,17 +47,22 @@ public sealed class ObjectiveSchedule
 
     /// <param name="others">All but masked language modelling, in their order.</param>
     /// <param name="steps">In all.</param>
-    /// <param name="tokens">In all; for continual learning.</param>
-    public ObjectiveSchedule(Combination combination, IReadOnlyList<Objective> others, long steps, long tokens, ulong seed)
+    /// <param name="tokensOfStep">Tokens that a step of given objectives has on average; for continual learning.</param>
+    public ObjectiveSchedule(
+        Combination combination, IReadOnlyList<Objective> others, long steps, Func<IReadOnlySet<Objective>, double> tokensOfStep, ulong seed)
     {
         _combination = others.Count == 0 ? Combination.Sum : combination;
         _others = others;
         _all = [Objective.MaskedLanguageModel, .. others];
         _shared = combination == Combination.ContinualPlus ? _others : _all;
         _steps = steps;
-        _tokens = tokens;
         _key = seed;
         Ledger = new(-1, new long[_shared.Count], new long[_shared.Count]);
+
+        // As many tokens for each, though some objectives take fewer in a step: the harmonic mean.
+        _tokens = IsContinual
+            ? (long)(steps * _shared.Count / Enumerable.Range(0, _shared.Count).Sum(i => 1 / tokensOfStep(Continual(i))))
+            : 0;
     }
 
     /// <summary>Where continual learning stands; an empty one otherwise.</summary>
@@ -73,8 +78,7 @@ public sealed class ObjectiveSchedule
         Combination.Incremental => _all.Take((int)Math.Min(_all.Count, 1 + ((step - 1) * _all.Count / _steps))).ToHashSet(),
         Combination.Alternating => [_all[(int)((step - 1) % _all.Count)]],
         Combination.AlternatingPlus => [Objective.MaskedLanguageModel, _others[(int)((step - 1) % _others.Count)]],
-        Combination.Continual => [_all[Draw(step)]],
-        _ => [Objective.MaskedLanguageModel, _others[Draw(step)]]
+        _ => Continual(Draw(step))
     };
 
     /// <summary>Notes what a step has taken, so that the next one's objectives can be told.</summary>
@@ -94,6 +98,9 @@ public sealed class ObjectiveSchedule
         var unit = tokens / ((long)objectives * (objectives + 1));
         return [.. Enumerable.Range(0, objectives).Select(objective => objective < stage ? unit : objective == stage ? unit * (stage + 2) : 0)];
     }
+
+    private HashSet<Objective> Continual(int chosen) =>
+        _combination == Combination.Continual ? [_all[chosen]] : [Objective.MaskedLanguageModel, _others[chosen]];
 
     /// <summary>One objective, each as likely as tokens are left to it; once all stages are over, each as likely as the others.</summary>
     private int Draw(long step)

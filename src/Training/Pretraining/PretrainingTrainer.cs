@@ -91,7 +91,7 @@ public sealed class PretrainingTrainer : IDisposable
             settings.Combination,
             settings.Objectives,
             settings.Steps,
-            (long)(settings.Steps * settings.BatchSize * sampler.MeanTokens),
+            objectives => settings.BatchSize * sampler.MeanTokens(objectives),
             CounterRandom.Key(settings.Seed, SchedulePurpose));
         _state = new(0, new Dictionary<string, double>(StringComparer.Ordinal), default, _objectives.Ledger);
     }

@@ -62,6 +62,18 @@ public sealed class ObjectivesLearnTests
         Assert.Contains("so_accuracy", aux.Metrics.Keys);
     }
 
+    /// <summary>Whole sentences fill fewer tokens of a step than a text that goes on.</summary>
+    [Theory]
+    [InlineData(Combination.Continual)]
+    [InlineData(Combination.ContinualPlus)]
+    public void Continual_GivesEachAsManyTokens(Combination combination)
+    {
+        var settings = Settings with { Steps = 600, Objectives = [Objective.TermFrequency, Objective.SentenceOrder], Combination = combination };
+        var taken = Train(settings).State.Ledger.Taken;
+        const int batch = 16 * Length;
+        Assert.All(taken, tokens => Assert.InRange(tokens, taken.Average() - (2 * taken.Length * batch), taken.Average() + (2 * taken.Length * batch)));
+    }
+
     /// <summary>With one copy each epoch hides what the last one hid.</summary>
     [Fact]
     public void MaskedCopies_ComeAgain()
