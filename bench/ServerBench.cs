@@ -26,10 +26,11 @@ internal static class ServerBench
         var skew = new Option<double>("--skew") { Description = "The share of texts that is for the first task; 0 for equal shares." };
         var training = new Option<int>("--training") { Description = "Rounds in turns without and with a job that trains a mask, each as long as --seconds; 0 for no job." };
         var seconds = new Option<double>("--seconds") { DefaultValueFactory = _ => 10 };
+        var warmUp = new Option<double>("--warm-up") { DefaultValueFactory = _ => 30, Description = "Seconds of the same load before, until all is compiled." };
         var json = CommonOptions.Json();
         var command = new Command("server", "Texts classified through gRPC, many tasks.")
         {
-            shape, seq, lengths, tasks, clients, inFlight, unary, rate, skew, training, seconds, json
+            shape, seq, lengths, tasks, clients, inFlight, unary, rate, skew, training, seconds, warmUp, json
         };
         command.SetAction(parsed =>
         {
@@ -42,6 +43,7 @@ internal static class ServerBench
                 parsed.GetValue(inFlight),
                 parsed.GetValue(unary) || parsed.GetValue(rate) > 0,
                 parsed.GetValue(rate),
+                TimeSpan.FromSeconds(parsed.GetValue(warmUp)),
                 TimeSpan.FromSeconds(parsed.GetValue(seconds)));
             return RunAsync(
                 parsed.GetValue(shape)!, tokens, parsed.GetValue(tasks), parsed.GetValue(skew), load, parsed.GetValue(training), parsed.GetValue(json));
@@ -57,7 +59,7 @@ internal static class ServerBench
         await data.ImportAsync(client);
         var requests = new Requests(lengths, tasks, skew);
 
-        await MeasureAsync(client, requests, load with { Duration = TimeSpan.FromSeconds(5) }); // Until all is compiled.
+        await MeasureAsync(client, requests, load with { Duration = load.WarmUp });
         if (training > 0)
         {
             await CompareAsync(client, requests, load, new(client, shape), training, shape, asJson);
@@ -234,7 +236,7 @@ internal static class ServerBench
         return all.Length == 0 ? 0 : Math.Pow(all.Sum(), 2) / (all.Length * all.Sum(share => share * share));
     }
 
-    private sealed record Load(int Clients, int InFlight, bool IsUnary, double Rate, TimeSpan Duration);
+    private sealed record Load(int Clients, int InFlight, bool IsUnary, double Rate, TimeSpan WarmUp, TimeSpan Duration);
 
     private sealed class Result
     {
