@@ -2,10 +2,11 @@
 # Makes models/demo again from the texts it was made of. Usage: models/train.sh DATA
 # DATA has the folders imdb, brown, ptb, sst2 and trec; models/README.md says what is in them and where they come from.
 # WORK (default: artifacts/demo) keeps the prepared texts and the data root; run again, it goes on where it stopped.
-# Takes about an hour and a half on two cores. On the same machine the result has the same bits.
+# Takes about an hour and a half on two cores. On the same machine weights and masks come out with the same bits; versions differ, since
+# tasks name the job that made them.
 set -euo pipefail
 
-[ $# -eq 1 ] || { sed -n '2,5p' "$0"; exit 2; }
+[ $# -eq 1 ] || { sed -n '2,6p' "$0"; exit 2; }
 data=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
 work=${WORK:-artifacts/demo}
