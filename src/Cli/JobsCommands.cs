@@ -32,21 +32,39 @@ internal static class JobsCommands
 
     private static Command List()
     {
-        var command = new Command("list", "The latest jobs.");
-        command.Do(async (_, client, output, cancelled) =>
+        var limit = new Option<int>("--limit") { DefaultValueFactory = _ => 100, Description = "How many; older ones are left out." };
+        var command = new Command("list", "The latest jobs.") { limit };
+        command.Do(async (parsed, client, output, cancelled) =>
         {
-            var response = await client.Jobs.ListJobsAsync(new(), cancellationToken: cancelled);
-            output.Write(response, o => o.Table(
-                ["JOB", "STATE", "RECIPE", "STEP", "METRICS", "MESSAGE"],
-                response.Jobs.Select(job => (string[])
-                [
-                    job.Id,
-                    Name(job.State),
-                    RecipeOf(job),
-                    job.Progress is { } progress ? $"{progress.Step}/{progress.TotalSteps}" : "",
-                    Metrics(job.Metrics),
-                    job.Message
-                ])));
+            var most = parsed.GetValue(limit);
+            if (most < 1)
+                throw new CommandException($"--limit is {most}; 1 or more is needed.");
+            var response = new ListJobsResponse();
+            var isCut = false;
+            await foreach (var job in client.ListJobsAsync(cancelled))
+            {
+                isCut = response.Jobs.Count == most;
+                if (isCut)
+                    break;
+                response.Jobs.Add(job);
+            }
+
+            output.Write(response, o =>
+            {
+                o.Table(
+                    ["JOB", "STATE", "RECIPE", "STEP", "METRICS", "MESSAGE"],
+                    response.Jobs.Select(job => (string[])
+                    [
+                        job.Id,
+                        Name(job.State),
+                        RecipeOf(job),
+                        job.Progress is { } progress ? $"{progress.Step}/{progress.TotalSteps}" : "",
+                        Metrics(job.Metrics),
+                        job.Message
+                    ]));
+                if (isCut)
+                    o.Line("older ones are left out, see --limit");
+            });
         });
         return command;
     }

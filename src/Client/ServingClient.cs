@@ -120,6 +120,20 @@ public sealed class ServingClient : IDisposable
         while (token.Length > 0);
     }
 
+    /// <summary>All jobs, the latest first, page by page.</summary>
+    public async IAsyncEnumerable<Job> ListJobsAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        var token = "";
+        do
+        {
+            var page = await Jobs.ListJobsAsync(new() { PageToken = token }, cancellationToken: cancellationToken).ConfigureAwait(false);
+            foreach (var job in page.Jobs)
+                yield return job;
+            token = page.NextPageToken;
+        }
+        while (token.Length > 0);
+    }
+
     /// <summary>Uploads a version's folder: task.json, mask.safetensors, head.safetensors.</summary>
     /// <param name="expectedVersion">What it must hash to; null takes any.</param>
     /// <param name="alias">An alias to point at it; null for none.</param>

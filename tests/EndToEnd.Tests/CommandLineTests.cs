@@ -81,6 +81,8 @@ public sealed class CommandLineTests
             .GetProperty("results")[0].GetProperty("classifications")[0];
         Assert.Equal(shown.GetProperty("task_version").GetString(), answer.GetProperty("version").GetString());
         Assert.Contains($"{job}\tsucceeded\tmask own on films\t", await RunAsync(server, "jobs", "list"), StringComparison.Ordinal);
+        var newest = (await RunAsync(server, "jobs", "list", "--limit", "1")).Trim().Split('\n');
+        Assert.Equal([job, "older ones are left out, see --limit"], newest.Skip(1).Select(line => line.Split('\t')[0]));
         Assert.Equal($"{job} deleted", (await RunAsync(server, "jobs", "delete", job)).Trim());
 
         var (exit, _, errors) = await StartAsync(server.Address, "train", "head", "--model", "own", "--dataset", "films", "--epochs", "0");
