@@ -13,7 +13,8 @@ internal interface IParallelJob
 
 /// <summary>Threads that share the items of one job after another; the caller works along.</summary>
 /// <remarks>
-/// Items are claimed one by one, so that a thread which the operating system holds up delays at most its own item.
+/// Items are claimed one by one, and a call waits for items, not for threads: a thread that the operating system holds up
+/// delays at most the item that it is at, one that has none delays nothing.
 /// Between jobs a worker spins for some microseconds, as long as the gaps inside a forward pass are, and then parks.
 /// Running a job allocates nothing.
 /// </remarks>
@@ -26,17 +27,19 @@ internal sealed unsafe class ForkJoinPool : IDisposable
     private readonly Lock _callers = new();
     private readonly object _parking = new();
 
-    // Written by the caller before _generation changes, read by workers after they saw that.
+    // The job: written before its tickets, read by who has one, and kept until all its items are finished.
     private void* _job;
     private delegate*<void*, int, int, void> _execute;
-    private int _items;
+    private Exception? _failure;
 
-    private int _generation;
-    private int _nextItem;
-    private int _running;
+    // Items of the job in the upper half, the next to claim in the lower: a thread that comes late, even after another job
+    // has begun, learns from one and the same word whether what it claimed is an item and that the job is still there.
+    private long _tickets;
+    private int _unfinished;
+
+    private int _generation; // Jobs shared so far.
     private int _parked;
     private bool _stopping;
-    private Exception? _failure;
 
     /// <summary>Starts threads - 1 workers.</summary>
     public ForkJoinPool(int threads)
@@ -75,8 +78,8 @@ internal sealed unsafe class ForkJoinPool : IDisposable
     {
         lock (_callers)
         {
-            _stopping = true;
-            Publish();
+            Volatile.Write(ref _stopping, true);
+            Wake();
         }
 
         foreach (var worker in _workers)
@@ -91,17 +94,14 @@ internal sealed unsafe class ForkJoinPool : IDisposable
     {
         _job = job;
         _execute = execute;
-        _items = items;
-        _nextItem = 0;
+        _unfinished = items;
+        var first = (long)items << 32; // The caller's own, so that a job of one item never waits for another thread.
+        Interlocked.Exchange(ref _tickets, first + 1);
         if (items > 1)
-        {
-            _running = _workers.Length;
-            Publish();
-        }
-
-        RunItems(worker: 0);
+            Wake();
+        RunItems(first, worker: 0);
         var spinner = default(SpinWait);
-        while (Volatile.Read(ref _running) != 0)
+        while (Volatile.Read(ref _unfinished) != 0)
             spinner.SpinOnce(sleep1Threshold: -1);
         if (_failure is { } failure)
         {
@@ -110,7 +110,7 @@ internal sealed unsafe class ForkJoinPool : IDisposable
         }
     }
 
-    private void Publish()
+    private void Wake()
     {
         Interlocked.Increment(ref _generation);
         if (Volatile.Read(ref _parked) == 0)
@@ -122,50 +122,58 @@ internal sealed unsafe class ForkJoinPool : IDisposable
     private void Work(int worker)
     {
         SchedulingPriority.Lower(SchedulingPriority.Compute);
-        var seen = 0;
-        while (true)
+        while (!Volatile.Read(ref _stopping))
         {
-            seen = AwaitGeneration(seen);
-            if (_stopping)
-                return;
-            RunItems(worker);
-            Interlocked.Decrement(ref _running);
+            if (AwaitItems())
+                RunItems(Claim(), worker);
         }
     }
 
-    private int AwaitGeneration(int seen)
+    /// <returns>False after it has been woken: what woke it may be done already, and the next job is near.</returns>
+    private bool AwaitItems()
     {
+        var generation = Volatile.Read(ref _generation);
         for (var spin = 0; spin < SpinsBeforeParking; spin++)
         {
-            var generation = Volatile.Read(ref _generation);
-            if (generation != seen)
-                return generation;
+            if (IsItem(Volatile.Read(ref _tickets)))
+                return true;
             Thread.SpinWait(1);
         }
 
         lock (_parking)
         {
-            Interlocked.Increment(ref _parked); // A full fence: either Publish sees it, or this thread the generation.
-            while (Volatile.Read(ref _generation) == seen)
+            Interlocked.Increment(ref _parked); // A full fence: either Wake sees it, or this thread the generation.
+            while (Volatile.Read(ref _generation) == generation)
                 Monitor.Wait(_parking);
             Interlocked.Decrement(ref _parked);
         }
 
-        return Volatile.Read(ref _generation);
+        return false;
     }
 
-    private void RunItems(int worker)
+    private long Claim() => Interlocked.Increment(ref _tickets) - 1;
+
+    private static bool IsItem(long ticket) => (int)ticket < (int)(ticket >> 32);
+
+    private void RunItems(long ticket, int worker)
     {
-        try
+        var finished = 0;
+        for (; IsItem(ticket); ticket = Claim())
         {
-            int item;
-            while ((item = Interlocked.Increment(ref _nextItem) - 1) < _items)
-                _execute(_job, item, worker);
+            finished++;
+            if (_failure is not null)
+                continue;
+            try
+            {
+                _execute(_job, (int)ticket, worker);
+            }
+            catch (Exception exception)
+            {
+                _failure = exception;
+            }
         }
-        catch (Exception exception)
-        {
-            _failure = exception;
-            Volatile.Write(ref _nextItem, _items);
-        }
+
+        if (finished > 0)
+            Interlocked.Add(ref _unfinished, -finished); // Last: until then the job, and with it its tickets, stay.
     }
 }
