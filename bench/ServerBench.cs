@@ -67,6 +67,7 @@ internal static class ServerBench
         }
 
         var cpu = server.CpuTime;
+        var ownCpu = Environment.CpuUsage.TotalTime;
         var result = await MeasureAsync(client, requests, load);
         Measurement.Print(
             asJson,
@@ -84,7 +85,8 @@ internal static class ServerBench
             ("rejected_p50_ms", Percentile(result.Rejected, 0.50)),
             ("rejected_p99_ms", Percentile(result.Rejected, 0.99)),
             ("jain_index", Measurement.Rounded(Jain(result.AnsweredByTask.Values))),
-            ("server_cpu_ms_per_request", Measurement.Rounded((server.CpuTime - cpu).TotalMilliseconds / result.Answered.Count)));
+            ("server_cpu_ms_per_request", Measurement.Rounded((server.CpuTime - cpu).TotalMilliseconds / result.Answered.Count)),
+            ("client_cpu_ms_per_request", Measurement.Rounded((Environment.CpuUsage.TotalTime - ownCpu).TotalMilliseconds / result.Answered.Count)));
     }
 
     /// <summary>What training beside it costs: the same load in turns without and with a job.</summary>
@@ -141,21 +143,11 @@ internal static class ServerBench
     {
         using var running = new CountdownEvent(1); // Not a list of tasks, which would keep all of them from the collector.
         Exception? failure = null;
-        var begin = Stopwatch.GetTimestamp();
-        var sent = 0;
-        while (Stopwatch.GetElapsedTime(begin) < load.Duration)
+        await Pacer.RunAsync(load.Rate, load.Duration, due =>
         {
-            var due = Stopwatch.GetElapsedTime(begin).TotalSeconds * load.Rate;
-            for (; sent <= due; sent++)
-            {
-                var at = begin + (long)(sent / load.Rate * Stopwatch.Frequency);
-                running.AddCount();
-                _ = Task.Run(() => SendAsync(at));
-            }
-
-            await Task.Delay(1);
-        }
-
+            running.AddCount();
+            _ = SendAsync(due);
+        });
         running.Signal();
         running.Wait();
         if (failure is not null)
