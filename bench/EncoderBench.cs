@@ -60,7 +60,7 @@ internal static class EncoderBench
                 encoder.Forward(batch, workspace);
         });
 
-        var flops = lengths.Sum(length => Operations(config, length));
+        var flops = lengths.Sum(length => 2.0 * config.MultiplyAdds(length));
         Measurement.Print(
             asJson,
             ("bench", "encoder"),
@@ -106,13 +106,5 @@ internal static class EncoderBench
         }
 
         return batches;
-    }
-
-    /// <summary>Multiply-adds of a sequence, times two, as all rows of all layers would need.</summary>
-    private static double Operations(BertConfig config, int length)
-    {
-        double hidden = config.Hidden;
-        var perToken = (4 * hidden * hidden) + (2 * hidden * config.Inner) + (2 * length * hidden);
-        return 2 * config.Layers * length * perToken;
     }
 }

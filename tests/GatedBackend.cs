@@ -6,9 +6,26 @@ namespace Serving.Testing;
 /// <summary>A backend that lets forward passes begin only when a test says so, and can make them fail.</summary>
 internal sealed class GatedBackend : TensorBackend
 {
-    private readonly CpuBackend _inner = new(2);
-    private readonly ManualResetEventSlim _open = new(initialState: true);
-    private readonly SemaphoreSlim _began = new(0);
+    private readonly TensorBackend _inner;
+    private readonly ManualResetEventSlim _open;
+    private readonly SemaphoreSlim _began;
+
+    /// <param name="hasLanes">Whether it has the two lanes of a processor with two threads, behind the same gate.</param>
+    public GatedBackend(bool hasLanes = false)
+    {
+        _inner = new CpuBackend(2);
+        _open = new(initialState: true);
+        _began = new(0);
+        Lanes = hasLanes ? [.. _inner.Lanes.Select(lane => new GatedBackend(this, lane))] : [this];
+    }
+
+    private GatedBackend(GatedBackend whole, TensorBackend lane)
+    {
+        (_inner, _open, _began) = (lane, whole._open, whole._began);
+        Lanes = [this];
+    }
+
+    public override IReadOnlyList<TensorBackend> Lanes { get; }
 
     public override string Description => _inner.Description;
 

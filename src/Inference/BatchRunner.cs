@@ -34,17 +34,18 @@ internal sealed class BatchRunner : IDisposable
     public long Bytes => _workspace.Bytes + _logits.Storage.Bytes;
 
     /// <summary>Fills the scores of every unit; a request whose scores are no numbers fails.</summary>
-    public void Run(List<WorkUnit> units)
+    /// <param name="lane">What to run on: the backend or one of its lanes.</param>
+    public void Run(List<WorkUnit> units, TensorBackend lane)
     {
         Collect(units);
-        var pooled = _encoder.Forward(_batch, _workspace);
+        var pooled = _encoder.Forward(_batch, _workspace, lane);
         var branches = CollectionsMarshal.AsSpan(_branches);
         for (var first = 0; first < branches.Length;)
         {
             var end = first + 1;
             while (end < branches.Length && branches[end].Task == branches[first].Task)
                 end++;
-            Score(pooled, first, branches[first..end]);
+            Score(pooled, first, branches[first..end], lane);
             first = end;
         }
     }
@@ -79,7 +80,7 @@ internal sealed class BatchRunner : IDisposable
         }
     }
 
-    private void Score(Tensor pooled, int first, ReadOnlySpan<Branch> branches)
+    private void Score(Tensor pooled, int first, ReadOnlySpan<Branch> branches, TensorBackend lane)
     {
         var task = branches[0].Task.Task;
         var labels = task.Labels.Count;
@@ -90,7 +91,7 @@ internal sealed class BatchRunner : IDisposable
         }
 
         var logits = _logits.Slice(0, branches.Length).SliceColumns(0, labels);
-        task.Score(_backend, pooled.Slice(first, branches.Length), logits);
+        task.Score(lane, pooled.Slice(first, branches.Length), logits);
         for (var i = 0; i < branches.Length; i++)
         {
             var scores = branches[i].Request.Scores[branches[i].TaskIndex];

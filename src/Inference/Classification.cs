@@ -55,6 +55,8 @@ public sealed record TaskScores(
 /// <param name="droppedTokens">How many truncation left out.</param>
 public sealed class Classification(IReadOnlyList<TaskScores> scores, int tokens, int droppedTokens)
 {
+    private long _computedTicks;
+
     /// <summary>One for each task, in the request's order.</summary>
     public IReadOnlyList<TaskScores> Scores { get; } = scores;
 
@@ -68,5 +70,7 @@ public sealed class Classification(IReadOnlyList<TaskScores> scores, int tokens,
     public TimeSpan Queued { get; internal set; }
 
     /// <summary>How long the batches that it was in ran.</summary>
-    public TimeSpan Computed { get; internal set; }
+    public TimeSpan Computed => new(Interlocked.Read(ref _computedTicks));
+
+    internal void AddComputed(TimeSpan time) => Interlocked.Add(ref _computedTicks, time.Ticks);
 }

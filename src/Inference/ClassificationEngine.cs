@@ -8,10 +8,10 @@ using Serving.Text.Bert;
 
 namespace Serving.Inference;
 
-/// <summary>Classifies texts under many tasks on one backbone: requests wait in a queue, a loop runs them in batches.</summary>
+/// <summary>Classifies texts under many tasks on one backbone: requests wait in a queue, loops run them in batches.</summary>
 /// <remarks>
-/// A request is checked and tokenized on its caller's thread and keeps the task versions that it was admitted with. The
-/// loop takes what waits, up to a token budget, as soon as it is free. The engine owns neither backend nor encoder.
+/// A request is checked and tokenized on its caller's thread and keeps the task versions that it was admitted with. Each
+/// lane of the backend has a loop, which takes its share of what waits as soon as it is free. The engine owns neither backend nor encoder.
 /// </remarks>
 public sealed class ClassificationEngine : IDisposable
 {
@@ -22,12 +22,12 @@ public sealed class ClassificationEngine : IDisposable
     private readonly TimeProvider _time;
     private readonly EngineLoad? _load;
     private readonly TaskRegistry _registry;
-    private readonly BatchRunner _runner;
+    private readonly EngineLane[] _lanes;
     private readonly BackgroundWorker _loader = new();
-    private readonly Thread _loop;
+    private readonly Thread[] _loops;
 
     private readonly EngineMetrics _metrics;
-    private readonly TaskCompletionSource _loopEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _loopsEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // Guards what follows; pulsed when a unit comes or the engine stops.
     private readonly object _gate = new();
@@ -36,14 +36,14 @@ public sealed class ClassificationEngine : IDisposable
     private long _admitted;
     private bool _isDraining;
     private bool _isStopping;
+    private int _busyLanes;
+    private bool _isWholeDeviceTaken;
 
-    // The loop's own.
-    private readonly List<WorkUnit> _batch = [];
-    private readonly List<WorkUnit> _single = [];
+    private int _runningLoops;
+
     private long _batches;
-    private long _allocatedBytes;
 
-    /// <summary>Starts the loop.</summary>
+    /// <summary>Starts the loops.</summary>
     /// <param name="load">Learns when it computes.</param>
     /// <exception cref="ArgumentException">A limit is out of range, or the tokenizer has tokens that the encoder lacks.</exception>
     public ClassificationEngine(
@@ -65,17 +65,26 @@ public sealed class ClassificationEngine : IDisposable
         _load = load;
         _admission = new(options);
         _registry = new(backend, encoder);
-        _runner = new(backend, encoder, options);
+        _lanes = [.. backend.Lanes.Select(part => new EngineLane(backend, part, encoder, options))];
         _metrics = new(this, options.Model);
-        _loop = new Thread(Loop) { IsBackground = true, Name = "classification" };
-        _loop.Start();
+        _runningLoops = _lanes.Length;
+        _loops = [.. _lanes.Select((lane, i) => new Thread(() => Loop(lane)) { IsBackground = true, Name = $"classification-{i}" })];
+        foreach (var loop in _loops)
+            loop.Start();
     }
 
     /// <summary>Batches that were run.</summary>
     public long Batches => Interlocked.Read(ref _batches);
 
-    /// <summary>What the loop has allocated on the managed heap so far, in bytes.</summary>
-    internal long LoopAllocatedBytes => Interlocked.Read(ref _allocatedBytes);
+    /// <summary>What the loops have allocated on the managed heap so far, in bytes.</summary>
+    internal long LoopAllocatedBytes
+    {
+        get
+        {
+            lock (_gate)
+                return _lanes.Sum(lane => lane.AllocatedBytes);
+        }
+    }
 
     /// <summary>Requests that wait.</summary>
     public int QueuedRequests
@@ -113,7 +122,7 @@ public sealed class ClassificationEngine : IDisposable
     }
 
     /// <summary>What the engine holds on the device.</summary>
-    public EngineMemory Memory => new(_encoder.Bytes, _runner.Bytes, _registry.Memory());
+    public EngineMemory Memory => new(_encoder.Bytes, _lanes.Sum(lane => lane.Bytes), _registry.Memory());
 
     /// <summary>Checks a task version and copies it into memory, on a thread of low priority: requests go on meanwhile.</summary>
     /// <param name="name">The task's name; it gets no requests for this version until that is activated.</param>
@@ -191,7 +200,7 @@ public sealed class ClassificationEngine : IDisposable
             Monitor.PulseAll(_gate);
         }
 
-        return _loopEnded.Task;
+        return _loopsEnded.Task;
     }
 
     /// <summary>Stops after the batch that is running; what waits fails. Frees the tasks and the intermediate results.</summary>
@@ -206,7 +215,8 @@ public sealed class ClassificationEngine : IDisposable
         }
 
         _loader.Dispose();
-        _loop.Join();
+        foreach (var loop in _loops)
+            loop.Join();
         while (_queue.TryPeek(out var unit))
         {
             _queue.Dequeue();
@@ -216,7 +226,8 @@ public sealed class ClassificationEngine : IDisposable
 
         _metrics.Dispose();
         _registry.Dispose();
-        _runner.Dispose();
+        foreach (var lane in _lanes)
+            lane.Dispose();
     }
 
     private TokenSequence Tokenize(ClassificationRequest request)
@@ -313,115 +324,54 @@ public sealed class ClassificationEngine : IDisposable
         request.FinishUnits(removed, TimeSpan.Zero);
     }
 
-    private void Loop()
+    private void Loop(EngineLane lane)
     {
         SchedulingPriority.Lower(SchedulingPriority.Compute);
         _load?.Begin();
-        while (TakeBatch())
+        while (TakeBatch(lane))
         {
-            if (_batch.Count == 0)
-                continue;
             var begin = _time.GetTimestamp();
-            using (EngineTracing.StartBatch(_batch))
-                RunBatch();
+            using (EngineTracing.StartBatch(lane.Batch))
+                lane.Run();
             var computed = _time.GetElapsedTime(begin);
-            _metrics.BatchDone(_batch, computed);
-            EngineTracing.EndForward(_batch, computed);
-            Interlocked.Exchange(ref _allocatedBytes, GC.GetAllocatedBytesForCurrentThread());
+            _metrics.BatchDone(lane.Batch, computed);
+            EngineTracing.EndForward(lane.Batch, computed);
             Interlocked.Increment(ref _batches);
-            foreach (var unit in _batch)
+            EndBatch(lane, computed);
+            foreach (var unit in lane.Batch)
                 unit.Request.FinishUnits(1, computed);
-            NoteSpeed(computed);
         }
 
         _load?.End();
-        _loopEnded.SetResult();
-    }
-
-    private void NoteSpeed(TimeSpan computed)
-    {
-        var tokens = 0;
-        foreach (var unit in _batch)
-            tokens += unit.Tokens;
-        lock (_gate)
-            _admission.NoteSpeed(tokens, computed);
-    }
-
-    /// <summary>One bad row does not fail its neighbours: when a batch fails, its units run one by one.</summary>
-    private void RunBatch()
-    {
-        try
-        {
-            _runner.Run(_batch);
-        }
-        catch (Exception) when (_batch.Count > 1)
-        {
-            foreach (var unit in _batch)
-            {
-                _single.Clear();
-                _single.Add(unit);
-                RunSingle(unit);
-            }
-        }
-        catch (Exception exception)
-        {
-            _batch[0].Request.Fail(exception);
-        }
-    }
-
-    private void RunSingle(WorkUnit unit)
-    {
-        try
-        {
-            _runner.Run(_single);
-        }
-        catch (Exception exception)
-        {
-            unit.Request.Fail(exception);
-        }
+        if (Interlocked.Decrement(ref _runningLoops) == 0)
+            _loopsEnded.SetResult();
     }
 
     /// <summary>Waits for work and takes as much as fits into a batch, past what is over or too late.</summary>
+    /// <remarks>
+    /// A long request that is alone gets the whole device. What else waits is shared out among the lanes that have nothing
+    /// to do: two small batches side by side cost less than one on all threads, which wait for each other after every
+    /// operation, and hand their intermediate results from one processor's cache to the other's.
+    /// </remarks>
     /// <returns>False when the engine stops.</returns>
-    private bool TakeBatch()
+    private bool TakeBatch(EngineLane lane)
     {
-        _batch.Clear();
+        lane.Batch.Clear();
         lock (_gate)
         {
-            if (_queue.Count == 0 && !_isStopping && !_isDraining)
-                WaitForWork();
-            if (_isStopping || _queue.Count == 0)
-                return false;
-            var now = _time.GetUtcNow();
-            var tokens = 0;
-            var branches = 0;
-            while (_queue.TryPeek(out var unit))
+            while (lane.Batch.Count == 0)
             {
-                var request = unit.Request;
-                if (!request.IsOver && request.Deadline <= now)
-                {
-                    _metrics.Rejected("deadline");
-                    request.Fail(new DeadlinePassedException(
-                        $"The deadline {request.Deadline:O} passed while the request waited; allow more time or retry later."));
-                }
-
-                var runs = !request.IsOver;
-                if (runs && (tokens + unit.Tokens > _options.MaxBatchTokens
-                    || branches + unit.TaskCount > _options.MaxBatchBranches))
-                    break;
-                Dequeue(unit);
-                if (!runs)
-                {
-                    request.FinishUnits(1, TimeSpan.Zero);
-                    continue;
-                }
-
-                request.Start();
-                tokens += unit.Tokens;
-                branches += unit.TaskCount;
-                _batch.Add(unit);
+                if (HasToWait)
+                    WaitForWork();
+                if (_isStopping || _queue.Count == 0)
+                    return false;
+                Fill(lane);
             }
 
+            _busyLanes++;
+            _isWholeDeviceTaken = lane.IsWide;
+            if (_queue.Count > 0 && !lane.IsWide)
+                Monitor.Pulse(_gate);
             return true;
         }
     }
@@ -429,9 +379,65 @@ public sealed class ClassificationEngine : IDisposable
     private void WaitForWork()
     {
         _load?.End();
-        while (_queue.Count == 0 && !_isStopping && !_isDraining)
+        while (HasToWait)
             Monitor.Wait(_gate);
         _load?.Begin();
+    }
+
+    private bool HasToWait => !_isStopping && (_queue.Count == 0 ? !_isDraining : _isWholeDeviceTaken);
+
+    private void Fill(EngineLane lane)
+    {
+        var idle = _lanes.Length - _busyLanes;
+        lane.IsWide = _busyLanes == 0 && _queue.Count == 1 && _queue.TryPeek(out var first) && IsLong(first);
+        var share = lane.IsWide || _lanes.Length == 1
+            ? _options.MaxBatchTokens
+            : Math.Min(_options.MaxBatchTokens / _lanes.Length, (_admission.Waiting.Tokens + idle - 1) / idle);
+        var now = _time.GetUtcNow();
+        var tokens = 0;
+        var branches = 0;
+        while (_queue.TryPeek(out var unit))
+        {
+            var request = unit.Request;
+            if (!request.IsOver && request.Deadline <= now)
+            {
+                _metrics.Rejected("deadline");
+                request.Fail(new DeadlinePassedException(
+                    $"The deadline {request.Deadline:O} passed while the request waited; allow more time or retry later."));
+            }
+
+            var runs = !request.IsOver;
+            if (runs && tokens > 0 && (tokens + unit.Tokens > share || branches + unit.TaskCount > _options.MaxBatchBranches))
+                break;
+            Dequeue(unit);
+            if (!runs)
+            {
+                request.FinishUnits(1, TimeSpan.Zero);
+                continue;
+            }
+
+            request.Start();
+            tokens += unit.Tokens;
+            branches += unit.TaskCount;
+            lane.Batch.Add(unit);
+        }
+    }
+
+    private bool IsLong(WorkUnit unit) =>
+        unit.TaskCount * _encoder.Config.MultiplyAdds(unit.Request.Sequence.Tokens.Count) >= _options.WholeDeviceMultiplyAdds;
+
+    private void EndBatch(EngineLane lane, TimeSpan computed)
+    {
+        lock (_gate)
+        {
+            _admission.NoteSpeed(lane.Tokens * _busyLanes, computed); // As fast as the others, it may be assumed.
+            lane.AllocatedBytes = GC.GetAllocatedBytesForCurrentThread();
+            _busyLanes--;
+            if (!lane.IsWide)
+                return;
+            _isWholeDeviceTaken = false;
+            Monitor.PulseAll(_gate);
+        }
     }
 
     private void Dequeue(WorkUnit unit)

@@ -97,7 +97,7 @@ internal sealed class PendingRequest
     {
         if (units == 0)
             return;
-        _classification.Computed += computed;
+        _classification.AddComputed(computed);
         if (Interlocked.Add(ref _missingUnits, -units) > 0)
             return;
         _cancellation.Unregister();

@@ -20,7 +20,7 @@ public readonly record struct RowSegment(int Rows, PackedMask? Mask);
 /// <remarks>
 /// Sequences of different lengths lie one after another in a tensor [tokens, features]; offsets say where each begins,
 /// with the total at the end. A row of a result has the same bits whatever the other rows are and however many threads
-/// work. One operation runs at a time; callers on several threads take turns.
+/// work. One operation runs at a time; callers on several threads take turns, or each take one of the lanes.
 /// </remarks>
 public abstract class TensorBackend : IDisposable
 {
@@ -29,6 +29,10 @@ public abstract class TensorBackend : IDisposable
 
     /// <summary>Bytes of device memory that tensors, weights and masks hold now.</summary>
     public abstract long AllocatedBytes { get; }
+
+    /// <summary>Parts of the device that run operations side by side, on the memory that they share; one, itself, where it has no parts.</summary>
+    /// <remarks>They belong to it. While it runs an operation itself, lanes that do so too are in its way.</remarks>
+    public virtual IReadOnlyList<TensorBackend> Lanes => [this];
 
     /// <summary>Gives the system back what is freed and only kept for later.</summary>
     public virtual void Trim()

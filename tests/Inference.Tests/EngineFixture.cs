@@ -9,14 +9,15 @@ internal sealed class EngineFixture : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    public EngineFixture(EngineOptions? options = null, EngineLoad? load = null)
+    public EngineFixture(EngineOptions? options = null, EngineLoad? load = null, bool hasLanes = false)
     {
+        Backend = new(hasLanes);
         var folder = new BertFolder(Path.Combine(AppContext.BaseDirectory, "golden", "bert"));
         Encoder = folder.LoadEncoder(Backend);
         Engine = new(Backend, Encoder, folder.LoadTokenizer(), options ?? new(), Time, load);
     }
 
-    public GatedBackend Backend { get; } = new();
+    public GatedBackend Backend { get; }
 
     public ManualTime Time { get; } = new();
 

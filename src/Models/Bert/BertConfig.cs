@@ -23,6 +23,13 @@ public sealed record BertConfig
 
     public float LayerNormEpsilon { get; init; } = 1e-12f;
 
+    /// <summary>Multiply-adds of a forward pass of one sequence, all rows of all layers counted.</summary>
+    public long MultiplyAdds(int tokens)
+    {
+        long hidden = Hidden;
+        return Layers * tokens * ((4 * hidden * hidden) + (2 * hidden * Inner) + (2 * tokens * hidden));
+    }
+
     /// <summary>Reads the config.json of a Hugging Face folder.</summary>
     /// <exception cref="ModelFileException">A field is missing or has a value that this encoder does not run.</exception>
     public static BertConfig Load(string path)

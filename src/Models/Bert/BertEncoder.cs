@@ -37,15 +37,17 @@ public sealed class BertEncoder : IDisposable
     public BertWorkspace CreateWorkspace(int maxTokens, int maxBranches) => new(_backend, Config, maxTokens, maxBranches);
 
     /// <summary>The pooled [CLS] vector of each branch.</summary>
+    /// <param name="lane">A lane of the encoder's backend to run on; null for all of it.</param>
     /// <returns>[branches, hidden], in the workspace: valid until its next use.</returns>
     /// <exception cref="ShapeException">The batch is empty or larger than the workspace.</exception>
-    public Tensor Forward(BertBatch batch, BertWorkspace workspace) => Forward(batch, workspace, trace: null);
+    public Tensor Forward(BertBatch batch, BertWorkspace workspace, TensorBackend? lane = null) =>
+        Forward(batch, workspace, trace: null, lane);
 
     /// <param name="trace">Sees each intermediate result under the name of the module that made it.</param>
-    internal Tensor Forward(BertBatch batch, BertWorkspace workspace, Action<string, Tensor>? trace)
+    internal Tensor Forward(BertBatch batch, BertWorkspace workspace, Action<string, Tensor>? trace, TensorBackend? lane = null)
     {
         ThrowUnlessFits(batch, workspace);
-        var pass = new ForwardPass(this, batch, workspace, trace);
+        var pass = new ForwardPass(this, batch, workspace, lane ?? _backend, trace);
         pass.Embed();
         var last = Config.Layers - 1;
         var branchLayer = batch.IsOneToOne ? 0 : Math.Min(FirstMaskedLayer(batch), last);
@@ -85,9 +87,9 @@ public sealed class BertEncoder : IDisposable
 
     /// <summary>One batch on its way through the layers.</summary>
     private ref struct ForwardPass(
-        BertEncoder encoder, BertBatch batch, BertWorkspace workspace, Action<string, Tensor>? trace)
+        BertEncoder encoder, BertBatch batch, BertWorkspace workspace, TensorBackend backend, Action<string, Tensor>? trace)
     {
-        private readonly TensorBackend _backend = encoder._backend;
+        private readonly TensorBackend _backend = backend;
         private readonly BertConfig _config = encoder.Config;
         private readonly BertParameters _parameters = encoder._parameters;
         private ReadOnlySpan<int> _offsets = batch.SequenceOffsets;

@@ -15,9 +15,13 @@ public sealed unsafe partial class CpuBackend : TrainingBackend
     private const int RowsPerItem = 16;
     private const int FloatsPerRowsItem = 16 * 1024;
 
-    private readonly BufferPool _pool = new();
+    private const int MostLanes = 2;
+
+    private readonly BufferPool _pool;
     private readonly ForkJoinPool _threads;
     private readonly CpuKernels _kernels;
+    private readonly CpuBackend[] _lanes = [];
+    private readonly bool _ownsPool;
     private readonly Lock _scratchGate = new();
     private NativeBuffer? _scratch;
 
@@ -29,9 +33,19 @@ public sealed unsafe partial class CpuBackend : TrainingBackend
     }
 
     internal CpuBackend(int threads, CpuKernels kernels)
+        : this(threads, kernels, new())
+    {
+        _ownsPool = true;
+        var lanes = Math.Min(threads, MostLanes);
+        if (lanes > 1)
+            _lanes = [.. Enumerable.Range(0, lanes).Select(lane => new CpuBackend((threads + lane) / lanes, kernels, _pool))];
+    }
+
+    private CpuBackend(int threads, CpuKernels kernels, BufferPool pool)
     {
         _threads = new(threads);
         _kernels = kernels;
+        _pool = pool;
     }
 
     public int Threads => _threads.Threads;
@@ -39,6 +53,8 @@ public sealed unsafe partial class CpuBackend : TrainingBackend
     public override string Description => $"cpu {_kernels.Name}, {Threads} {(Threads == 1 ? "thread" : "threads")}";
 
     public override long AllocatedBytes => _pool.BytesInUse;
+
+    public override IReadOnlyList<TensorBackend> Lanes => _lanes.Length == 0 ? [this] : _lanes;
 
     public override void Trim() => PageMemory.Trim();
 
@@ -209,10 +225,13 @@ public sealed unsafe partial class CpuBackend : TrainingBackend
     [SuppressMessage("Usage", "CA1816:Dispose methods should call SuppressFinalize", Justification = "No finalizer.")]
     public override void Dispose()
     {
+        foreach (var lane in _lanes)
+            lane.Dispose();
         _threads.Dispose();
         lock (_scratchGate)
             _scratch?.Dispose();
-        _pool.Dispose();
+        if (_ownsPool)
+            _pool.Dispose();
     }
 
     internal static float* Pointer(Tensor tensor) => ((NativeBuffer)tensor.Storage).Floats + tensor.Offset;

@@ -106,6 +106,14 @@ public sealed class BertEncoderTests
     }
 
     [Fact]
+    public void MultiplyAdds_OfBertBase_AreItsWeightsAndItsAttention()
+    {
+        var config = new BertConfig { Vocab = 30522, Hidden = 768, Layers = 12, Heads = 12, Inner = 3072 };
+
+        Assert.Equal(12 * ((7_077_888 * 10) + (10 * 2 * 10 * 768)), config.MultiplyAdds(10));
+    }
+
+    [Fact]
     public void Forward_ThroughMasks_HasTheBitsOfWeightsThatAreZeroed()
     {
         using var backend = new CpuBackend(2);

@@ -47,6 +47,20 @@ public sealed class ForkJoinPoolTests
         });
     }
 
+    [Fact]
+    public void Run_ManySmallJobsInARow_DoesEachItemOnce()
+    {
+        // A worker that comes late for one job must take nothing of the next by mistake.
+        using var pool = new ForkJoinPool(4);
+        for (var i = 0; i < 50_000; i++)
+        {
+            var job = new CountingJob { Counts = new int[1 + (i % 5)], Workers = 4 };
+            pool.Run(ref job, job.Counts.Length);
+            if (job.Counts.Any(count => count != 1))
+                Assert.Fail($"Job {i}: {string.Join(' ', job.Counts)}");
+        }
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
