@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.CommandLine;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using Google.Rpc;
 using Grpc.Core;
 using Grpc.Health.V1;
 using Serving.Client;
@@ -24,13 +25,18 @@ internal static class ServerBench
         var unary = new Option<bool>("--unary") { Description = "One call a text instead of streams." };
         var rate = new Option<double>("--rate") { Description = "Unary calls a second at fixed times, however slow the answers; 0 waits for them." };
         var skew = new Option<double>("--skew") { Description = "The share of texts that is for the first task; 0 for equal shares." };
+        var throttle = new Option<double>("--throttle")
+        {
+            DefaultValueFactory = _ => double.PositiveInfinity,
+            Description = "Calls sent for each that is answered while others are turned away, see ServingClientOptions; all by default."
+        };
         var training = new Option<int>("--training") { Description = "Rounds in turns without and with a job that trains a mask, each as long as --seconds; 0 for no job." };
         var seconds = new Option<double>("--seconds") { DefaultValueFactory = _ => 10 };
         var warmUp = new Option<double>("--warm-up") { DefaultValueFactory = _ => 30, Description = "Seconds of the same load before, until all is compiled." };
         var json = CommonOptions.Json();
         var command = new Command("server", "Texts classified through gRPC, many tasks.")
         {
-            shape, seq, lengths, tasks, clients, inFlight, unary, rate, skew, training, seconds, warmUp, json
+            shape, seq, lengths, tasks, clients, inFlight, unary, rate, throttle, skew, training, seconds, warmUp, json
         };
         command.SetAction(parsed =>
         {
@@ -43,6 +49,7 @@ internal static class ServerBench
                 parsed.GetValue(inFlight),
                 parsed.GetValue(unary) || parsed.GetValue(rate) > 0,
                 parsed.GetValue(rate),
+                parsed.GetValue(throttle),
                 TimeSpan.FromSeconds(parsed.GetValue(warmUp)),
                 TimeSpan.FromSeconds(parsed.GetValue(seconds)));
             return RunAsync(
@@ -55,7 +62,7 @@ internal static class ServerBench
     {
         using var data = new ServerData(shape, tasks);
         using var server = await ServedProcess.StartAsync(data.Path);
-        using var client = new ServingClient(new ServingClientOptions { Addresses = [server.Address], MaxAttempts = 1 });
+        using var client = new ServingClient(new ServingClientOptions { Addresses = [server.Address], MaxAttempts = 1, ThrottleMultiplier = load.Throttle });
         await data.ImportAsync(client);
         var requests = new Requests(lengths, tasks, skew);
 
@@ -81,6 +88,7 @@ internal static class ServerBench
             ("requests_per_second", Measurement.Rounded(result.Answered.Count / result.Elapsed.TotalSeconds)),
             ("p50_ms", Percentile(result.Answered, 0.50)),
             ("p99_ms", Percentile(result.Answered, 0.99)),
+            ("held_back_per_second", Measurement.Rounded(result.HeldBack / result.Elapsed.TotalSeconds)),
             ("rejected_per_second", Measurement.Rounded(result.Rejected.Count / result.Elapsed.TotalSeconds)),
             ("rejected_p50_ms", Percentile(result.Rejected, 0.50)),
             ("rejected_p99_ms", Percentile(result.Rejected, 0.99)),
@@ -187,7 +195,10 @@ internal static class ServerBench
         }
         catch (RpcException exception) when (exception.StatusCode == StatusCode.ResourceExhausted)
         {
-            result.Rejected.Add(Stopwatch.GetElapsedTime(begin)); // What the server makes a caller wait for a "no".
+            if (exception.GetRpcStatus()?.GetDetail<ErrorInfo>() is not null)
+                result.NoteHeldBack();
+            else
+                result.Rejected.Add(Stopwatch.GetElapsedTime(begin)); // What the server makes a caller wait for a "no".
         }
     }
 
@@ -228,10 +239,12 @@ internal static class ServerBench
         return all.Length == 0 ? 0 : Math.Pow(all.Sum(), 2) / (all.Length * all.Sum(share => share * share));
     }
 
-    private sealed record Load(int Clients, int InFlight, bool IsUnary, double Rate, TimeSpan WarmUp, TimeSpan Duration);
+    private sealed record Load(int Clients, int InFlight, bool IsUnary, double Rate, double Throttle, TimeSpan WarmUp, TimeSpan Duration);
 
     private sealed class Result
     {
+        private int _heldBack;
+
         public ConcurrentBag<TimeSpan> Answered { get; } = [];
 
         public ConcurrentBag<TimeSpan> Rejected { get; } = [];
@@ -239,6 +252,11 @@ internal static class ServerBench
         public ConcurrentDictionary<string, int> AnsweredByTask { get; } = new(StringComparer.Ordinal);
 
         public TimeSpan Elapsed { get; set; }
+
+        /// <summary>Calls that the client did not send.</summary>
+        public int HeldBack => _heldBack;
+
+        public void NoteHeldBack() => Interlocked.Increment(ref _heldBack);
 
         public void Answer(string task, TimeSpan time)
         {

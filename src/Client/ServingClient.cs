@@ -29,7 +29,8 @@ public sealed class ServingClient : IDisposable
         options.ThrowUnlessValid();
         _channel = CreateChannel(options);
         _time = options.Time;
-        var invoker = _channel.Intercept(new CallDefaults(options.Timeout, options.Time));
+        var invoker = _channel.Intercept(
+            new CallDefaults(options.Timeout, options.Time), new AdaptiveThrottle(options.ThrottleMultiplier, options.Time));
         Classifier = new(invoker);
         Tasks = new(invoker);
         Models = new(invoker);

@@ -18,6 +18,13 @@ public sealed record ServingClientOptions
     /// </summary>
     public int RetryTokens { get; init; } = 20;
 
+    /// <summary>
+    /// While servers turn calls for a task away: how many are sent for each that they take. The others fail at once, as the
+    /// server would fail them (RESOURCE_EXHAUSTED with RetryInfo), so that refusing does not cost it what it needs for
+    /// answering. At least 1; 1.25 by default; infinity sends all.
+    /// </summary>
+    public double ThrottleMultiplier { get; init; } = 1.25;
+
     /// <summary>The largest response message, in bytes; 64 MiB by default.</summary>
     public int MaxReceiveMessageBytes { get; init; } = 64 * 1024 * 1024;
 
@@ -40,6 +47,8 @@ public sealed record ServingClientOptions
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(Timeout, TimeSpan.Zero);
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxAttempts, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(MaxAttempts, 5);
+        if (!(ThrottleMultiplier >= 1))
+            throw new ArgumentOutOfRangeException(nameof(ThrottleMultiplier), ThrottleMultiplier, "At least 1 is needed.");
         ArgumentOutOfRangeException.ThrowIfLessThan(RetryTokens, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(RetryTokens, 1000);
     }

@@ -1,0 +1,136 @@
+using Google.Rpc;
+using Grpc.Core;
+using Grpc.Core.Interceptors;
+using Serving.Client;
+using Serving.Testing;
+using Serving.V1;
+using Task = System.Threading.Tasks.Task;
+
+namespace Serving.Server.Tests;
+
+public sealed class AdaptiveThrottleTests
+{
+    private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(40);
+
+    private readonly TestTimeProvider _time = new();
+    private int _sent;
+
+    [Fact]
+    public async Task Call_WhileServersTakeAll_IsSent_AlsoIfItFailsOtherwise()
+    {
+        var throttle = new AdaptiveThrottle(1.25, _time);
+        for (var i = 0; i < 1000; i++)
+        {
+            Task<ClassifyResponse> answer = (i % 3) switch
+            {
+                0 => Task.FromResult(new ClassifyResponse()),
+                1 => Task.FromException<ClassifyResponse>(Errors.InvalidArgument("inputs", "bad")),
+                _ => Task.FromException<ClassifyResponse>(Errors.TooLarge("Too large for good."))
+            };
+            Assert.Equal(await Record.ExceptionAsync(() => answer), await Record.ExceptionAsync(() => Call(throttle, "t", answer)));
+        }
+
+        Assert.Equal(1000, _sent);
+    }
+
+    [Fact]
+    public async Task Call_WhileServersTurnMostAway_IsSentForEachThatTheyTakeTimesTheMultiplier()
+    {
+        const double multiplier = 1.25;
+        var throttle = new AdaptiveThrottle(multiplier, _time);
+        await OfferAsync(throttle, seconds: 20);
+
+        _sent = 0;
+        var (taken, heldBack) = await OfferAsync(throttle, seconds: 5);
+
+        Assert.InRange(taken, 1180, 1250); // As many as the server can: it always sees enough.
+        Assert.InRange(_sent / (double)taken, multiplier - 0.1, multiplier + 0.1);
+        Assert.Equal(5000, _sent + heldBack.Count);
+        Assert.All(heldBack, error =>
+        {
+            Assert.Equal(StatusCode.ResourceExhausted, error.StatusCode);
+            Assert.Contains("'t'", error.Status.Detail, StringComparison.Ordinal);
+            Assert.Equal(RetryDelay, error.GetRpcStatus()!.GetDetail<RetryInfo>()!.RetryDelay.ToTimeSpan());
+            Assert.Equal(AdaptiveThrottle.Reason, error.GetRpcStatus()!.GetDetail<ErrorInfo>()!.Reason);
+        });
+    }
+
+    [Fact]
+    public async Task Call_AfterServersTakeAllAgain_IsSentAgain_AndThoseForOtherTasksAlwaysWere()
+    {
+        var throttle = new AdaptiveThrottle(1.25, _time);
+        await OfferAsync(throttle, seconds: 10);
+        _sent = 0;
+        for (var i = 0; i < 1000; i++)
+            await Call(throttle, "other", Task.FromResult(new ClassifyResponse()));
+        Assert.Equal(1000, _sent);
+
+        await OfferAsync(throttle, seconds: 60, capacityPerSecond: 1000);
+        _sent = 0;
+        var (taken, heldBack) = await OfferAsync(throttle, seconds: 5, capacityPerSecond: 1000);
+
+        Assert.Equal((5000, 5000, 0), (_sent, taken, heldBack.Count));
+    }
+
+    [Fact]
+    public async Task Call_WithAnEndlessMultiplier_IsSent()
+    {
+        var throttle = new AdaptiveThrottle(double.PositiveInfinity, _time);
+        await OfferAsync(throttle, seconds: 5);
+
+        Assert.Equal(5000, _sent);
+    }
+
+    [Theory]
+    [InlineData(0.99)]
+    [InlineData(double.NaN)]
+    public void Options_MultiplierBelowOne_IsRefused(double multiplier)
+    {
+        var options = new ServingClientOptions { Addresses = [new Uri("http://localhost:1")], ThrottleMultiplier = multiplier };
+
+        Assert.Throws<ArgumentOutOfRangeException>(() => new ServingClient(options));
+    }
+
+    /// <summary>A thousand calls a second to a server that takes so many.</summary>
+    private async Task<(int Taken, List<RpcException> HeldBack)> OfferAsync(
+        AdaptiveThrottle throttle, int seconds, double capacityPerSecond = 250)
+    {
+        var (taken, room) = (0, 0.0);
+        var heldBack = new List<RpcException>();
+        for (var i = 0; i < 1000 * seconds; i++)
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(1));
+            room = Math.Min(5, room + (capacityPerSecond / 1000));
+            var sentBefore = _sent;
+            var answer = room >= 1
+                ? Task.FromResult(new ClassifyResponse())
+                : Task.FromException<ClassifyResponse>(Errors.ResourceExhausted("The queue is full.", RetryDelay));
+            var failure = await Record.ExceptionAsync(() => Call(throttle, "t", answer));
+            if (_sent == sentBefore)
+                heldBack.Add(Assert.IsType<RpcException>(failure));
+            else if (failure is null)
+                (taken, room) = (taken + 1, room - 1);
+        }
+
+        return (taken, heldBack);
+    }
+
+    private Task<ClassifyResponse> Call(AdaptiveThrottle throttle, string task, Task<ClassifyResponse> answer)
+    {
+        var request = new ClassifyRequest { Tasks = { new TaskReference { Task = task } } };
+        var method = new Method<ClassifyRequest, ClassifyResponse>(
+            MethodType.Unary,
+            "serving.v1.Classifier",
+            "Classify",
+            Marshallers.Create<ClassifyRequest>(_ => [], _ => new()),
+            Marshallers.Create<ClassifyResponse>(_ => [], _ => new()));
+        return throttle.AsyncUnaryCall(
+            request,
+            new ClientInterceptorContext<ClassifyRequest, ClassifyResponse>(method, host: null, default),
+            (_, _) =>
+            {
+                _sent++;
+                return new(answer, Task.FromResult(new Metadata()), () => default, () => [], () => { });
+            }).ResponseAsync;
+    }
+}
