@@ -349,9 +349,9 @@ public sealed class ClassificationEngine : IDisposable
 
     /// <summary>Waits for work and takes as much as fits into a batch, past what is over or too late.</summary>
     /// <remarks>
-    /// A long request that is alone gets the whole device. What else waits is shared out among the lanes that have nothing
-    /// to do: two small batches side by side cost less than one on all threads, which wait for each other after every
-    /// operation, and hand their intermediate results from one processor's cache to the other's.
+    /// A long request gets the whole device, with what else waits, as soon as all lanes have ended. Short ones are shared out
+    /// among the lanes that have nothing to do: two small batches side by side cost less than one on all threads, which wait
+    /// for each other after every operation, and hand their intermediate results from one processor's cache to the other's.
     /// </remarks>
     /// <returns>False when the engine stops.</returns>
     private bool TakeBatch(EngineLane lane)
@@ -384,12 +384,13 @@ public sealed class ClassificationEngine : IDisposable
         _load?.Begin();
     }
 
-    private bool HasToWait => !_isStopping && (_queue.Count == 0 ? !_isDraining : _isWholeDeviceTaken);
+    private bool HasToWait => !_isStopping
+        && (_queue.TryPeek(out var next) ? _isWholeDeviceTaken || (_busyLanes > 0 && IsLong(next)) : !_isDraining);
 
     private void Fill(EngineLane lane)
     {
         var idle = _lanes.Length - _busyLanes;
-        lane.IsWide = _busyLanes == 0 && _queue.Count == 1 && _queue.TryPeek(out var first) && IsLong(first);
+        lane.IsWide = _queue.TryPeek(out var next) && IsLong(next);
         var share = lane.IsWide || _lanes.Length == 1
             ? _options.MaxBatchTokens
             : Math.Min(_options.MaxBatchTokens / _lanes.Length, (_admission.Waiting.Tokens + idle - 1) / idle);

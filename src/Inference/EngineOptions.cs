@@ -22,7 +22,7 @@ public sealed record EngineOptions
     /// <summary>The most tokens that wait, counted over branches, not counting those of paced requests.</summary>
     public int MaxQueuedTokens { get; init; } = 65_536;
 
-    /// <summary>How many multiply-adds a request that is alone must take for the whole device to run it, not one lane.</summary>
+    /// <summary>How many multiply-adds a request must take for the whole device to run it, not one lane.</summary>
     /// <remarks>
     /// About 10 ms of one thread. Shorter ones would be answered little sooner, for threads that wake up and wait for each
     /// other after every operation cost more than they bring as soon as requests come close together.
