@@ -13,7 +13,7 @@ namespace Serving.Client;
 /// <remarks>
 /// Adaptive throttling (Beyer et al., Site Reliability Engineering 2016, ch. 21, "Client-Side Throttling"): of the calls of late,
 /// as many are sent as the servers took, times a multiplier, so that they always see more than they can do and the client learns
-/// at once when they can do more. Counted by task, as servers share themselves out, over a few seconds. A call that is not sent
+/// at once when they can do more. Counted by task, as servers share themselves out, over some two seconds. A call that is not sent
 /// fails as the server would fail it, with the RetryInfo that it gave last.
 /// </remarks>
 internal sealed class AdaptiveThrottle(double multiplier, TimeProvider time) : Interceptor
@@ -71,7 +71,7 @@ internal sealed class AdaptiveThrottle(double multiplier, TimeProvider time) : I
     /// <summary>Of the calls for one task.</summary>
     private sealed class History(TimeProvider time)
     {
-        private const double WindowSeconds = 3;
+        private const double WindowSeconds = 2;
         private const double FewCalls = 10; // Nothing is held back before there were that many.
         private const double GoldenRatio = 0.6180339887498949; // Its multiples fall evenly between 0 and 1.
 

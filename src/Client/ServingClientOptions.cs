@@ -21,9 +21,9 @@ public sealed record ServingClientOptions
     /// <summary>
     /// While servers turn calls for a task away: how many are sent for each that they take. The others fail at once, as the
     /// server would fail them (RESOURCE_EXHAUSTED with RetryInfo), so that refusing does not cost it what it needs for
-    /// answering. At least 1; 1.25 by default; infinity sends all.
+    /// answering. At least 1; 1.4 by default; infinity sends all.
     /// </summary>
-    public double ThrottleMultiplier { get; init; } = 1.25;
+    public double ThrottleMultiplier { get; init; } = 1.4;
 
     /// <summary>The largest response message, in bytes; 64 MiB by default.</summary>
     public int MaxReceiveMessageBytes { get; init; } = 64 * 1024 * 1024;
