@@ -62,7 +62,7 @@ internal sealed class AdaptiveThrottle(double multiplier, TimeProvider time) : I
             .ToRpcException();
         return new(
             Task.FromException<T>(error),
-            Task.FromException<Metadata>(error),
+            Task.FromResult(new Metadata()),
             () => error.Status,
             () => error.Trailers,
             static () => { });

@@ -20,8 +20,8 @@ public sealed record ServingClientOptions
 
     /// <summary>
     /// While servers turn calls for a task away: how many are sent for each that they take. The others fail at once, as the
-    /// server would fail them (RESOURCE_EXHAUSTED with RetryInfo), so that refusing does not cost it what it needs for
-    /// answering. At least 1; 1.4 by default; infinity sends all.
+    /// server would fail them (RESOURCE_EXHAUSTED with RetryInfo) and with an ErrorInfo of the reason CLIENT_THROTTLED, so that
+    /// refusing does not cost it what it needs for answering. At least 1; 1.4 by default; infinity sends all.
     /// </summary>
     public double ThrottleMultiplier { get; init; } = 1.4;
 

@@ -317,7 +317,10 @@ public sealed class ClassificationEngine : IDisposable
         {
             removed = _queue.Remove(request);
             if (removed > 0)
+            {
                 _admission.Leave(request);
+                Monitor.Pulse(_gate); // It may have been a long one, which a lane left for all to end.
+            }
         }
 
         _metrics.Cancelled(hasStarted: removed == 0);
