@@ -411,7 +411,10 @@ public sealed class ClassificationEngine : IDisposable
             }
 
             var runs = !request.IsOver;
-            if (runs && tokens > 0 && (tokens + unit.Tokens > share || branches + unit.TaskCount > _options.MaxBatchBranches))
+            var fits = tokens + unit.Tokens <= share
+                && branches + unit.TaskCount <= _options.MaxBatchBranches
+                && (lane.IsWide || !IsLong(unit)); // It would be twice as long on the way on a lane.
+            if (runs && tokens > 0 && !fits)
                 break;
             Dequeue(unit);
             if (!runs)
