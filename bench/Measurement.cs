@@ -41,10 +41,12 @@ internal static class Measurement
         var all = fields.Concat(Machine()).ToDictionary(field => field.Name, field => field.Value);
         Console.WriteLine(asJson
             ? JsonSerializer.Serialize(all, Json)
-            : string.Join("  ", fields.Select(field => $"{field.Name} {field.Value}")));
+            : string.Join("  ", fields.Select(field => $"{field.Name} {Text(field.Value)}")));
     }
 
     public static double Rounded(double value) => Math.Round(value, value >= 100 ? 1 : value >= 1 ? 2 : 4);
+
+    private static object Text(object value) => value is double[] values ? string.Join(' ', values) : value;
 
     private static (string Name, object Value)[] Machine() =>
     [
