@@ -11,15 +11,19 @@ namespace Serving.Client;
 
 /// <summary>Spares servers that turn calls away most of what they would only turn away.</summary>
 /// <remarks>
-/// Adaptive throttling (Beyer et al., Site Reliability Engineering 2016, ch. 21, "Client-Side Throttling"): of the calls of late,
-/// as many are sent as the servers took, times a multiplier, so that they always see more than they can do and the client learns
-/// at once when they can do more. Counted by task, as servers share themselves out, over some two seconds. A call that is not sent
-/// fails as the server would fail it, with the RetryInfo that it gave last.
+/// While servers turn calls away, as many are sent in a second as they took of late, times a multiplier, so that they always
+/// see more than they can do and the client follows as soon as they can do more. When none was turned away for a second, all are
+/// sent. Counted by task, as servers share themselves out. A call that is not sent fails as the server would fail it,
+/// with the RetryInfo that it gave last. Client-side throttling as in Beyer et al., Site Reliability Engineering 2016, ch. 21,
+/// but by the rate of calls: there the share that is sent follows from what was wanted, too, and a burst of wishes holds calls
+/// back long after it has ended.
 /// </remarks>
 internal sealed class AdaptiveThrottle(double multiplier, TimeProvider time) : Interceptor
 {
     /// <summary>The ErrorInfo reason of calls that were not sent.</summary>
     public const string Reason = "CLIENT_THROTTLED";
+
+    private const int MostTasks = 10_000; // Past that it begins anew: somebody makes names up.
 
     private readonly ConcurrentDictionary<string, History> _tasks = new(StringComparer.Ordinal);
 
@@ -28,10 +32,10 @@ internal sealed class AdaptiveThrottle(double multiplier, TimeProvider time) : I
         ClientInterceptorContext<TRequest, TResponse> context,
         AsyncUnaryCallContinuation<TRequest, TResponse> continuation)
     {
-        if (TaskOf(request) is not { } task)
+        if (double.IsInfinity(multiplier) || TaskOf(request) is not { } task)
             return continuation(request, context);
-        var history = _tasks.GetOrAdd(task, static (_, time) => new(time), time);
-        if (history.Refuses(multiplier) is { } retryAfter)
+        var history = Find(task);
+        if (history.Refuses() is { } retryAfter)
             return Failed<TResponse>(task, retryAfter);
         var call = continuation(request, context);
         _ = call.ResponseAsync.ContinueWith(
@@ -41,6 +45,15 @@ internal sealed class AdaptiveThrottle(double multiplier, TimeProvider time) : I
             TaskContinuationOptions.ExecuteSynchronously,
             TaskScheduler.Default);
         return call;
+    }
+
+    private History Find(string task)
+    {
+        if (_tasks.TryGetValue(task, out var history))
+            return history;
+        if (_tasks.Count >= MostTasks)
+            _tasks.Clear();
+        return _tasks.GetOrAdd(task, static (_, throttle) => new(throttle.Multiplier, throttle.Time), (Multiplier: multiplier, Time: time));
     }
 
     private static string? TaskOf(object request) => request switch
@@ -69,33 +82,35 @@ internal sealed class AdaptiveThrottle(double multiplier, TimeProvider time) : I
     }
 
     /// <summary>Of the calls for one task.</summary>
-    private sealed class History(TimeProvider time)
+    private sealed class History(double multiplier, TimeProvider time)
     {
-        private const double WindowSeconds = 2;
-        private const double FewCalls = 10; // Nothing is held back before there were that many.
-        private const double GoldenRatio = 0.6180339887498949; // Its multiples fall evenly between 0 and 1.
+        private const double WindowSeconds = 1; // Of what was taken, older calls count less and less.
+        private const double LeastPerSecond = 5; // So many are sent whatever becomes of them: how else would it learn.
+        private const double MostSavedSeconds = 0.25; // Of sending, by a caller that paused.
+
+        private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
         private readonly Lock _gate = new();
         private long _noted = time.GetTimestamp();
-        private double _wanted;
+        private long _turnedAway;
         private double _taken;
-        private double _lot;
-        private Duration? _retryAfter;
+        private double _permits;
+        private Duration? _retryAfter; // Of the last that was turned away, while calls are held back.
 
         /// <returns>When to retry, of a call that is not to be sent; null for others.</returns>
-        public Duration? Refuses(double multiplier)
+        public Duration? Refuses()
         {
             lock (_gate)
             {
                 if (_retryAfter is null)
                     return null;
                 Age();
-                var share = (_wanted - (multiplier * _taken)) / (_wanted + FewCalls);
-                _lot = (_lot + GoldenRatio) % 1;
-                if (!(_lot < share)) // So, too, where an endless multiplier makes it no number.
-                    return null;
-                _wanted++;
-                return _retryAfter;
+                if (time.GetElapsedTime(_turnedAway, _noted) > Patience)
+                    _retryAfter = null;
+                if (_permits < 1)
+                    return _retryAfter;
+                _permits--;
+                return null;
             }
         }
 
@@ -104,14 +119,15 @@ internal sealed class AdaptiveThrottle(double multiplier, TimeProvider time) : I
             var retryAfter = RetryAfter(response);
             lock (_gate)
             {
-                if (_retryAfter is null && retryAfter is null)
-                    return; // It begins with the first that is turned away.
-                Age();
-                _wanted++;
                 if (retryAfter is null)
+                {
+                    Age();
                     _taken++;
-                else
-                    _retryAfter = retryAfter;
+                    return;
+                }
+
+                _turnedAway = time.GetTimestamp();
+                _retryAfter = retryAfter;
             }
         }
 
@@ -123,8 +139,11 @@ internal sealed class AdaptiveThrottle(double multiplier, TimeProvider time) : I
         private void Age()
         {
             var now = time.GetTimestamp();
-            var left = Math.Exp(-time.GetElapsedTime(_noted, now).TotalSeconds / WindowSeconds);
-            (_noted, _wanted, _taken) = (now, _wanted * left, _taken * left);
+            var seconds = time.GetElapsedTime(_noted, now).TotalSeconds;
+            _noted = now;
+            _taken *= Math.Exp(-seconds / WindowSeconds);
+            var perSecond = Math.Max(LeastPerSecond, multiplier * (_taken / WindowSeconds));
+            _permits = Math.Min(_permits + (perSecond * seconds), Math.Max(1, perSecond * MostSavedSeconds));
         }
     }
 }

@@ -101,7 +101,9 @@ internal sealed class CallDefaults(TimeSpan timeout, TimeProvider time) : Interc
             return headers;
         }
 
-        public async Task<T> EndAsync<T>(Task<T> response)
+        public Task<T> EndAsync<T>(Task<T> response) => _span is null ? response : EndTracedAsync(response);
+
+        private async Task<T> EndTracedAsync<T>(Task<T> response)
         {
             try
             {

@@ -65,11 +65,35 @@ public sealed class AdaptiveThrottleTests
             await Call(throttle, "other", Task.FromResult(new ClassifyResponse()));
         Assert.Equal(1000, _sent);
 
-        await OfferAsync(throttle, seconds: 60, capacityPerSecond: 1000);
+        await OfferAsync(throttle, seconds: 5, capacityPerSecond: 1000);
         _sent = 0;
         var (taken, heldBack) = await OfferAsync(throttle, seconds: 5, capacityPerSecond: 1000);
 
         Assert.Equal((5000, 5000, 0), (_sent, taken, heldBack.Count));
+    }
+
+    [Fact]
+    public async Task Call_SoonAfterABurst_IsSentAgain_AsFastAsServersTakeThem()
+    {
+        var throttle = new AdaptiveThrottle(1.4, _time);
+        await OfferAsync(throttle, seconds: 10);
+
+        for (var second = 0; second < 3; second++)
+        {
+            var (taken, heldBack) = await OfferAsync(throttle, seconds: 1, offeredPerSecond: 250);
+            Assert.Equal((250, 0), (taken, heldBack.Count));
+        }
+    }
+
+    [Fact]
+    public async Task Call_AfterASlowSpell_IsSentAgain_WithinSeconds()
+    {
+        var throttle = new AdaptiveThrottle(1.4, _time);
+        await OfferAsync(throttle, seconds: 10, capacityPerSecond: 20);
+
+        await OfferAsync(throttle, seconds: 3, capacityPerSecond: 1000);
+
+        Assert.Empty((await OfferAsync(throttle, seconds: 1, capacityPerSecond: 1000)).HeldBack);
     }
 
     [Fact]
@@ -91,16 +115,16 @@ public sealed class AdaptiveThrottleTests
         Assert.Throws<ArgumentOutOfRangeException>(() => new ServingClient(options));
     }
 
-    /// <summary>A thousand calls a second to a server that takes so many.</summary>
+    /// <summary>Calls to a server that takes so many.</summary>
     private async Task<(int Taken, List<RpcException> HeldBack)> OfferAsync(
-        AdaptiveThrottle throttle, int seconds, double capacityPerSecond = 250)
+        AdaptiveThrottle throttle, int seconds, double capacityPerSecond = 250, int offeredPerSecond = 1000)
     {
         var (taken, room) = (0, 0.0);
         var heldBack = new List<RpcException>();
-        for (var i = 0; i < 1000 * seconds; i++)
+        for (var i = 0; i < offeredPerSecond * seconds; i++)
         {
-            _time.Advance(TimeSpan.FromMilliseconds(1));
-            room = Math.Min(5, room + (capacityPerSecond / 1000));
+            _time.Advance(TimeSpan.FromSeconds(1) / offeredPerSecond);
+            room = Math.Min(5, room + (capacityPerSecond / offeredPerSecond));
             var sentBefore = _sent;
             var answer = room >= 1
                 ? Task.FromResult(new ClassifyResponse())
