@@ -20,28 +20,28 @@ internal static class StrictUtf8
     {
         var payload = context.PayloadAsReadOnlySequence();
         var message = parser.ParseFrom(payload); // First, so that below everything is well-formed.
-        Check(payload.IsSingleSegment ? payload.FirstSpan : payload.ToArray(), message.Descriptor, path: "");
-        return message;
+        var bytes = payload.IsSingleSegment ? payload.FirstSpan : payload.ToArray();
+        return IsValid(bytes, message.Descriptor) ? message : throw Problem(bytes, message.Descriptor, path: "")!;
     }
 
-    private static void Check(ReadOnlySpan<byte> bytes, MessageDescriptor type, string path)
+    private static bool IsValid(ReadOnlySpan<byte> bytes, MessageDescriptor type)
+    {
+        while (TryRead(ref bytes, type, out var field, out var value))
+        {
+            if (field is { FieldType: FieldType.Message } ? !IsValid(value, field.MessageType) : IsBadString(field, value))
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Finds the first string that is no UTF-8, and its path; by itself, since hardly a message has any.</summary>
+    private static RpcException? Problem(ReadOnlySpan<byte> bytes, MessageDescriptor type, string path)
     {
         var repeated = new Dictionary<int, int>();
-        while (!bytes.IsEmpty)
+        while (TryRead(ref bytes, type, out var field, out var value))
         {
-            var tag = ReadVarint(ref bytes);
-            var length = WireFormat.GetTagWireType((uint)tag) switch
-            {
-                WireFormat.WireType.Varint => VarintLength(bytes),
-                WireFormat.WireType.Fixed32 => sizeof(uint),
-                WireFormat.WireType.Fixed64 => sizeof(ulong),
-                WireFormat.WireType.LengthDelimited => (int)ReadVarint(ref bytes),
-                _ => 0 // The marks around a group, whose fields follow as if they were the message's own.
-            };
-            var value = bytes[..length];
-            bytes = bytes[length..];
-            if (type.FindFieldByNumber(WireFormat.GetTagFieldNumber((uint)tag)) is not { } field
-                || WireFormat.GetTagWireType((uint)tag) != WireFormat.WireType.LengthDelimited)
+            if (field is null)
                 continue;
             var name = path + field.Name;
             if (field.IsRepeated)
@@ -51,12 +51,44 @@ internal static class StrictUtf8
                 name += $"[{index}]";
             }
 
-            if (field.FieldType == FieldType.Message)
-                Check(value, field.MessageType, name + ".");
-            else if (field.FieldType == FieldType.String && !Utf8.IsValid(value))
-                throw NotUtf8(name, value);
+            if (field.FieldType == FieldType.Message && Problem(value, field.MessageType, name + ".") is { } problem)
+                return problem;
+            if (IsBadString(field, value))
+                return NotUtf8(name, value);
         }
+
+        return null;
     }
+
+    /// <summary>Reads a field of a well-formed message.</summary>
+    /// <param name="field">Null if it is unknown or has no length of its own, so that it can hold no string.</param>
+    /// <param name="value">The bytes of a string, a message or the like.</param>
+    private static bool TryRead(
+        ref ReadOnlySpan<byte> bytes, MessageDescriptor type, out FieldDescriptor? field, out ReadOnlySpan<byte> value)
+    {
+        field = null;
+        value = default;
+        if (bytes.IsEmpty)
+            return false;
+        var tag = (uint)ReadVarint(ref bytes);
+        var wireType = WireFormat.GetTagWireType(tag);
+        var length = wireType switch
+        {
+            WireFormat.WireType.Varint => VarintLength(bytes),
+            WireFormat.WireType.Fixed32 => sizeof(uint),
+            WireFormat.WireType.Fixed64 => sizeof(ulong),
+            WireFormat.WireType.LengthDelimited => (int)ReadVarint(ref bytes),
+            _ => 0 // The marks around a group, whose fields follow as if they were the message's own.
+        };
+        value = bytes[..length];
+        bytes = bytes[length..];
+        if (wireType == WireFormat.WireType.LengthDelimited)
+            field = type.FindFieldByNumber(WireFormat.GetTagFieldNumber(tag));
+        return true;
+    }
+
+    private static bool IsBadString(FieldDescriptor? field, ReadOnlySpan<byte> value) =>
+        field is { FieldType: FieldType.String } && !Utf8.IsValid(value);
 
     private static RpcException NotUtf8(string field, ReadOnlySpan<byte> value)
     {

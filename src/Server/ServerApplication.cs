@@ -40,6 +40,7 @@ public static class ServerApplication
         if (options.Demo)
             Demo.CopyInto(options.Data, Demo.Folder);
         builder.WebHost.UseKestrelHttpsConfiguration();
+        builder.WebHost.UseSockets(sockets => sockets.WaitForDataBeforeAllocatingBuffer = false); // Half as many system calls for 4 KB a connection.
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.UseGrpcHeaderLimits();

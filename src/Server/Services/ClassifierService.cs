@@ -16,14 +16,16 @@ internal sealed class ClassifierService(
     {
         ThrowUnlessCount("inputs", request.Inputs.Count, options.MaxInputs);
         ThrowUnlessCount("tasks", request.Tasks.Count, options.MaxTasks);
-        var running = RunAllAsync(
-            request.Inputs, request.Tasks, context, cancelled => Settings(request.Truncation, request.Priority, request.RoutingKey, context, cancelled));
-        return running.IsFaulted // As when there is no room: handed on without being thrown again.
-            ? Task.FromException<V1.ClassifyResponse>(running.Exception.InnerException!)
-            : AnswerAsync(running);
+        var place = router.Place(request.RoutingKey);
+        return runner.Refusal(request.Tasks, place) is { } refusal
+            ? Task.FromException<V1.ClassifyResponse>(refusal)
+            : AnswerAsync();
 
-        static async Task<V1.ClassifyResponse> AnswerAsync(Task<InputScores[]> running) =>
-            new() { Results = { (await running).Select(Messages.Result) } };
+        async Task<V1.ClassifyResponse> AnswerAsync()
+        {
+            var settings = Settings(request.Truncation, request.Priority, place, context.Deadline, context.CancellationToken);
+            return new() { Results = { (await RunAllAsync(request.Inputs, request.Tasks, settings)).Select(Messages.Result) } };
+        }
     }
 
     public override Task ClassifyStream(
@@ -37,11 +39,12 @@ internal sealed class ClassifierService(
     {
         ThrowUnlessCount("inputs", request.Inputs.Count, options.MaxInputs);
         ResourceName.Require("task.task", request.Task?.Task ?? "");
-        var results = await RunAllAsync(
-            request.Inputs,
-            [request.Task!],
-            context,
-            cancelled => Settings(request.Truncation, request.Priority, key: "", context, cancelled) with { WantsPooled = true });
+        V1.TaskReference[] tasks = [request.Task!];
+        var place = router.Place(key: "");
+        if (runner.Refusal(tasks, place) is { } refusal)
+            throw refusal;
+        var settings = Settings(request.Truncation, request.Priority, place, context.Deadline, context.CancellationToken);
+        var results = await RunAllAsync(request.Inputs, tasks, settings with { WantsPooled = true });
         return new()
         {
             Version = results[0].Scores[0].Version,
@@ -66,43 +69,28 @@ internal sealed class ClassifierService(
         return Task.FromResult(response);
     }
 
-    /// <summary>Runs all inputs of a call; the first that fails fails the call and gives the others up.</summary>
+    /// <summary>Runs all inputs of a call that was not refused; the first that fails fails the call and gives the others up.</summary>
     /// <remarks>
     /// A call is turned away by its first input. Once that is in, the others wait for room that earlier ones leave, so that
     /// a call larger than the queue runs through it in parts.
     /// </remarks>
-    private Task<InputScores[]> RunAllAsync(
-        IReadOnlyList<V1.TextInput> inputs,
-        IReadOnlyList<V1.TaskReference> tasks,
-        ServerCallContext context,
-        Func<CancellationToken, CallSettings> settings)
+    private async Task<InputScores[]> RunAllAsync(
+        IReadOnlyList<V1.TextInput> inputs, IReadOnlyList<V1.TaskReference> tasks, CallSettings settings)
     {
-        if (inputs.Count > 1)
-            return RunTogetherAsync(inputs, tasks, context, settings);
-        var running = runner.RunAsync(inputs[0], tasks, settings(context.CancellationToken), "inputs[0]");
-        return running.IsFaulted ? Task.FromException<InputScores[]>(running.Exception.InnerException!) : OneAsync(running);
-
-        static async Task<InputScores[]> OneAsync(Task<InputScores> running) => [await running];
-    }
-
-    private async Task<InputScores[]> RunTogetherAsync(
-        IReadOnlyList<V1.TextInput> inputs,
-        IReadOnlyList<V1.TaskReference> tasks,
-        ServerCallContext context,
-        Func<CancellationToken, CallSettings> settings)
-    {
-        using var abandon = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken);
-        var shared = settings(abandon.Token);
+        if (inputs.Count == 1)
+            return [await runner.RunAsync(inputs[0], tasks, settings, "inputs[0]")];
+        using var abandon = CancellationTokenSource.CreateLinkedTokenSource(settings.Cancelled);
+        var shared = settings with { Cancelled = abandon.Token };
         var running = new List<Task<InputScores>>(inputs.Count);
         try
         {
             for (var i = 0; i < inputs.Count; i++)
             {
-                var task = runner.RunAsync(inputs[i], tasks, shared, $"inputs[{i}]");
+                var task = StartAsync(i);
                 while (IsTurnedAway(task) && running.Find(earlier => !earlier.IsCompleted) is { } earlier)
                 {
                     await earlier;
-                    task = runner.RunAsync(inputs[i], tasks, shared, $"inputs[{i}]");
+                    task = StartAsync(i);
                 }
 
                 running.Add(task);
@@ -121,6 +109,10 @@ internal sealed class ClassifierService(
             await Task.WhenAll(running.Select(task => (Task)task)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             throw;
         }
+
+        Task<InputScores> StartAsync(int i) => i > 0 && runner.Refusal(tasks, settings.Place) is { } refusal
+            ? Task.FromException<InputScores>(refusal)
+            : runner.RunAsync(inputs[i], tasks, shared, $"inputs[{i}]");
     }
 
     private static bool IsTurnedAway(Task task) =>
@@ -131,7 +123,7 @@ internal sealed class ClassifierService(
         try
         {
             ThrowUnlessCount("tasks", request.Tasks.Count, options.MaxTasks);
-            var settings = Settings(request.Truncation, request.Priority, request.RoutingKey, deadline: null, cancelled) with
+            var settings = Settings(request.Truncation, request.Priority, router.Place(request.RoutingKey), deadline: DateTime.MaxValue, cancelled) with
             {
                 IsPaced = true // A stream is slowed down by its inputs in work, so they wait where a call would be turned away.
             };
@@ -148,16 +140,17 @@ internal sealed class ClassifierService(
         }
     }
 
-    private CallSettings Settings(
-        V1.Truncation truncation, int priority, string key, ServerCallContext context, CancellationToken cancelled) =>
-        Settings(truncation, priority, key, context.Deadline == DateTime.MaxValue ? null : new DateTimeOffset(context.Deadline), cancelled);
-
-    private CallSettings Settings(
-        V1.Truncation truncation, int priority, string key, DateTimeOffset? deadline, CancellationToken cancelled)
+    private static CallSettings Settings(
+        V1.Truncation truncation, int priority, double place, DateTime deadline, CancellationToken cancelled)
     {
         if (priority is < -LargestPriority or > LargestPriority)
             throw Errors.InvalidArgument("priority", $"{priority} is out of range; {-LargestPriority} to {LargestPriority} is needed.");
-        return new(Messages.Truncation(truncation), priority, router.Place(key), deadline, cancelled);
+        return new(
+            Messages.Truncation(truncation),
+            priority,
+            place,
+            deadline == DateTime.MaxValue ? null : new DateTimeOffset(deadline),
+            cancelled);
     }
 
     private ModelHost FindModel(string name)

@@ -25,19 +25,10 @@ internal sealed record InputScores(IReadOnlyList<TaskScores> Scores, Classificat
 /// <summary>Runs an input under its tasks, each on the engine of its model.</summary>
 internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, ServerMetrics metrics)
 {
-    /// <remarks>What there is no room for fails at once, without an exception being thrown: under overload that is most.</remarks>
-    /// <param name="input">Its path in the request, for errors.</param>
-    /// <exception cref="Grpc.Core.RpcException">It failed.</exception>
-    public Task<InputScores> RunAsync(
-        V1.TextInput text, IReadOnlyList<V1.TaskReference> tasks, CallSettings settings, string input)
-    {
-        if (settings.IsPaced || Refusal(tasks, settings.Place) is not { } refusal)
-            return RunAdmittedAsync(text, tasks, settings, input);
-        return Task.FromException<InputScores>(refusal);
-    }
-
-    /// <returns>Null if there may be room.</returns>
-    private RpcException? Refusal(IReadOnlyList<V1.TaskReference> tasks, double place)
+    /// <summary>Why inputs would be turned away now, whatever their texts: a look that costs little, as under overload it is for most.</summary>
+    /// <param name="place">See <see cref="TaskRouter.Place"/>.</param>
+    /// <returns>Null if there may be room; not thrown, which would cost more than all the rest of a refusal.</returns>
+    public RpcException? Refusal(IReadOnlyList<V1.TaskReference> tasks, double place)
     {
         var table = router.Table;
         RpcException error;
@@ -57,7 +48,9 @@ internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, Serve
         return error;
     }
 
-    private async Task<InputScores> RunAdmittedAsync(
+    /// <param name="input">Its path in the request, for errors.</param>
+    /// <exception cref="RpcException">It failed.</exception>
+    public async Task<InputScores> RunAsync(
         V1.TextInput text, IReadOnlyList<V1.TaskReference> tasks, CallSettings settings, string input)
     {
         var request = new ClassificationRequest
