@@ -27,19 +27,45 @@ internal sealed class AdaptiveThrottle(double multiplier, TimeProvider time) : I
 
     private readonly ConcurrentDictionary<string, History> _tasks = new(StringComparer.Ordinal);
 
+    public override TResponse BlockingUnaryCall<TRequest, TResponse>(
+        TRequest request,
+        ClientInterceptorContext<TRequest, TResponse> context,
+        BlockingUnaryCallContinuation<TRequest, TResponse> continuation)
+    {
+        if (TaskOf(request) is not { } task)
+            return continuation(request, context);
+        var history = Find(task);
+        if (history.Refuses() is { } retryAfter)
+            throw Refusal(task, retryAfter);
+        RpcException? failure = null;
+        try
+        {
+            return continuation(request, context);
+        }
+        catch (RpcException exception)
+        {
+            failure = exception;
+            throw;
+        }
+        finally
+        {
+            history.Note(failure);
+        }
+    }
+
     public override AsyncUnaryCall<TResponse> AsyncUnaryCall<TRequest, TResponse>(
         TRequest request,
         ClientInterceptorContext<TRequest, TResponse> context,
         AsyncUnaryCallContinuation<TRequest, TResponse> continuation)
     {
-        if (double.IsInfinity(multiplier) || TaskOf(request) is not { } task)
+        if (TaskOf(request) is not { } task)
             return continuation(request, context);
         var history = Find(task);
         if (history.Refuses() is { } retryAfter)
-            return Failed<TResponse>(task, retryAfter);
+            return Failed<TResponse>(Refusal(task, retryAfter));
         var call = continuation(request, context);
         _ = call.ResponseAsync.ContinueWith(
-            static (response, history) => ((History)history!).Note(response),
+            static (response, history) => ((History)history!).Note(response.Exception?.InnerException),
             history,
             CancellationToken.None,
             TaskContinuationOptions.ExecuteSynchronously,
@@ -56,30 +82,30 @@ internal sealed class AdaptiveThrottle(double multiplier, TimeProvider time) : I
         return _tasks.GetOrAdd(task, static (_, throttle) => new(throttle.Multiplier, throttle.Time), (Multiplier: multiplier, Time: time));
     }
 
-    private static string? TaskOf(object request) => request switch
+    /// <returns>By what it counts; null for calls that are always sent.</returns>
+    private string? TaskOf(object request) => request switch
     {
+        _ when double.IsInfinity(multiplier) => null,
         ClassifyRequest classify => classify.Tasks.FirstOrDefault()?.Task,
         EncodeRequest encode => encode.Task?.Task,
         _ => null
     };
 
-    private static AsyncUnaryCall<T> Failed<T>(string task, Duration retryAfter)
+    private static RpcException Refusal(string task, Duration retryAfter) => new RpcStatus
     {
-        var error = new RpcStatus
-        {
-            Code = (int)StatusCode.ResourceExhausted,
-            Message = $"The server turns away calls for '{task}'; this one was not sent. Retry later."
-        }
-            .WithDetail(new RetryInfo { RetryDelay = retryAfter })
-            .WithDetail(new ErrorInfo { Reason = Reason, Domain = "serving.v1" })
-            .ToRpcException();
-        return new(
-            Task.FromException<T>(error),
-            Task.FromResult(new Metadata()),
-            () => error.Status,
-            () => error.Trailers,
-            static () => { });
+        Code = (int)StatusCode.ResourceExhausted,
+        Message = $"The server turns away calls for '{task}'; this one was not sent. Retry later."
     }
+        .WithDetail(new RetryInfo { RetryDelay = retryAfter })
+        .WithDetail(new ErrorInfo { Reason = Reason, Domain = "serving.v1" })
+        .ToRpcException();
+
+    private static AsyncUnaryCall<T> Failed<T>(RpcException error) => new(
+        Task.FromException<T>(error),
+        Task.FromResult(new Metadata()),
+        () => error.Status,
+        () => error.Trailers,
+        static () => { });
 
     /// <summary>Of the calls for one task.</summary>
     private sealed class History(double multiplier, TimeProvider time)
@@ -114,9 +140,10 @@ internal sealed class AdaptiveThrottle(double multiplier, TimeProvider time) : I
             }
         }
 
-        public void Note<T>(Task<T> response)
+        /// <param name="failure">How a call ended that was sent; null if it was answered.</param>
+        public void Note(Exception? failure)
         {
-            var retryAfter = RetryAfter(response);
+            var retryAfter = RetryAfter(failure);
             lock (_gate)
             {
                 if (retryAfter is null)
@@ -131,10 +158,9 @@ internal sealed class AdaptiveThrottle(double multiplier, TimeProvider time) : I
             }
         }
 
-        private static Duration? RetryAfter(Task response) =>
-            response.Exception?.InnerException is RpcException { StatusCode: StatusCode.ResourceExhausted } error
-                ? error.GetRpcStatus()?.GetDetail<RetryInfo>()?.RetryDelay
-                : null;
+        private static Duration? RetryAfter(Exception? failure) => failure is RpcException { StatusCode: StatusCode.ResourceExhausted } error
+            ? error.GetRpcStatus()?.GetDetail<RetryInfo>()?.RetryDelay
+            : null;
 
         private void Age()
         {

@@ -9,16 +9,34 @@ internal sealed class CallDefaults(TimeSpan timeout, TimeProvider time) : Interc
 {
     public static readonly ActivitySource Source = new("Serving.Client");
 
+    public override TResponse BlockingUnaryCall<TRequest, TResponse>(
+        TRequest request,
+        ClientInterceptorContext<TRequest, TResponse> context,
+        BlockingUnaryCallContinuation<TRequest, TResponse> continuation)
+    {
+        var span = new CallSpan(context.Method);
+        try
+        {
+            var response = span.Run(
+                WithDeadline(context.Options), traced => continuation(request, new(context.Method, context.Host, traced)));
+            span.End(StatusCode.OK);
+            return response;
+        }
+        catch (RpcException exception)
+        {
+            span.End(exception.StatusCode);
+            throw;
+        }
+    }
+
     public override AsyncUnaryCall<TResponse> AsyncUnaryCall<TRequest, TResponse>(
         TRequest request,
         ClientInterceptorContext<TRequest, TResponse> context,
         AsyncUnaryCallContinuation<TRequest, TResponse> continuation)
     {
-        var options = context.Options.Deadline is null
-            ? context.Options.WithDeadline((time.GetUtcNow() + timeout).UtcDateTime)
-            : context.Options;
         var span = new CallSpan(context.Method);
-        var call = span.Run(options, traced => continuation(request, new(context.Method, context.Host, traced)));
+        var call = span.Run(
+            WithDeadline(context.Options), traced => continuation(request, new(context.Method, context.Host, traced)));
         return new(span.EndAsync(call.ResponseAsync), call.ResponseHeadersAsync, call.GetStatus, call.GetTrailers, call.Dispose);
     }
 
@@ -66,6 +84,10 @@ internal sealed class CallDefaults(TimeSpan timeout, TimeProvider time) : Interc
             call.GetTrailers,
             () => span.End(call.Dispose));
     }
+
+    private CallOptions WithDeadline(CallOptions options) => options.Deadline is null
+        ? options.WithDeadline((time.GetUtcNow() + timeout).UtcDateTime)
+        : options;
 
     /// <summary>The span of one call; nothing if nobody listens.</summary>
     private sealed class CallSpan(IMethod method)

@@ -97,6 +97,29 @@ public sealed class AdaptiveThrottleTests
     }
 
     [Fact]
+    public async Task BlockingCall_CountsAndIsHeldBackLikeOthers()
+    {
+        var throttle = new AdaptiveThrottle(1.25, _time);
+        for (var i = 0; i < 100; i++)
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(10));
+            Assert.Null(Record.Exception(() => Block(throttle, failure: null)));
+        }
+
+        var full = Errors.ResourceExhausted("The queue is full.", RetryDelay);
+        Assert.Same(full, Record.Exception(() => Block(throttle, full)));
+        _sent = 0;
+
+        var failures = Enumerable.Range(0, 100).Select(_ => Record.Exception(() => Block(throttle, failure: null))).ToList();
+
+        Assert.InRange(_sent, 1, 50); // What was saved of sending; no time passes.
+        Assert.Equal(100 - _sent, failures.OfType<RpcException>().Count(error =>
+            error.GetRpcStatus()?.GetDetail<ErrorInfo>()?.Reason == AdaptiveThrottle.Reason));
+        await OfferAsync(throttle, seconds: 3, capacityPerSecond: 1000);
+        Assert.Null(Record.Exception(() => Block(throttle, failure: null)));
+    }
+
+    [Fact]
     public async Task Call_WithAnEndlessMultiplier_IsSent()
     {
         var throttle = new AdaptiveThrottle(double.PositiveInfinity, _time);
@@ -139,18 +162,32 @@ public sealed class AdaptiveThrottleTests
         return (taken, heldBack);
     }
 
-    private Task<ClassifyResponse> Call(AdaptiveThrottle throttle, string task, Task<ClassifyResponse> answer)
-    {
-        var request = new ClassifyRequest { Tasks = { new TaskReference { Task = task } } };
-        var method = new Method<ClassifyRequest, ClassifyResponse>(
+    private ClassifyResponse Block(AdaptiveThrottle throttle, RpcException? failure) => throttle.BlockingUnaryCall(
+        Request("t"),
+        Context(),
+        (_, _) =>
+        {
+            _sent++;
+            return failure is null ? new() : throw failure;
+        });
+
+    private static ClassifyRequest Request(string task) => new() { Tasks = { new TaskReference { Task = task } } };
+
+    private static ClientInterceptorContext<ClassifyRequest, ClassifyResponse> Context() => new(
+        new Method<ClassifyRequest, ClassifyResponse>(
             MethodType.Unary,
             "serving.v1.Classifier",
             "Classify",
             Marshallers.Create<ClassifyRequest>(_ => [], _ => new()),
-            Marshallers.Create<ClassifyResponse>(_ => [], _ => new()));
+            Marshallers.Create<ClassifyResponse>(_ => [], _ => new())),
+        host: null,
+        default);
+
+    private Task<ClassifyResponse> Call(AdaptiveThrottle throttle, string task, Task<ClassifyResponse> answer)
+    {
         return throttle.AsyncUnaryCall(
-            request,
-            new ClientInterceptorContext<ClassifyRequest, ClassifyResponse>(method, host: null, default),
+            Request(task),
+            Context(),
             (_, _) =>
             {
                 _sent++;
