@@ -21,8 +21,8 @@ internal static class ServerBench
         var skew = new Option<double>("--skew") { Description = "The share of texts that is for the first task; 0 for equal shares." };
         var throttle = new Option<double>("--throttle")
         {
-            DefaultValueFactory = _ => double.PositiveInfinity,
-            Description = "Calls sent for each that is answered while others are turned away, see ServingClientOptions; all by default."
+            DefaultValueFactory = _ => ServingClientOptions.DefaultThrottleMultiplier,
+            Description = "Calls sent for each that is answered while others are turned away, see ServingClientOptions; Infinity sends all."
         };
         var overload = new Option<int>("--overload") { Description = $"Rounds in turns at --rate and at {Overload} times of it; 0 for none." };
         var telemetry = new Option<int>("--telemetry") { Description = "Rounds in turns on a server without and one with traces, metrics and logs; 0 for none." };

@@ -18,12 +18,15 @@ public sealed record ServingClientOptions
     /// </summary>
     public int RetryTokens { get; init; } = 20;
 
+    /// <summary>See <see cref="ThrottleMultiplier"/>.</summary>
+    public const double DefaultThrottleMultiplier = 1.4;
+
     /// <summary>
     /// While servers turn calls for a task away: how many are sent for each that they take. The others fail at once, as the
     /// server would fail them (RESOURCE_EXHAUSTED with RetryInfo) and with an ErrorInfo of the reason CLIENT_THROTTLED, so that
     /// refusing does not cost it what it needs for answering. At least 1; 1.4 by default; infinity sends all.
     /// </summary>
-    public double ThrottleMultiplier { get; init; } = 1.4;
+    public double ThrottleMultiplier { get; init; } = DefaultThrottleMultiplier;
 
     /// <summary>The largest response message, in bytes; 64 MiB by default.</summary>
     public int MaxReceiveMessageBytes { get; init; } = 64 * 1024 * 1024;

@@ -29,18 +29,9 @@ public sealed class ClassificationEngine : IDisposable
     private readonly EngineMetrics _metrics;
     private readonly TaskCompletionSource _loopsEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    // Guards what follows; pulsed when a unit comes or the engine stops.
-    private readonly object _gate = new();
-    private readonly FairQueue _queue = new();
-    private readonly AdmissionControl _admission;
+    private readonly BatchScheduler _scheduler;
     private long _admitted;
-    private bool _isDraining;
-    private bool _isStopping;
-    private int _busyLanes;
-    private bool _isWholeDeviceTaken;
-
     private int _runningLoops;
-
     private long _batches;
 
     /// <summary>Starts the loops.</summary>
@@ -63,10 +54,11 @@ public sealed class ClassificationEngine : IDisposable
         _options = options;
         _time = time;
         _load = load;
-        _admission = new(options);
         _registry = new(backend, encoder);
         _lanes = [.. backend.Lanes.Select(part => new EngineLane(backend, part, encoder, options))];
-        _metrics = new(this, options.Model);
+        _metrics = new(options.Model);
+        _scheduler = new(encoder.Config, options, _lanes.Length, time, _metrics, load);
+        _metrics.Observe(this);
         _runningLoops = _lanes.Length;
         _loops = [.. _lanes.Select((lane, i) => new Thread(() => Loop(lane)) { IsBackground = true, Name = $"classification-{i}" })];
         foreach (var loop in _loops)
@@ -77,49 +69,18 @@ public sealed class ClassificationEngine : IDisposable
     public long Batches => Interlocked.Read(ref _batches);
 
     /// <summary>What the loops have allocated on the managed heap so far, in bytes.</summary>
-    internal long LoopAllocatedBytes
-    {
-        get
-        {
-            lock (_gate)
-                return _lanes.Sum(lane => lane.AllocatedBytes);
-        }
-    }
+    internal long LoopAllocatedBytes => _lanes.Sum(lane => lane.AllocatedBytes);
 
     /// <summary>Requests that wait.</summary>
-    public int QueuedRequests
-    {
-        get
-        {
-            lock (_gate)
-                return _admission.Waiting.Requests;
-        }
-    }
+    public int QueuedRequests => _scheduler.Waiting.Requests;
 
     /// <summary>Tokens that wait, counted over branches.</summary>
-    public int QueuedTokens
-    {
-        get
-        {
-            lock (_gate)
-                return _admission.Waiting.Tokens;
-        }
-    }
+    public int QueuedTokens => _scheduler.Waiting.Tokens;
 
     /// <summary>Whether a request would be turned away now, whatever its length: a way to find out without an exception.</summary>
     /// <param name="task">The first that it asks for.</param>
     /// <param name="retryAfter">When there may be room.</param>
-    public bool IsFull(string task, out TimeSpan retryAfter)
-    {
-        lock (_gate)
-        {
-            retryAfter = _admission.RetryAfter;
-            if (!_admission.IsFull(task))
-                return false;
-            _metrics.Rejected("queue_full");
-            return true;
-        }
-    }
+    public bool IsFull(string task, out TimeSpan retryAfter) => _scheduler.IsFull(task, out retryAfter);
 
     /// <summary>What the engine holds on the device.</summary>
     public EngineMemory Memory => new(_encoder.Bytes, _lanes.Sum(lane => lane.Bytes), _registry.Memory());
@@ -153,8 +114,7 @@ public sealed class ClassificationEngine : IDisposable
     public async Task<long> UnloadTaskAsync(string name, string version)
     {
         var freed = await _registry.UnloadAsync(name, version);
-        lock (_gate)
-            _queue.Forget(name);
+        _scheduler.Forget(name);
         _backend.Trim();
         return freed;
     }
@@ -172,7 +132,7 @@ public sealed class ClassificationEngine : IDisposable
         if (request.Tasks.Count == 0)
             throw new TaskInputException("The request names no task; at least one is needed.");
         if (!request.IsPaced)
-            ThrowIfFull(request.Tasks[0].Name); // Before the text is looked at: turning a request away should cost little.
+            _scheduler.ThrowIfFull(request.Tasks[0].Name); // Before the text is looked at: turning a request away should cost little.
         var tasks = _registry.Use(request.Tasks);
         try
         {
@@ -194,36 +154,19 @@ public sealed class ClassificationEngine : IDisposable
     /// <summary>Takes no new requests; completes when those that were admitted are answered.</summary>
     public Task DrainAsync()
     {
-        lock (_gate)
-        {
-            _isDraining = true;
-            Monitor.PulseAll(_gate);
-        }
-
+        _scheduler.Drain();
         return _loopsEnded.Task;
     }
 
     /// <summary>Stops after the batch that is running; what waits fails. Frees the tasks and the intermediate results.</summary>
     public void Dispose()
     {
-        lock (_gate)
-        {
-            if (_isStopping)
-                return;
-            _isStopping = true;
-            Monitor.PulseAll(_gate);
-        }
-
+        if (!_scheduler.Stop())
+            return;
         _loader.Dispose();
         foreach (var loop in _loops)
             loop.Join();
-        while (_queue.TryPeek(out var unit))
-        {
-            _queue.Dequeue();
-            unit.Request.Fail(new ObjectDisposedException(nameof(ClassificationEngine)));
-            unit.Request.FinishUnits(1, TimeSpan.Zero);
-        }
-
+        _scheduler.FailRest(new ObjectDisposedException(nameof(ClassificationEngine)));
         _metrics.Dispose();
         _registry.Dispose();
         foreach (var lane in _lanes)
@@ -261,22 +204,7 @@ public sealed class ClassificationEngine : IDisposable
         request.Begin(this, (request.Tasks.Length + tasksPerUnit - 1) / tasksPerUnit, cancellationToken);
         try
         {
-            lock (_gate)
-            {
-                ThrowIfClosed();
-                if (request.IsOver)
-                    throw new OperationCanceledException(cancellationToken);
-                if (!_admission.HasRoom(request))
-                    throw QueueFull();
-                _admission.Enter(request);
-                for (var first = 0; first < request.Tasks.Length; first += tasksPerUnit)
-                {
-                    var count = Math.Min(tasksPerUnit, request.Tasks.Length - first);
-                    _queue.Enqueue(request.Tasks[first].Name, new(request, first, count));
-                }
-
-                Monitor.Pulse(_gate);
-            }
+            _scheduler.Enqueue(request, tasksPerUnit, cancellationToken);
         }
         catch
         {
@@ -285,44 +213,10 @@ public sealed class ClassificationEngine : IDisposable
         }
     }
 
-    private void ThrowIfFull(string task)
-    {
-        lock (_gate)
-        {
-            ThrowIfClosed();
-            if (_admission.IsFull(task))
-                throw QueueFull();
-        }
-    }
-
-    private void ThrowIfClosed()
-    {
-        ObjectDisposedException.ThrowIf(_isStopping, this);
-        if (_isDraining)
-            throw new EngineClosedException("The model is being unloaded or the server is stopping; retry on another server.");
-    }
-
-    private QueueFullException QueueFull()
-    {
-        _metrics.Rejected("queue_full");
-        var (requests, tokens) = _admission.Waiting;
-        return new($"The queue is full ({requests} requests, {tokens} tokens); retry later.", _admission.RetryAfter);
-    }
-
     /// <summary>Takes a request that nobody waits for any more out of the queue.</summary>
     internal void Abandon(PendingRequest request)
     {
-        var removed = 0;
-        lock (_gate)
-        {
-            removed = _queue.Remove(request);
-            if (removed > 0)
-            {
-                _admission.Leave(request);
-                Monitor.Pulse(_gate); // It may have been a long one, which a lane left for all to end.
-            }
-        }
-
+        var removed = _scheduler.Remove(request);
         _metrics.Cancelled(hasStarted: removed == 0);
         request.FinishUnits(removed, TimeSpan.Zero);
     }
@@ -331,7 +225,7 @@ public sealed class ClassificationEngine : IDisposable
     {
         SchedulingPriority.Lower(SchedulingPriority.Compute);
         _load?.Begin();
-        while (TakeBatch(lane))
+        while (_scheduler.TakeBatch(lane))
         {
             var begin = _time.GetTimestamp();
             using (EngineTracing.StartBatch(lane.Batch))
@@ -340,7 +234,8 @@ public sealed class ClassificationEngine : IDisposable
             _metrics.BatchDone(lane.Batch, computed);
             EngineTracing.EndForward(lane.Batch, computed);
             Interlocked.Increment(ref _batches);
-            EndBatch(lane, computed);
+            lane.AllocatedBytes = GC.GetAllocatedBytesForCurrentThread();
+            _scheduler.EndBatch(lane, computed);
             foreach (var unit in lane.Batch)
                 unit.Request.FinishUnits(1, computed);
         }
@@ -348,109 +243,5 @@ public sealed class ClassificationEngine : IDisposable
         _load?.End();
         if (Interlocked.Decrement(ref _runningLoops) == 0)
             _loopsEnded.SetResult();
-    }
-
-    /// <summary>Waits for work and takes as much as fits into a batch, past what is over or too late.</summary>
-    /// <remarks>
-    /// A long request gets the whole device, with what else waits, as soon as all lanes have ended. Short ones are shared out
-    /// among the lanes that have nothing to do: two small batches side by side cost less than one on all threads, which wait
-    /// for each other after every operation, and hand their intermediate results from one processor's cache to the other's.
-    /// </remarks>
-    /// <returns>False when the engine stops.</returns>
-    private bool TakeBatch(EngineLane lane)
-    {
-        lane.Batch.Clear();
-        lock (_gate)
-        {
-            while (lane.Batch.Count == 0)
-            {
-                if (HasToWait)
-                    WaitForWork();
-                if (_isStopping || _queue.Count == 0)
-                    return false;
-                Fill(lane);
-            }
-
-            _busyLanes++;
-            _isWholeDeviceTaken = lane.IsWide;
-            if (_queue.Count > 0 && !lane.IsWide)
-                Monitor.Pulse(_gate);
-            return true;
-        }
-    }
-
-    private void WaitForWork()
-    {
-        _load?.End();
-        while (HasToWait)
-            Monitor.Wait(_gate);
-        _load?.Begin();
-    }
-
-    private bool HasToWait => !_isStopping
-        && (_queue.TryPeek(out var next) ? _isWholeDeviceTaken || (_busyLanes > 0 && IsLong(next)) : !_isDraining);
-
-    private void Fill(EngineLane lane)
-    {
-        var idle = _lanes.Length - _busyLanes;
-        lane.IsWide = _queue.TryPeek(out var next) && IsLong(next);
-        var share = lane.IsWide || _lanes.Length == 1
-            ? _options.MaxBatchTokens
-            : Math.Min(_options.MaxBatchTokens / _lanes.Length, (_admission.Waiting.Tokens + idle - 1) / idle);
-        var now = _time.GetUtcNow();
-        var tokens = 0;
-        var branches = 0;
-        while (_queue.TryPeek(out var unit))
-        {
-            var request = unit.Request;
-            if (!request.IsOver && request.Deadline <= now)
-            {
-                _metrics.Rejected("deadline");
-                request.Fail(new DeadlinePassedException(
-                    $"The deadline {request.Deadline:O} passed while the request waited; allow more time or retry later."));
-            }
-
-            var runs = !request.IsOver;
-            var fits = tokens + unit.Tokens <= share
-                && branches + unit.TaskCount <= _options.MaxBatchBranches
-                && (lane.IsWide || !IsLong(unit)); // It would be twice as long on the way on a lane.
-            if (runs && tokens > 0 && !fits)
-                break;
-            Dequeue(unit);
-            if (!runs)
-            {
-                request.FinishUnits(1, TimeSpan.Zero);
-                continue;
-            }
-
-            request.Start();
-            tokens += unit.Tokens;
-            branches += unit.TaskCount;
-            lane.Batch.Add(unit);
-        }
-    }
-
-    private bool IsLong(WorkUnit unit) =>
-        unit.TaskCount * _encoder.Config.MultiplyAdds(unit.Request.Sequence.Tokens.Count) >= _options.WholeDeviceMultiplyAdds;
-
-    private void EndBatch(EngineLane lane, TimeSpan computed)
-    {
-        lock (_gate)
-        {
-            _admission.NoteSpeed(lane.Tokens * _busyLanes, computed); // As fast as the others, it may be assumed.
-            lane.AllocatedBytes = GC.GetAllocatedBytesForCurrentThread();
-            _busyLanes--;
-            if (!lane.IsWide)
-                return;
-            _isWholeDeviceTaken = false;
-            Monitor.PulseAll(_gate);
-        }
-    }
-
-    private void Dequeue(WorkUnit unit)
-    {
-        _queue.Dequeue();
-        if (unit.Request.LeavesQueue())
-            _admission.Leave(unit.Request);
     }
 }

@@ -16,7 +16,7 @@ internal sealed class EngineMetrics : IDisposable
     private readonly Counter<long> _rejected;
     private readonly Counter<long> _cancelled;
 
-    public EngineMetrics(ClassificationEngine engine, string model)
+    public EngineMetrics(string model)
     {
         _model = new("serving.model", model);
         _queueTime = _meter.CreateHistogram<double>(
@@ -45,6 +45,11 @@ internal sealed class EngineMetrics : IDisposable
             "serving.requests.rejected", "{request}", "Requests that were turned away, by reason.");
         _cancelled = _meter.CreateCounter<long>(
             "serving.requests.cancelled", "{request}", "Requests that their caller gave up, before or after their batch began.");
+    }
+
+    /// <summary>From now on an engine's state is measured, too.</summary>
+    public void Observe(ClassificationEngine engine)
+    {
         _meter.CreateObservableUpDownCounter(
             "serving.queue.requests", () => new Measurement<int>(engine.QueuedRequests, _model), "{request}", "Requests that wait.");
         _meter.CreateObservableUpDownCounter(
