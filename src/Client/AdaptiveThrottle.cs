@@ -12,8 +12,8 @@ namespace Serving.Client;
 /// <summary>Spares servers that turn calls away most of what they would only turn away.</summary>
 /// <remarks>
 /// While servers turn calls away, as many are sent in a second as they took of late, times a multiplier, so that they always
-/// see more than they can do and the client follows as soon as they can do more. When none was turned away for a second, all are
-/// sent. Counted by task, as servers share themselves out. A call that is not sent fails as the server would fail it,
+/// see more than they can do and the client follows as soon as they can do more. When none was turned away for as long as
+/// the last was told to wait, all are sent. Counted by task, as servers share themselves out. A call that is not sent fails as the server would fail it,
 /// with the RetryInfo that it gave last. Client-side throttling as in Beyer et al., Site Reliability Engineering 2016, ch. 21,
 /// but by the rate of calls: there the share that is sent follows from what was wanted, too, and a burst of wishes holds calls
 /// back long after it has ended.
@@ -112,9 +112,7 @@ internal sealed class AdaptiveThrottle(double multiplier, TimeProvider time) : I
     {
         private const double WindowSeconds = 1; // Of what was taken, older calls count less and less.
         private const double LeastPerSecond = 5; // So many are sent whatever becomes of them: how else would it learn.
-        private const double MostSavedSeconds = 0.25; // Of sending, by a caller that paused.
-
-        private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+        private const double MostSavedSeconds = 0.1; // Of sending, by callers that paused.
 
         private readonly Lock _gate = new();
         private long _noted = time.GetTimestamp();
@@ -131,8 +129,12 @@ internal sealed class AdaptiveThrottle(double multiplier, TimeProvider time) : I
                 if (_retryAfter is null)
                     return null;
                 Age();
-                if (time.GetElapsedTime(_turnedAway, _noted) > Patience)
+                if (time.GetElapsedTime(_turnedAway, _noted) > _retryAfter.ToTimeSpan())
+                {
                     _retryAfter = null;
+                    return null;
+                }
+
                 if (_permits < 1)
                     return _retryAfter;
                 _permits--;
@@ -146,14 +148,16 @@ internal sealed class AdaptiveThrottle(double multiplier, TimeProvider time) : I
             var retryAfter = RetryAfter(failure);
             lock (_gate)
             {
+                Age();
                 if (retryAfter is null)
                 {
-                    Age();
                     _taken++;
                     return;
                 }
 
-                _turnedAway = time.GetTimestamp();
+                if (_retryAfter is null)
+                    _permits = 0; // All were sent until now.
+                _turnedAway = _noted;
                 _retryAfter = retryAfter;
             }
         }
