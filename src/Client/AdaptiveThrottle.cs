@@ -13,10 +13,10 @@ namespace Serving.Client;
 /// <remarks>
 /// While servers turn calls away, as many are sent in a second as they took of late, times a multiplier, so that they always
 /// see more than they can do and the client follows as soon as they can do more. When none was turned away for as long as
-/// the last was told to wait, all are sent. Counted by task, as servers share themselves out. A call that is not sent fails as the server would fail it,
-/// with the RetryInfo that it gave last. Client-side throttling as in Beyer et al., Site Reliability Engineering 2016, ch. 21,
-/// but by the rate of calls: there the share that is sent follows from what was wanted, too, and a burst of wishes holds calls
-/// back long after it has ended.
+/// the last was told to wait, all are sent. Counted by task, as servers share themselves out. A call that is not sent fails
+/// as the server would fail it, with the RetryInfo that it gave last. Client-side throttling as in Beyer et al., Site
+/// Reliability Engineering 2016, ch. 21, but by the rate of calls: there the share that is sent follows from what was wanted,
+/// too, and a burst of wishes holds calls back long after it has ended.
 /// </remarks>
 internal sealed class AdaptiveThrottle(double multiplier, TimeProvider time) : Interceptor
 {
