@@ -1,6 +1,7 @@
 using Serving.Models.Bert;
 using Serving.Tensors;
 using Serving.Tensors.Cpu;
+using Serving.Testing;
 using Serving.Text.Bert;
 
 namespace Serving.Models.Tests.Bert;
@@ -152,11 +153,7 @@ public sealed class BertEncoderTests
             encoder.Forward(batch, workspace);
         }
 
-        Run();
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 20; i++)
-            Run();
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, Allocations.OnceWarm(Run, runs: 20));
     }
 
     [Fact]
