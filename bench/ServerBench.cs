@@ -26,6 +26,10 @@ internal static class ServerBench
         };
         var overload = new Option<int>("--overload") { Description = $"Rounds in turns at --rate and at {Overload} times of it; 0 for none." };
         var telemetry = new Option<int>("--telemetry") { Description = "Rounds in turns on a server without and one with traces, metrics and logs; 0 for none." };
+        var start = new Option<int>("--start")
+        {
+            Description = "Seconds, each measured by itself, of a server that is warm and then of one that has just started; 0 for none."
+        };
         var training = new Option<int>("--training") { Description = "Rounds in turns without and with a job that trains a mask; 0 for none." };
         var processors = new Option<string?>("--server-processors")
         {
@@ -36,7 +40,7 @@ internal static class ServerBench
         var json = CommonOptions.Json();
         var command = new Command("server", "Texts classified through gRPC, many tasks.")
         {
-            shape, seq, lengths, tasks, clients, inFlight, unary, rate, throttle, skew, overload, telemetry, training, processors, seconds, warmUp, json
+            shape, seq, lengths, tasks, clients, inFlight, unary, rate, throttle, skew, overload, telemetry, start, training, processors, seconds, warmUp, json
         };
         command.SetAction(async parsed =>
         {
@@ -61,6 +65,8 @@ internal static class ServerBench
                 await OverloadAsync(server, load, overloaded, report);
             else if (parsed.GetValue(telemetry) is > 0 and var observed)
                 await WithTelemetryAsync(server, StartAsync, load, warming, observed, report);
+            else if (parsed.GetValue(start) is > 0 and var first)
+                await FirstSecondsAsync(server, () => StartAsync(), load, first, report);
             else
                 report.Print(await server.MeasureAsync(load));
 
@@ -131,5 +137,19 @@ internal static class ServerBench
         }
 
         report.Compare("telemetry", off, on, ("telemetry_bytes_per_request", Math.Round((sink.Bytes - before) / on.Sum(result => result.Answered))));
+    }
+
+    /// <summary>What a start costs those who call at once: the seconds of a warm server, and the first ones of another.</summary>
+    private static async Task FirstSecondsAsync(
+        ServerUnderLoad warm, Func<Task<ServerUnderLoad>> start, ServerLoad load, int seconds, ServerReport report)
+    {
+        var second = load with { Duration = TimeSpan.FromSeconds(1) };
+        var (after, first) = (new List<ServerResult>(), new List<ServerResult>());
+        for (var i = 0; i < seconds; i++)
+            after.Add(await warm.MeasureAsync(second));
+        using var started = await start();
+        for (var i = 0; i < seconds; i++)
+            first.Add(await started.MeasureAsync(second));
+        report.Compare("start", after, first);
     }
 }

@@ -9,8 +9,6 @@ namespace Serving.Server.Catalog;
 /// <summary>A model in memory, with the engine that runs it.</summary>
 internal sealed class ModelHost : IDisposable
 {
-    private const int WarmUpPasses = 3;
-
     private readonly TensorBackend _backend;
     private readonly BertEncoder _encoder;
 
@@ -48,7 +46,7 @@ internal sealed class ModelHost : IDisposable
             var tokenizer = files.LoadTokenizer();
             var encoder = files.LoadEncoder(backend, options.WeightFormat);
             owned.Push(encoder);
-            WarmUp(encoder, tokenizer);
+            ModelWarmUp.Run(backend, encoder, tokenizer, time);
             var engine = new ClassificationEngine(backend, encoder, tokenizer, options.ForEngine(name, encoder.Config), time, load);
             return new(name, backend, encoder, tokenizer, engine);
         }
@@ -78,18 +76,6 @@ internal sealed class ModelHost : IDisposable
         var bytes = Engine.Memory.Total;
         Dispose();
         return bytes;
-    }
-
-    /// <summary>Forward passes of the longest text, before clients wait for any: memory is touched and code compiled.</summary>
-    private static void WarmUp(BertEncoder encoder, BertTokenizer tokenizer)
-    {
-        var text = string.Join(' ', Enumerable.Repeat("a", encoder.Config.MaxPositions));
-        var batch = new BertBatch();
-        var sequence = tokenizer.Encode(text, pair: null, encoder.Config.MaxPositions, Truncation.Right);
-        batch.AddBranch(batch.AddSequence(sequence), masks: null);
-        using var workspace = encoder.CreateWorkspace(encoder.Config.MaxPositions, maxBranches: 1);
-        for (var i = 0; i < WarmUpPasses; i++)
-            encoder.Forward(batch, workspace);
     }
 
     public void Dispose()
