@@ -42,7 +42,7 @@ internal sealed class GatedBackend : TensorBackend
     public void Open() => _open.Set();
 
     /// <summary>Waits until a forward pass stands before the gate, or has gone through.</summary>
-    public async Task PassBeganAsync() => Assert.True(await _began.WaitAsync(TimeSpan.FromSeconds(30)));
+    public async Task PassBeganAsync() => Assert.True(await _began.WaitAsync(TimeSpan.FromMinutes(5)));
 
     /// <summary>Counts from here on.</summary>
     public void ForgetPasses()
@@ -60,7 +60,7 @@ internal sealed class GatedBackend : TensorBackend
         lock (Passes)
             Passes.Add(ids.Length);
         _began.Release();
-        Assert.True(_open.Wait(TimeSpan.FromSeconds(60)));
+        Assert.True(_open.Wait(TimeSpan.FromMinutes(5)));
         foreach (var id in ids)
         {
             if (id.Token == PoisonToken)

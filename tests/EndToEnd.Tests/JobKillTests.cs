@@ -86,7 +86,7 @@ public sealed partial class JobKillTests
 
     private static async Task VerifyAsync(DataFolder data, Task<(Job Job, long Events)> following, IReadOnlyDictionary<string, string> expected)
     {
-        var (job, events) = await following.WaitAsync(TimeSpan.FromMinutes(3));
+        var (job, events) = await following.WaitAsync(TimeSpan.FromMinutes(10));
         Assert.True(job.State == JobState.Succeeded, job.Message);
         Assert.Equal(job.Events, events);
         Assert.Equal(expected, Files(data, "disturbed"));

@@ -9,7 +9,7 @@ namespace Serving.Server.Tests;
 /// <summary>A server that trains, small jobs for it, and what to expect of them.</summary>
 internal static class TrainingServer
 {
-    public static readonly TimeSpan Long = TimeSpan.FromMinutes(2);
+    public static readonly TimeSpan Long = TimeSpan.FromMinutes(10);
 
     public static async Task<TestServer> StartAsync(params string[] settings)
     {
