@@ -112,10 +112,11 @@ internal sealed class ServerUnderLoad : IDisposable
         }
         catch (RpcException exception) when (exception.StatusCode == StatusCode.ResourceExhausted)
         {
+            var waited = Stopwatch.GetElapsedTime(begin); // What the server makes a caller wait for a "no".
             if (exception.GetRpcStatus()?.GetDetail<ErrorInfo>() is not null)
                 result.NoteHeldBack();
             else
-                result.Reject(Stopwatch.GetElapsedTime(begin)); // What the server makes a caller wait for a "no".
+                result.Reject(waited);
         }
     }
 

@@ -1,3 +1,4 @@
+using Grpc.Core;
 using Serving.Server.Catalog;
 
 namespace Serving.Server;
@@ -44,6 +45,7 @@ internal sealed class CatalogLifetime(
             return;
         }
 
+        await RehearseRefusalAsync();
         readiness.Ready();
         var table = catalog.Table;
         var root = Path.GetFullPath(options.Data);
@@ -56,6 +58,18 @@ internal sealed class CatalogLifetime(
             root);
         if (options.WatchInterval > TimeSpan.Zero)
             await WatchAsync(stoppingToken);
+    }
+
+    /// <summary>The first exception of a process takes tens of milliseconds: not those of whoever is turned away first.</summary>
+    private static async Task RehearseRefusalAsync()
+    {
+        try
+        {
+            await Task.FromException(Errors.ResourceExhausted("The queue is full; retry later.", TimeSpan.Zero));
+        }
+        catch (RpcException)
+        {
+        }
     }
 
     private async Task WatchAsync(CancellationToken stopping)
