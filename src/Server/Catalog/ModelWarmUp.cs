@@ -16,25 +16,25 @@ internal static class ModelWarmUp
     /// <summary>For the short passes; those of a small model end before.</summary>
     private static readonly TimeSpan ShortTime = TimeSpan.FromSeconds(0.5);
 
-    /// <summary>Passes of the longest text, then of short ones, each with a mask and without.</summary>
+    /// <summary>Passes of the longest text, then of short ones under a mask and without.</summary>
     public static void Run(TensorBackend backend, BertEncoder encoder, BertTokenizer tokenizer, TimeProvider time)
     {
         using var masks = BertMasks.Load(backend, encoder.Config, new ZeroMasks(encoder.Config));
         using var workspace = encoder.CreateWorkspace(2 * encoder.Config.MaxPositions, maxBranches: 2);
         var batch = new BertBatch();
         for (var i = 0; i < LongestPasses; i++)
-            Pass(encoder.Config.MaxPositions);
+            Pass(encoder.Config.MaxPositions, [null]);
         var begin = time.GetTimestamp();
         for (var i = 0; i < ShortPasses && time.GetElapsedTime(begin) < ShortTime; i++)
-            Pass(Math.Min(FewestTokens + (i % ShortLengths), encoder.Config.MaxPositions));
+            Pass(Math.Min(FewestTokens + (i % ShortLengths), encoder.Config.MaxPositions), [masks, null]);
 
-        void Pass(int tokens)
+        void Pass(int tokens, ReadOnlySpan<BertMasks?> branches)
         {
             batch.Clear();
             var text = string.Join(' ', Enumerable.Repeat("a", tokens));
             var sequence = batch.AddSequence(tokenizer.Encode(text, pair: null, tokens, Truncation.Right));
-            batch.AddBranch(sequence, masks);
-            batch.AddBranch(sequence, masks: null);
+            foreach (var branch in branches)
+                batch.AddBranch(sequence, branch);
             encoder.Forward(batch, workspace);
         }
     }
