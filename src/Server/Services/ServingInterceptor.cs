@@ -5,7 +5,9 @@ using Serving.Server.Telemetry;
 
 namespace Serving.Server.Services;
 
-/// <summary>Around every call: whether the server is ready, the call's span and duration, and errors as clients see them.</summary>
+/// <summary>
+/// Around every call: whether the server is ready, the call's span and duration, and errors as clients see them.
+/// </summary>
 internal sealed class ServingInterceptor(
     Readiness readiness, ServerMetrics metrics, TimeProvider time, ILogger<ServingInterceptor> logger) : Interceptor
 {

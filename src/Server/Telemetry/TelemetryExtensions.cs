@@ -7,7 +7,8 @@ using OpenTelemetry.Trace;
 namespace Serving.Server.Telemetry;
 
 /// <summary>
-/// OpenTelemetry: OTLP, set by the standard OTEL_ variables, and /metrics for Prometheus. What is not asked for does not run.
+/// OpenTelemetry: OTLP, set by the standard OTEL_ variables, and /metrics for Prometheus. What is not asked for does
+/// not run.
 /// </summary>
 internal static class TelemetryExtensions
 {
@@ -50,7 +51,8 @@ internal static class TelemetryExtensions
         telemetry
             .WithTracing(traces => traces
                 .AddSource("Serving.Inference")
-                .AddAspNetCoreInstrumentation(requests => requests.EnrichWithHttpResponse = static (span, _) => NameByMethod(span))
+                .AddAspNetCoreInstrumentation(
+                    requests => requests.EnrichWithHttpResponse = static (span, _) => NameByMethod(span))
                 .AddHttpClientInstrumentation()
                 .AddOtlpExporter())
             .WithLogging(logs => logs.AddOtlpExporter());
