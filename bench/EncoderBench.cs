@@ -11,10 +11,15 @@ internal static class EncoderBench
 {
     public static Command Create()
     {
-        var shape = new Option<string>("--shape") { DefaultValueFactory = _ => "base", Description = string.Join(", ", Shapes.Names) };
+        var shape = new Option<string>("--shape")
+        {
+            DefaultValueFactory = _ => "base", Description = string.Join(", ", Shapes.Names)
+        };
         var batch = new Option<int>("--batch") { DefaultValueFactory = _ => 8, Description = "Sequences of a batch." };
-        var seq = new Option<int>("--seq") { DefaultValueFactory = _ => 128, Description = "Tokens of every sequence." };
-        var lengths = new Option<FileInfo?>("--lengths") { Description = "Tokens of each sequence, one number a line." };
+        var seq =
+            new Option<int>("--seq") { DefaultValueFactory = _ => 128, Description = "Tokens of every sequence." };
+        var lengths =
+            new Option<FileInfo?>("--lengths") { Description = "Tokens of each sequence, one number a line." };
         var tasks = new Option<int>("--tasks") { DefaultValueFactory = _ => 0, Description = "0 runs without masks." };
         var threads = new Option<int>("--threads") { DefaultValueFactory = _ => Environment.ProcessorCount };
         var runs = new Option<int>("--runs") { DefaultValueFactory = _ => 10 };

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Empty unary calls a second (h2load, 4 connections x 32 streams, one h2load thread, warm), several hosts in alternation.
+# Empty unary calls a second (h2load, 4 connections x 32 streams, one h2load thread, warm), hosts in alternation.
 #
 #   bench/rpc.sh                                  our runtime alone
 #   bench/rpc.sh PATH/TO/InteropHost.dll          beside the same host built with -p:OfficialGrpc=true
@@ -38,10 +38,12 @@ measure() {
   local before after
   before=$(awk '{print $14 + $15}' "/proc/${processes[$1]}/stat")
   rate=$(h2load -n "$calls" -c 4 -m 32 -t 1 -d "$work/empty" -H 'content-type: application/grpc' -H 'te: trailers' \
-    "${urls[$1]}/grpc.testing.TestService/EmptyCall" | tee "$work/h2load" | sed -nE 's/^finished in .*, ([0-9.]+) req.*/\1/p')
+    "${urls[$1]}/grpc.testing.TestService/EmptyCall" | tee "$work/h2load" \
+    | sed -nE 's/^finished in .*, ([0-9.]+) req.*/\1/p')
   grep -q "$calls succeeded, 0 failed" "$work/h2load" || { cat "$work/h2load" >&2; exit 1; }
   after=$(awk '{print $14 + $15}' "/proc/${processes[$1]}/stat")
-  cost=$(awk -v t=$((after - before)) -v n="$calls" -v hz="$(getconf CLK_TCK)" 'BEGIN {printf "%.1f", t / hz / n * 1e6}')
+  cost=$(awk -v t=$((after - before)) -v n="$calls" -v hz="$(getconf CLK_TCK)" \
+    'BEGIN {printf "%.1f", t / hz / n * 1e6}')
 }
 
 median() { sort -g | awk '{v[NR] = $1} END {print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }

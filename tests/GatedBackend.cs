@@ -104,7 +104,8 @@ internal sealed class GatedBackend : TensorBackend
         Tensor output) =>
         _inner.Attention(query, queryOffsets, key, value, keyOffsets, heads, output);
 
-    public override void GatherRows(Tensor x, ReadOnlySpan<int> rows, Tensor output) => _inner.GatherRows(x, rows, output);
+    public override void GatherRows(Tensor x, ReadOnlySpan<int> rows, Tensor output) =>
+        _inner.GatherRows(x, rows, output);
 
     public override void Dispose()
     {

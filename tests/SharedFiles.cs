@@ -13,7 +13,11 @@ internal static class SharedFiles
     {
         var folder = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(folder, "Serving.sln")))
-            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("Serving.sln is above no folder.");
+        {
+            folder = Path.GetDirectoryName(folder)
+                ?? throw new InvalidOperationException("Serving.sln is above no folder.");
+        }
+
         return folder;
     }
 }

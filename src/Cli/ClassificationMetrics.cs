@@ -19,7 +19,8 @@ internal sealed record ClassificationMetrics(double Accuracy, double F1, double 
                 hits[r]++;
         }
 
-        double F1Of(int label) => right[label] + predicted[label] == 0 ? 0 : 2 * hits[label] / (right[label] + predicted[label]);
+        double F1Of(int label) =>
+            right[label] + predicted[label] == 0 ? 0 : 2 * hits[label] / (right[label] + predicted[label]);
         double count = pairs.Count;
         var products = Enumerable.Range(0, labels).Sum(label => right[label] * predicted[label]);
         var spread = (count * count - right.Sum(n => n * n)) * (count * count - predicted.Sum(n => n * n));

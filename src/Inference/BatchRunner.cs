@@ -117,8 +117,8 @@ internal sealed class BatchRunner : IDisposable
     }
 
     private static NonFiniteScoresException NonFinite(TaskScores scores) => new(
-        $"The task '{scores.Task}', version {scores.Version}, scores this text with values that are no finite numbers: its "
-        + "masks keep weights that are none, or weights too large. Activate another version.");
+        $"The task '{scores.Task}', version {scores.Version}, scores this text with values that are no finite numbers: "
+        + "its masks keep weights that are none, or weights too large. Activate another version.");
 
     private static void Softmax(ReadOnlySpan<float> logits, Span<float> probabilities)
     {

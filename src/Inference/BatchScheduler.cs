@@ -206,7 +206,8 @@ internal sealed class BatchScheduler(
             {
                 metrics.Rejected("deadline");
                 request.Fail(new DeadlinePassedException(
-                    $"The deadline {request.Deadline:O} passed while the request waited; allow more time or retry later."));
+                    $"The deadline {request.Deadline:O} passed while the request waited; "
+                    + "allow more time or retry later."));
             }
 
             var runs = !request.IsOver;
@@ -238,7 +239,10 @@ internal sealed class BatchScheduler(
     {
         ObjectDisposedException.ThrowIf(_isStopping, typeof(ClassificationEngine));
         if (_isDraining)
-            throw new EngineClosedException("The model is being unloaded or the server is stopping; retry on another server.");
+        {
+            throw new EngineClosedException(
+                "The model is being unloaded or the server is stopping; retry on another server.");
+        }
     }
 
     private QueueFullException QueueFull()

@@ -38,7 +38,8 @@ public sealed class ClassificationEngine : IDisposable
     /// <param name="load">Learns when it computes.</param>
     /// <exception cref="ArgumentException">A limit is out of range, or the tokenizer has tokens that the encoder lacks.</exception>
     public ClassificationEngine(
-        TensorBackend backend, BertEncoder encoder, BertTokenizer tokenizer, EngineOptions options, TimeProvider time, EngineLoad? load = null)
+        TensorBackend backend, BertEncoder encoder, BertTokenizer tokenizer, EngineOptions options, TimeProvider time,
+        EngineLoad? load = null)
     {
         options.ThrowUnlessValid(encoder.Config.MaxPositions);
         if (tokenizer.Vocabulary.Count > encoder.Config.Vocab)
@@ -60,7 +61,8 @@ public sealed class ClassificationEngine : IDisposable
         _scheduler = new(encoder.Config, options, _lanes.Length, time, _metrics, load);
         _metrics.Observe(this);
         _runningLoops = _lanes.Length;
-        _loops = [.. _lanes.Select((lane, i) => new Thread(() => Loop(lane)) { IsBackground = true, Name = $"classification-{i}" })];
+        _loops = [.. _lanes.Select(
+            (lane, i) => new Thread(() => Loop(lane)) { IsBackground = true, Name = $"classification-{i}" })];
         foreach (var loop in _loops)
             loop.Start();
     }
@@ -126,13 +128,15 @@ public sealed class ClassificationEngine : IDisposable
     /// <exception cref="QueueFullException">Too much is waiting.</exception>
     /// <exception cref="DeadlinePassedException">The deadline passed before it was its turn.</exception>
     /// <exception cref="NonFiniteScoresException">A task's scores are no finite numbers.</exception>
-    public Task<Classification> ClassifyAsync(ClassificationRequest request, CancellationToken cancellationToken = default)
+    public Task<Classification> ClassifyAsync(
+        ClassificationRequest request, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (request.Tasks.Count == 0)
             throw new TaskInputException("The request names no task; at least one is needed.");
         if (!request.IsPaced)
-            _scheduler.ThrowIfFull(request.Tasks[0].Name); // Before the text is looked at: turning a request away should cost little.
+            // Before the text is looked at: turning a request away should cost little.
+            _scheduler.ThrowIfFull(request.Tasks[0].Name);
         var tasks = _registry.Use(request.Tasks);
         try
         {
@@ -194,8 +198,8 @@ public sealed class ClassificationEngine : IDisposable
         if (tokens > _options.MaxQueuedTokens)
         {
             throw new TaskInputException(
-                $"The request has {tokens} tokens over its {request.Tasks.Length} tasks; at most {_options.MaxQueuedTokens} "
-                + "can wait. Split it.");
+                $"The request has {tokens} tokens over its {request.Tasks.Length} tasks; at most "
+                + $"{_options.MaxQueuedTokens} can wait. Split it.");
         }
 
         // As many tasks at a time as fit into a batch.

@@ -4,7 +4,8 @@ using Serving.Tensors;
 namespace Serving.Inference;
 
 /// <summary>What runs one batch at a time: a part of the device, or all of it while nothing else runs.</summary>
-internal sealed class EngineLane(TensorBackend whole, TensorBackend part, BertEncoder encoder, EngineOptions options) : IDisposable
+internal sealed class EngineLane(TensorBackend whole, TensorBackend part, BertEncoder encoder, EngineOptions options)
+    : IDisposable
 {
     private readonly BatchRunner _runner = new(whole, encoder, options);
     private readonly List<WorkUnit> _single = [];

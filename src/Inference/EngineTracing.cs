@@ -32,7 +32,9 @@ internal static class EngineTracing
             "batch",
             ActivityKind.Internal,
             traced[0].Caller,
-            tags: [new("serving.batch.units", units.Count), new("serving.batch.tokens", units.Sum(unit => unit.Tokens))],
+            tags: [
+                new("serving.batch.units", units.Count), new("serving.batch.tokens", units.Sum(unit => unit.Tokens))
+            ],
             links: traced.Select(trace => new ActivityLink(trace.Caller)));
         foreach (var trace in traced)
         {

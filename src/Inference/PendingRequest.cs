@@ -20,7 +20,8 @@ internal sealed class PendingRequest
 
     /// <param name="hidden">The length of a pooled vector.</param>
     public PendingRequest(
-        ClassificationRequest request, TokenSequence sequence, ResidentTask[] tasks, int hidden, TimeProvider time, long order)
+        ClassificationRequest request, TokenSequence sequence, ResidentTask[] tasks, int hidden, TimeProvider time,
+        long order)
     {
         Sequence = sequence;
         Tasks = tasks;
@@ -31,7 +32,8 @@ internal sealed class PendingRequest
         _time = time;
         _began = time.GetTimestamp();
         Scores = [.. tasks.Select(task => new TaskScores(
-            task.Name, task.Task.Version, task.Task.Labels, new float[task.Task.Labels.Count], new float[task.Task.Labels.Count])
+            task.Name, task.Task.Version, task.Task.Labels, new float[task.Task.Labels.Count],
+            new float[task.Task.Labels.Count])
         {
             Pooled = request.WantsPooled ? new float[hidden] : null
         })];

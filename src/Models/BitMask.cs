@@ -37,7 +37,11 @@ public static class BitMask
     public static double Dissimilarity(ReadOnlySpan<byte> a, ReadOnlySpan<byte> b)
     {
         if (a.Length != b.Length)
-            throw new ArgumentException($"The masks have {a.Length} and {b.Length} bytes; masks of one matrix are needed.");
+        {
+            throw new ArgumentException(
+                $"The masks have {a.Length} and {b.Length} bytes; masks of one matrix are needed.");
+        }
+
         var different = 0L;
         var kept = 0L;
         for (var i = 0; i < a.Length; i++)

@@ -89,7 +89,8 @@ public abstract class TensorBackend : IDisposable
     /// <param name="types">[typeCount, hidden]</param>
     /// <param name="ids">A row of each table per token, each in range.</param>
     /// <param name="output">[ids, hidden]</param>
-    public abstract void EmbeddingSum(Tensor tokens, Tensor positions, Tensor types, ReadOnlySpan<TokenIds> ids, Tensor output);
+    public abstract void EmbeddingSum(
+        Tensor tokens, Tensor positions, Tensor types, ReadOnlySpan<TokenIds> ids, Tensor output);
 
     /// <summary>Scaled dot-product attention (Vaswani et al. 2017, eq. 1) over all heads, each sequence by itself.</summary>
     /// <param name="query">[queries, hidden]</param>

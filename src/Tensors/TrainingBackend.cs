@@ -96,7 +96,8 @@ public abstract class TrainingBackend : TensorBackend
     /// <param name="betaGradient">[1, features]; added to. None when it is not needed.</param>
     /// <param name="xGradient">[rows, features]; may be outputGradient.</param>
     public abstract void LayerNormGradient(
-        Tensor x, Tensor gamma, float epsilon, Tensor outputGradient, Tensor gammaGradient, Tensor betaGradient, Tensor xGradient);
+        Tensor x, Tensor gamma, float epsilon, Tensor outputGradient, Tensor gammaGradient, Tensor betaGradient,
+        Tensor xGradient);
 
     /// <summary>Adds up rows: output = output + Σ x[row]. The gradient of a bias.</summary>
     /// <param name="output">[1, columns]</param>
@@ -134,7 +135,8 @@ public abstract class TrainingBackend : TensorBackend
     /// <summary>Gradients of <see cref="TensorBackend.EmbeddingSum"/>, added to those of the tables.</summary>
     /// <param name="outputGradient">[ids, hidden]</param>
     public abstract void EmbeddingGradient(
-        ReadOnlySpan<TokenIds> ids, Tensor outputGradient, Tensor tokensGradient, Tensor positionsGradient, Tensor typesGradient);
+        ReadOnlySpan<TokenIds> ids, Tensor outputGradient, Tensor tokensGradient, Tensor positionsGradient,
+        Tensor typesGradient);
 
     /// <summary>Gradient of <see cref="TensorBackend.GatherRows"/>: output[rows[i]] = output[rows[i]] + x[i].</summary>
     public abstract void ScatterAddRows(Tensor x, ReadOnlySpan<int> rows, Tensor output);

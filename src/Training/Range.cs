@@ -16,6 +16,9 @@ internal static class Range
     public static void Require(bool isValid, string name, object value, string needed)
     {
         if (!isValid)
-            throw new SettingException(name, string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; it must be {needed}."));
+        {
+            throw new SettingException(
+                name, string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; it must be {needed}."));
+        }
     }
 }

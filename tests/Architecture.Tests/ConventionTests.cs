@@ -29,7 +29,8 @@ public sealed partial class ConventionTests
     [Fact]
     public void Files_AreNoLongerThanTheLimit() => Assert.All(
         Repository.Files(".", "*.cs"),
-        file => Assert.True(Repository.Read(file).Count(c => c == '\n') <= MaxLines, $"{file} has over {MaxLines} lines."));
+        file => Assert.True(
+            Repository.Read(file).Count(c => c == '\n') <= MaxLines, $"{file} has over {MaxLines} lines."));
 
     [Fact]
     public void Tests_DoNotSleep()
@@ -39,7 +40,8 @@ public sealed partial class ConventionTests
         var allowed = Repository.Files("tests/InteropHost", "*.cs").ToHashSet(); // It waits where a client asks it to.
         Assert.All(
             Repository.Files("tests", "*.cs").Where(file => !allowed.Contains(file)),
-            file => Assert.DoesNotContain(sleeping, call => Repository.Read(file).Contains(call, StringComparison.Ordinal)));
+            file => Assert.DoesNotContain(
+                sleeping, call => Repository.Read(file).Contains(call, StringComparison.Ordinal)));
     }
 
     [Fact]

@@ -26,7 +26,8 @@ public sealed class LayerTests
     private static readonly string[] WebLayers = ["Rpc.AspNetCore", "Rpc.Services", "Server"];
 
     public static TheoryData<string> Layers =>
-        [.. Directory.EnumerateDirectories(Path.Combine(Repository.Root, "src")).Select(path => Path.GetFileName(path)!)];
+        [.. Directory.EnumerateDirectories(Path.Combine(Repository.Root, "src")).Select(
+            path => Path.GetFileName(path)!)];
 
     [Theory]
     [MemberData(nameof(Layers))]
@@ -35,7 +36,8 @@ public sealed class LayerTests
         Assert.True(Map.ContainsKey(layer), $"src/{layer} is no layer of the map; add it there or move it.");
         var project = Repository.ReadXml($"src/{layer}/{layer}.csproj");
         var references = project.Descendants("ProjectReference")
-            .Select(reference => Path.GetFileNameWithoutExtension(reference.Attribute("Include")!.Value.Replace('\\', '/')))
+            .Select(
+                reference => Path.GetFileNameWithoutExtension(reference.Attribute("Include")!.Value.Replace('\\', '/')))
             .Concat(GrpcReferences(project.Descendants("UsesGrpc").SingleOrDefault()?.Value));
 
         Assert.All(references, reference => Assert.Contains(reference, Map[layer]));

@@ -29,8 +29,12 @@ internal static class Derivative
         Assert.Equal(expected.Length, actual.Length);
         var scale = Math.Max(1, expected.Max(Math.Abs));
         for (var i = 0; i < expected.Length; i++)
-            Assert.True(Math.Abs(expected[i] - actual[i]) <= tolerance * scale, $"[{i}] {actual[i]} instead of {expected[i]}");
+        {
+            Assert.True(
+                Math.Abs(expected[i] - actual[i]) <= tolerance * scale, $"[{i}] {actual[i]} instead of {expected[i]}");
+        }
     }
 
-    private static double Weighted(double[] values, float[] weights) => values.Zip(weights, (value, weight) => value * weight).Sum();
+    private static double Weighted(double[] values, float[] weights) =>
+        values.Zip(weights, (value, weight) => value * weight).Sum();
 }

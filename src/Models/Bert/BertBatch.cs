@@ -27,9 +27,11 @@ public sealed class BertBatch
 
     internal ReadOnlySpan<TokenIds> Tokens => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_tokens);
 
-    internal ReadOnlySpan<int> SequenceOffsets => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_sequenceOffsets);
+    internal ReadOnlySpan<int> SequenceOffsets =>
+        System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_sequenceOffsets);
 
-    internal ReadOnlySpan<int> BranchOffsets => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_branchOffsets);
+    internal ReadOnlySpan<int> BranchOffsets =>
+        System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_branchOffsets);
 
     internal ReadOnlySpan<(int Sequence, BertMasks? Masks)> Branches =>
         System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_branches);

@@ -42,8 +42,8 @@ public sealed class BertFolder
         {
             throw new ModelFileException(
                 System.IO.File.Exists(File("pytorch_model.bin"))
-                    ? $"{Path} has its weights in pytorch_model.bin, a pickle, which can run code and is never read. Convert it: "
-                    + "load it with transformers and call save_pretrained(folder, safe_serialization=True)."
+                    ? $"{Path} has its weights in pytorch_model.bin, a pickle, which can run code and is never read. "
+                    + "Convert it: load it with transformers and call save_pretrained(folder, safe_serialization=True)."
                     : $"{path} is missing; a model is a folder with config.json, vocab.txt and {WeightsFile}.");
         }
 

@@ -31,7 +31,8 @@ public static class BertFolderWriter
         writer.Metadata.Add("format", "pt");
         foreach (var (name, rows, columns) in tensors)
             Add(writer, name, rows, columns, weights, format);
-        using (var file = new FileStream(Path.Combine(folder, "model.safetensors"), FileMode.CreateNew, FileAccess.Write))
+        using (var file = new FileStream(
+            Path.Combine(folder, "model.safetensors"), FileMode.CreateNew, FileAccess.Write))
         {
             writer.Write(file);
             file.Flush(flushToDisk: true);
@@ -66,7 +67,8 @@ public static class BertFolderWriter
     {
         var values = new float[checked(rows * columns)];
         weights.Read(name, rows, columns, 0, values);
-        long[] shape = rows == 1 && !name.EndsWith("embeddings.weight", StringComparison.Ordinal) ? [columns] : [rows, columns];
+        long[] shape =
+            rows == 1 && !name.EndsWith("embeddings.weight", StringComparison.Ordinal) ? [columns] : [rows, columns];
         if (format == Tensors.WeightFormat.Float32)
         {
             writer.Add(name, shape, values);
@@ -86,5 +88,6 @@ public static class BertFolderWriter
         return (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
     }
 
-    private static void WriteJson(string path, JsonObject contents) => File.WriteAllText(path, contents.ToJsonString(Json) + "\n");
+    private static void WriteJson(string path, JsonObject contents) =>
+        File.WriteAllText(path, contents.ToJsonString(Json) + "\n");
 }

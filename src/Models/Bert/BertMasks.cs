@@ -45,7 +45,8 @@ public sealed class BertMasks : IDisposable
         var layers = Enumerable.Range(0, config.Layers)
             .Select(layer => BertStacks.OfLayer(config, layer)
                 .Select(stack => plan.Add(
-                    [.. stack.Select(matrix => (BertTensors.Weight(layer, matrix), BertTensors.Shape(config, matrix)))]))
+                    [.. stack.Select(
+                        matrix => (BertTensors.Weight(layer, matrix), BertTensors.Shape(config, matrix)))]))
                 .ToArray())
             .ToArray();
         var pooler = plan.Add([(BertTensors.PoolerWeight, (config.Hidden, config.Hidden))]);
@@ -54,7 +55,8 @@ public sealed class BertMasks : IDisposable
         {
             foreach (var member in plan.Members)
             {
-                var bits = source.HasMask(member.Name) ? source.ReadMask(member.Name) : AllKept(member.Rows, member.Columns);
+                var bits =
+                    source.HasMask(member.Name) ? source.ReadMask(member.Name) : AllKept(member.Rows, member.Columns);
                 set!.Masks[member.Shape].Write(member.FirstRow, member.Rows, bits);
             }
         }

@@ -24,7 +24,8 @@ public sealed class CheckpointBertWeights(SafetensorsFile file) : IBertWeights
     private SafetensorsEntry Find(string name)
     {
         var legacy = name.Contains("LayerNorm", StringComparison.Ordinal)
-            ? name.Replace(".weight", ".gamma", StringComparison.Ordinal).Replace(".bias", ".beta", StringComparison.Ordinal)
+            ? name.Replace(".weight", ".gamma", StringComparison.Ordinal)
+                .Replace(".bias", ".beta", StringComparison.Ordinal)
             : name;
         foreach (var candidate in (string[])[name, "bert." + name, legacy, "bert." + legacy])
         {

@@ -32,7 +32,8 @@ internal sealed unsafe class BufferPool : IDisposable
         if (wanted >= PagedBytes)
         {
             var capacity = (wanted + PageBytes - 1) / PageBytes * PageBytes;
-            buffer = new(this, capacity, isPaged: true, PageMemory.Allocate(capacity, hugePages && capacity >= HugePageBytes));
+            buffer = new(
+                this, capacity, isPaged: true, PageMemory.Allocate(capacity, hugePages && capacity >= HugePageBytes));
         }
         else
         {

@@ -38,7 +38,10 @@ public sealed unsafe partial class CpuBackend : TrainingBackend
         _ownsPool = true;
         var lanes = Math.Min(threads, MostLanes);
         if (lanes > 1)
-            _lanes = [.. Enumerable.Range(0, lanes).Select(lane => new CpuBackend((threads + lane) / lanes, kernels, _pool))];
+        {
+            _lanes = [.. Enumerable.Range(0, lanes).Select(
+                lane => new CpuBackend((threads + lane) / lanes, kernels, _pool))];
+        }
     }
 
     private CpuBackend(int threads, CpuKernels kernels, BufferPool pool)

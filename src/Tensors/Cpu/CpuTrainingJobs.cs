@@ -51,7 +51,8 @@ internal unsafe struct TransposeJob : IParallelJob
         var row = item / ColumnBlocks * Block;
         var column = item % ColumnBlocks * Block;
         Transpose.Run(
-            Source + (row * SourceStride) + column, SourceStride, Math.Min(Block, Rows - row), Math.Min(Block, Columns - column),
+            Source + (row * SourceStride) + column, SourceStride, Math.Min(Block, Rows - row),
+            Math.Min(Block, Columns - column),
             Destination + (column * DestinationStride) + row, DestinationStride);
     }
 }
@@ -148,7 +149,10 @@ internal unsafe struct LayerNormGradientJob : IParallelJob
 
         var end = Math.Min((item + 1) * RowsPerItem, RowCount);
         for (var row = item * RowsPerItem; row < end; row++)
-            Kernels.LayerNormGradient(X[row], Gamma, Epsilon, OutputGradient[row], gamma, beta, XGradient[row], Columns);
+        {
+            Kernels.LayerNormGradient(
+                X[row], Gamma, Epsilon, OutputGradient[row], gamma, beta, XGradient[row], Columns);
+        }
     }
 }
 

@@ -31,7 +31,11 @@ internal static unsafe partial class PageMemory
 
         var pages = Map(null, bytes, ReadWrite, hugePages ? PrivateAnonymous : PrivateAnonymous | Populate, -1, 0);
         if ((nint)pages == -1)
-            throw new DeviceMemoryException($"The system has no {bytes} bytes left for tensors; unload something or use smaller batches.");
+        {
+            throw new DeviceMemoryException(
+                $"The system has no {bytes} bytes left for tensors; unload something or use smaller batches.");
+        }
+
         if (hugePages)
             _ = Advise(pages, bytes, AdviseHugePages); // A hint; without it the memory is only slower.
         return pages;

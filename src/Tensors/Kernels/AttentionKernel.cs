@@ -67,7 +67,8 @@ internal static unsafe class AttentionKernel<TSimd, TVec>
             var output = narrow ? tile : job.Output + (row * job.OutputStride);
             var outputStride = narrow ? valueStride : job.OutputStride;
             HeadProducts<TSimd, TVec>.Times(
-                rows, scores, ScoreStride(paddedKeys), job.Keys, value, valueStride, dimPanels * Panels.Width, output, outputStride);
+                rows, scores, ScoreStride(paddedKeys), job.Keys, value, valueStride, dimPanels * Panels.Width, output,
+                outputStride);
             if (narrow)
             {
                 HeadProducts<TSimd, TVec>.CopyRows(
@@ -100,7 +101,10 @@ internal static unsafe class AttentionKernel<TSimd, TVec>
             new Span<float>(ofRow + job.Keys, paddedKeys - job.Keys).Fill(float.NegativeInfinity);
             RowKernels<TSimd, TVec>.Softmax(ofRow, 1f / MathF.Sqrt(job.HeadDim), paddedKeys);
             if (job.Dropout.Rate > 0)
-                DropoutKernel<TSimd, TVec>.Run(ofRow, job.FirstQuery + row, paddedKeys, job.Dropout, residual: null, ofRow);
+            {
+                DropoutKernel<TSimd, TVec>.Run(
+                    ofRow, job.FirstQuery + row, paddedKeys, job.Dropout, residual: null, ofRow);
+            }
         }
     }
 }

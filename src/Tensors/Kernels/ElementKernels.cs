@@ -66,7 +66,8 @@ internal static unsafe class ElementKernels<TSimd, TVec>
     public static double SumOfSquares(float* x, int columns) => RowKernels<TSimd, TVec>.Dot(x, x, columns);
 
     /// <summary>One step of Adam or AdamW, see <see cref="AdamStep"/>.</summary>
-    public static void Adam(float* parameter, float* gradient, float* mean, float* variance, in AdamStep step, int columns)
+    public static void Adam(
+        float* parameter, float* gradient, float* mean, float* variance, in AdamStep step, int columns)
     {
         var c1 = 1 - Math.Pow(step.Beta1, step.Step);
         var c2 = 1 - Math.Pow(step.Beta2, step.Step);
@@ -92,7 +93,10 @@ internal static unsafe class ElementKernels<TSimd, TVec>
         }
 
         if (i < columns)
-            ElementKernels<SimdScalar, float>.Adam(parameter + i, gradient + i, mean + i, variance + i, step, columns - i);
+        {
+            ElementKernels<SimdScalar, float>.Adam(
+                parameter + i, gradient + i, mean + i, variance + i, step, columns - i);
+        }
     }
 
     /// <summary>The row's cross-entropy; the gradient, scaled, goes where it is asked for, which may be the logits.</summary>

@@ -38,7 +38,8 @@ internal static unsafe class HeadProducts<TSimd, TVec>
     /// <summary>output = a b.</summary>
     /// <param name="columns">Of b and the output, a multiple of 32.</param>
     public static void Times(
-        int rows, float* a, nint aStride, int terms, float* b, nint bStride, int columns, float* output, nint outputStride)
+        int rows, float* a, nint aStride, int terms, float* b, nint bStride, int columns, float* output,
+        nint outputStride)
     {
         for (var row = 0; row < rows; row += TSimd.MaxRows)
         {
@@ -52,7 +53,8 @@ internal static unsafe class HeadProducts<TSimd, TVec>
         }
     }
 
-    public static void CopyRows(float* source, nint sourceStride, float* destination, nint stride, int rows, int columns)
+    public static void CopyRows(
+        float* source, nint sourceStride, float* destination, nint stride, int rows, int columns)
     {
         for (var row = 0; row < rows; row++)
         {

@@ -45,7 +45,8 @@ internal static unsafe class LinearKernel<TSimd, TVec>
             var terms = Math.Min(LinearBlocking.KBlock, job.InFeatures - k);
             for (var panel = firstPanel; panel < wholePanels; panel++)
             {
-                var next = panel + 1 < wholePanels ? new Slice(panel + 1, k, terms) : new Slice(firstPanel, k + terms, terms);
+                var next =
+                    panel + 1 < wholePanels ? new Slice(panel + 1, k, terms) : new Slice(firstPanel, k + terms, terms);
                 RunSlice(job, block, new(panel, k, terms), next);
             }
         }
@@ -58,7 +59,8 @@ internal static unsafe class LinearKernel<TSimd, TVec>
     {
         var isLast = slice.K + slice.Terms == job.InFeatures;
         var column = slice.Panel * Panels.Width;
-        var isFetchedAhead = next.K < job.InFeatures && block.EndRow - block.FirstRow <= LinearBlocking.MaxRowsToPrefetch;
+        var isFetchedAhead = next.K < job.InFeatures
+            && block.EndRow - block.FirstRow <= LinearBlocking.MaxRowsToPrefetch;
         var nextWeights = isFetchedAhead ? (byte*)job.Panels + Offset(job, next) : null;
         var nextBytesPerTerm = (double)Panels.Width * ElementBytes(job.Format) / (block.EndRow - block.FirstRow);
         for (var s = block.FirstSegment; s < block.EndSegment; s++)
@@ -166,7 +168,8 @@ internal static unsafe class LinearKernel<TSimd, TVec>
     }
 
     private static void Multiply<TSource>(
-        int rows, float* x, nint stride, TSource source, int terms, float* c, nint cStride, bool accumulate, Ahead ahead)
+        int rows, float* x, nint stride, TSource source, int terms, float* c, nint cStride, bool accumulate,
+        Ahead ahead)
         where TSource : struct, IWeightSource<TVec>
     {
         if (ahead.Address == null)

@@ -58,15 +58,18 @@ internal static unsafe class Panels
             PackRows<TSimd, TVec>(operand, column, columns, part, panel);
     }
 
-    private static void PackRows<TSimd, TVec>(in OperandArguments operand, int column, int columns, Slice part, float* panel)
+    private static void PackRows<TSimd, TVec>(
+        in OperandArguments operand, int column, int columns, Slice part, float* panel)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
     {
         for (var k = 0; k < part.Terms; k++)
         {
             var at = ((nint)(part.K + k) * operand.Stride) + column;
-            var scores = operand.Scores == null ? null : operand.Scores + ((nint)(part.K + k) * operand.ScoresStride) + column;
-            ElementKernels<TSimd, TVec>.Keep(operand.Values + at, scores, operand.Threshold, panel + (k * Width), columns);
+            var scores =
+                operand.Scores == null ? null : operand.Scores + ((nint)(part.K + k) * operand.ScoresStride) + column;
+            ElementKernels<TSimd, TVec>.Keep(
+                operand.Values + at, scores, operand.Threshold, panel + (k * Width), columns);
         }
     }
 

@@ -62,7 +62,8 @@ internal unsafe struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> SquareRoot(Vector512<float> a) => Vector512.Sqrt(a);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> KeepAbove(Vector512<float> score, Vector512<float> threshold, Vector512<float> value) =>
+    public static Vector512<float> KeepAbove(
+        Vector512<float> score, Vector512<float> threshold, Vector512<float> value) =>
         Vector512.GreaterThan(score, threshold) & value;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

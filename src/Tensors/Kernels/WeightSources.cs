@@ -35,7 +35,8 @@ internal readonly unsafe struct PanelSource<TSimd, TVec>(float* weights) : IWeig
 }
 
 /// <summary>Float weights of a panel through a mask.</summary>
-internal readonly unsafe struct MaskedPanelSource<TSimd, TVec>(float* weights, uint* bits, int column) : IWeightSource<TVec>
+internal readonly unsafe struct MaskedPanelSource<TSimd, TVec>(float* weights, uint* bits, int column)
+    : IWeightSource<TVec>
     where TSimd : struct, ISimd<TVec>
     where TVec : struct
 {

@@ -23,7 +23,8 @@ internal sealed class WordPieceTokenizer
         for (var id = 0; id < vocabulary.Count; id++)
         {
             var token = vocabulary[id];
-            if (token.Length > ContinuationPrefix.Length && token.StartsWith(ContinuationPrefix, StringComparison.Ordinal))
+            if (token.Length > ContinuationPrefix.Length
+                && token.StartsWith(ContinuationPrefix, StringComparison.Ordinal))
                 continuations[token[ContinuationPrefix.Length..]] = id;
             first[token] = id; // Also a continuation: "##a" is what the word "##a" would match.
             _longest = Math.Max(_longest, token.Length);

@@ -43,7 +43,8 @@ public sealed class BpeTokenizer
     /// <summary>Writes vocab.json and merges.txt.</summary>
     public void Save(string vocabPath, string mergesPath)
     {
-        var ids = Vocabulary.Tokens.Select((token, id) => (token, id)).ToDictionary(pair => pair.token, pair => pair.id);
+        var ids = Vocabulary.Tokens.Select((token, id) => (token, id)).ToDictionary(
+            pair => pair.token, pair => pair.id);
         File.WriteAllText(vocabPath, JsonSerializer.Serialize(ids));
         File.WriteAllText(
             mergesPath, "#version: 0.2\n" + string.Concat(Merges.Select(merge => $"{merge.Left} {merge.Right}\n")));
@@ -70,7 +71,8 @@ public sealed class BpeTokenizer
 
     /// <summary>The text of token ids; bytes that are no UTF-8 become U+FFFD.</summary>
     /// <exception cref="ArgumentOutOfRangeException">An id is not in the vocabulary.</exception>
-    public string Decode(IEnumerable<int> ids) => Encoding.UTF8.GetString([.. ids.SelectMany(id => DecodeToken(id).ToArray())]);
+    public string Decode(IEnumerable<int> ids) =>
+        Encoding.UTF8.GetString([.. ids.SelectMany(id => DecodeToken(id).ToArray())]);
 
     /// <summary>The bytes of one token, which may be a part of a character.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The id is not in the vocabulary.</exception>
@@ -146,7 +148,11 @@ public sealed class BpeTokenizer
             foreach (var (token, id) in ids)
             {
                 if ((uint)id >= (uint)tokens.Length || tokens[id] is not null)
-                    throw new VocabularyException($"{path}: the ids are not 0 to {tokens.Length - 1} once each; '{token}' has {id}.");
+                {
+                    throw new VocabularyException(
+                        $"{path}: the ids are not 0 to {tokens.Length - 1} once each; '{token}' has {id}.");
+                }
+
                 tokens[id] = token;
             }
 
@@ -169,7 +175,11 @@ public sealed class BpeTokenizer
                 continue;
             var space = line.IndexOf(' ');
             if (space <= 0 || space == line.Length - 1 || line.LastIndexOf(' ') != space)
-                throw new VocabularyException($"{path}, line {number + 1}: '{line}' is not two tokens with a space between.");
+            {
+                throw new VocabularyException(
+                    $"{path}, line {number + 1}: '{line}' is not two tokens with a space between.");
+            }
+
             merges.Add((line[..space], line[(space + 1)..]));
         }
 

@@ -27,7 +27,8 @@ internal sealed class PairMerger
     /// <param name="join">The text of two symbols joined.</param>
     /// <param name="minCount">A pair must come so often.</param>
     /// <returns>Left, right and joined, one merge after another; stop asking when there are enough.</returns>
-    public IEnumerable<(string Left, string Right, string Joined)> Merge(Func<string, string, string> join, long minCount)
+    public IEnumerable<(string Left, string Right, string Joined)> Merge(
+        Func<string, string, string> join, long minCount)
     {
         foreach (var pair in _counts.Keys)
             Enqueue(pair);

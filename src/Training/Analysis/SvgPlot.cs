@@ -23,7 +23,8 @@ public static class SvgPlot
     private static readonly XNamespace Svg = "http://www.w3.org/2000/svg";
 
     // Told apart by most colour-blind people, too (Okabe and Ito 2008).
-    private static readonly string[] Colors = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"];
+    private static readonly string[] Colors =
+        ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"];
 
     /// <summary>Lines and scattered points over two axes.</summary>
     /// <param name="series">At least one point in all.</param>
@@ -38,8 +39,12 @@ public static class SvgPlot
         for (var tick = 0; tick <= Ticks; tick++)
         {
             var (atX, atY) = (x.Tick(tick), y.Tick(tick));
-            root.Add(Line(x.Place(atX), Top, x.Place(atX), Height - Bottom, "#ddd"), Line(Left, y.Place(atY), Width - Right, y.Place(atY), "#ddd"));
-            root.Add(Text(x.Place(atX), Height - Bottom + 16, Short(atX), "middle"), Text(Left - 6, y.Place(atY) + 4, Short(atY), "end"));
+            root.Add(
+                Line(x.Place(atX), Top, x.Place(atX), Height - Bottom, "#ddd"),
+                Line(Left, y.Place(atY), Width - Right, y.Place(atY), "#ddd"));
+            root.Add(
+                Text(x.Place(atX), Height - Bottom + 16, Short(atX), "middle"),
+                Text(Left - 6, y.Place(atY) + 4, Short(atY), "end"));
         }
 
         root.Add(Text((Left + Width - Right) / 2, Height - 12, xLabel, "middle"));
@@ -53,7 +58,8 @@ public static class SvgPlot
             {
                 root.Add(new XElement(
                     Svg + "polyline",
-                    new XAttribute("points", string.Join(' ', series[i].Points.Select(point => $"{Number(x.Place(point.X))},{Number(y.Place(point.Y))}"))),
+                    new XAttribute("points", string.Join(' ', series[i].Points.Select(
+                        point => $"{Number(x.Place(point.X))},{Number(y.Place(point.Y))}"))),
                     new XAttribute("fill", "none"),
                     new XAttribute("stroke", color),
                     new XAttribute("stroke-width", "2")));
@@ -61,7 +67,8 @@ public static class SvgPlot
 
             foreach (var point in series[i].Points)
                 root.Add(Dot(x.Place(point.X), y.Place(point.Y), color));
-            root.Add(Dot(Width - Right + 14, Top + (18 * i), color), Text(Width - Right + 24, Top + (18 * i) + 4, series[i].Name, "start"));
+            root.Add(Dot(Width - Right + 14, Top + (18 * i), color), Text(
+                Width - Right + 24, Top + (18 * i) + 4, series[i].Name, "start"));
         }
 
         return root + "\n";
@@ -71,7 +78,8 @@ public static class SvgPlot
     /// <param name="values">[rows][columns]</param>
     /// <param name="format">Of the numbers.</param>
     public static string Heatmap(
-        string title, IReadOnlyList<string> rows, IReadOnlyList<string> columns, IReadOnlyList<IReadOnlyList<double>> values, string format)
+        string title, IReadOnlyList<string> rows, IReadOnlyList<string> columns,
+        IReadOnlyList<IReadOnlyList<double>> values, string format)
     {
         const double cellWidth = 84;
         const double cellHeight = 22;
@@ -96,7 +104,9 @@ public static class SvgPlot
                     new XAttribute("height", Number(cellHeight)),
                     new XAttribute("fill", Colors[0]),
                     new XAttribute("fill-opacity", Number(0.6 * part))));
-                root.Add(Text(rowNames + (cellWidth * (column + 0.5)), y + 15, value.ToString(format, CultureInfo.InvariantCulture), "middle"));
+                root.Add(Text(
+                    rowNames + (cellWidth * (column + 0.5)), y + 15,
+                    value.ToString(format, CultureInfo.InvariantCulture), "middle"));
             }
         }
 
@@ -110,11 +120,14 @@ public static class SvgPlot
         new XAttribute("height", Number(height)),
         new XAttribute("font-family", "sans-serif"),
         new XAttribute("font-size", "12"),
-        new XElement(Svg + "rect", new XAttribute("width", "100%"), new XAttribute("height", "100%"), new XAttribute("fill", "white")),
+        new XElement(
+            Svg + "rect", new XAttribute("width", "100%"), new XAttribute("height", "100%"),
+            new XAttribute("fill", "white")),
         Text(width / 2, 20, title, "middle"));
 
     private static XElement Text(double x, double y, string text, string anchor) => new(
-        Svg + "text", new XAttribute("x", Number(x)), new XAttribute("y", Number(y)), new XAttribute("text-anchor", anchor), Printable(text));
+        Svg + "text", new XAttribute("x", Number(x)), new XAttribute("y", Number(y)),
+        new XAttribute("text-anchor", anchor), Printable(text));
 
     private static XElement Line(double x1, double y1, double x2, double y2, string color) => new(
         Svg + "line",
@@ -125,10 +138,12 @@ public static class SvgPlot
         new XAttribute("stroke", color));
 
     private static XElement Dot(double x, double y, string color) => new(
-        Svg + "circle", new XAttribute("cx", Number(x)), new XAttribute("cy", Number(y)), new XAttribute("r", "3"), new XAttribute("fill", color));
+        Svg + "circle", new XAttribute("cx", Number(x)), new XAttribute("cy", Number(y)), new XAttribute("r", "3"),
+        new XAttribute("fill", color));
 
     /// <summary>XML can't hold every character; a label may.</summary>
-    private static string Printable(string text) => string.Concat(text.Select(c => char.IsControl(c) || !XmlConvert.IsXmlChar(c) ? '?' : c));
+    private static string Printable(string text) =>
+        string.Concat(text.Select(c => char.IsControl(c) || !XmlConvert.IsXmlChar(c) ? '?' : c));
 
     private static string Number(double value) => value.ToString("0.##", CultureInfo.InvariantCulture);
 

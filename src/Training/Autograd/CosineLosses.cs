@@ -15,7 +15,8 @@ internal static class CosineLosses
     /// <param name="gradient">Shaped like x; gets added to.</param>
     /// <returns>The sum over the left rows, and how many find their partner.</returns>
     public static (double Loss, int Right) CrossEntropy(
-        ReadOnlySpan<float> x, int columns, ReadOnlySpan<int> left, ReadOnlySpan<int> right, double scale, Span<float> gradient)
+        ReadOnlySpan<float> x, int columns, ReadOnlySpan<int> left, ReadOnlySpan<int> right, double scale,
+        Span<float> gradient)
     {
         var (loss, found) = (0.0, 0);
         var cosines = new double[right.Length];
@@ -33,7 +34,10 @@ internal static class CosineLosses
             loss += Math.Log(sum) - cosines[i];
             found += best == i ? 1 : 0;
             for (var j = 0; j < right.Length; j++)
-                AddGradient(x, columns, left[i], right[j], scale * ((Math.Exp(cosines[j]) / sum) - (i == j ? 1 : 0)), gradient);
+            {
+                AddGradient(
+                    x, columns, left[i], right[j], scale * ((Math.Exp(cosines[j]) / sum) - (i == j ? 1 : 0)), gradient);
+            }
         }
 
         return (loss, found);
@@ -42,7 +46,8 @@ internal static class CosineLosses
     /// <summary>-ln((1 + cos) / 2) of pairs of rows: cross-entropy between 1 and a cosine that is brought into 0 to 1.</summary>
     /// <returns>The sums of losses and of cosines.</returns>
     public static (double Loss, double Cosines) Distance(
-        ReadOnlySpan<float> x, int columns, ReadOnlySpan<(int Left, int Right)> pairs, double scale, Span<float> gradient)
+        ReadOnlySpan<float> x, int columns, ReadOnlySpan<(int Left, int Right)> pairs, double scale,
+        Span<float> gradient)
     {
         var (loss, cosines) = (0.0, 0.0);
         foreach (var (left, right) in pairs)
@@ -57,9 +62,11 @@ internal static class CosineLosses
         return (loss, cosines);
     }
 
-    private static ReadOnlySpan<float> Row(ReadOnlySpan<float> x, int columns, int row) => x.Slice(row * columns, columns);
+    private static ReadOnlySpan<float> Row(ReadOnlySpan<float> x, int columns, int row) =>
+        x.Slice(row * columns, columns);
 
-    private static double Cosine(ReadOnlySpan<float> a, ReadOnlySpan<float> b) => Dot(a, b) / ((Norm(a) * Norm(b)) + Epsilon);
+    private static double Cosine(ReadOnlySpan<float> a, ReadOnlySpan<float> b) =>
+        Dot(a, b) / ((Norm(a) * Norm(b)) + Epsilon);
 
     private static double Norm(ReadOnlySpan<float> a) => Math.Sqrt(Dot(a, a));
 
@@ -72,7 +79,8 @@ internal static class CosineLosses
     }
 
     /// <summary>Adds what a cosine's gradient makes of its rows'.</summary>
-    private static void AddGradient(ReadOnlySpan<float> x, int columns, int left, int right, double ofCosine, Span<float> gradient)
+    private static void AddGradient(
+        ReadOnlySpan<float> x, int columns, int left, int right, double ofCosine, Span<float> gradient)
     {
         var a = Row(x, columns, left);
         var b = Row(x, columns, right);

@@ -20,7 +20,8 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
     {
         var output = Result(ids.Length, tokens.Value.Columns, tokens.NeedsGradient);
         backend.EmbeddingSum(tokens.Value, positions.Value, types.Value, ids, output.Value);
-        Note(output, () => backend.EmbeddingGradient(ids, output.Gradient, tokens.Gradient, positions.Gradient, types.Gradient));
+        Note(output, () => backend.EmbeddingGradient(
+            ids, output.Gradient, tokens.Gradient, positions.Gradient, types.Gradient));
         return output;
     }
 
@@ -29,17 +30,23 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
     {
         var output = Result(
             x.Value.Rows, weight.Value.Rows, x.NeedsGradient || weight.NeedsGradient || !bias.Gradient.IsNone);
-        Multiply(x.Value, weight.Value, Transposed.Right, weight.Selection, bias.Value, accumulate: false, output.Value);
+        Multiply(
+            x.Value, weight.Value, Transposed.Right, weight.Selection, bias.Value, accumulate: false, output.Value);
         Note(output, () =>
         {
             if (x.NeedsGradient)
             {
                 var gradient = GradientOf(x, out var accumulate);
-                Multiply(output.Gradient, weight.Value, Transposed.Neither, weight.Selection, default, accumulate, gradient);
+                Multiply(
+                    output.Gradient, weight.Value, Transposed.Neither, weight.Selection, default, accumulate, gradient);
             }
 
             if (!weight.Gradient.IsNone)
-                Multiply(output.Gradient, x.Value, Transposed.Left, default, default, accumulate: true, weight.Gradient);
+            {
+                Multiply(
+                    output.Gradient, x.Value, Transposed.Left, default, default, accumulate: true, weight.Gradient);
+            }
+
             if (!weight.ScoresGradient.IsNone)
                 AddScoresGradient(output.Gradient, x.Value, weight);
             if (!bias.Gradient.IsNone)
@@ -60,7 +67,8 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
     {
         var output = ResultLike(x);
         backend.Apply(Elementwise.Tanh, x.Value, default, output.Value);
-        Note(output, () => Contribute(x, to => backend.Apply(Elementwise.TanhGradient, output.Value, output.Gradient, to)));
+        Note(output, () => Contribute(
+            x, to => backend.Apply(Elementwise.TanhGradient, output.Value, output.Gradient, to)));
         return output;
     }
 
@@ -96,7 +104,8 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
     /// <summary>See <see cref="TensorBackend.LayerNorm"/>.</summary>
     public Variable LayerNorm(Variable x, Vector gamma, Vector beta, float epsilon)
     {
-        var output = Result(x.Value.Rows, x.Value.Columns, x.NeedsGradient || !gamma.Gradient.IsNone || !beta.Gradient.IsNone);
+        var output = Result(
+            x.Value.Rows, x.Value.Columns, x.NeedsGradient || !gamma.Gradient.IsNone || !beta.Gradient.IsNone);
         backend.LayerNorm(x.Value, gamma.Value, beta.Value, epsilon, output.Value);
         Note(output, () => Contribute(x, to => backend.LayerNormGradient(
             x.Value, gamma.Value, epsilon, output.Gradient, gamma.Gradient, beta.Gradient, to)));
@@ -166,7 +175,8 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
     /// <param name="x">[rows, features]</param>
     /// <param name="left">Rows, each with its partner at the same place of `right`.</param>
     /// <returns>See <see cref="CosineLosses.CrossEntropy"/>.</returns>
-    public (double Loss, int Right) CosineCrossEntropy(Variable x, ReadOnlySpan<int> left, ReadOnlySpan<int> right, float scale)
+    public (double Loss, int Right) CosineCrossEntropy(
+        Variable x, ReadOnlySpan<int> left, ReadOnlySpan<int> right, float scale)
     {
         var gradient = new float[x.Value.Rows * x.Value.Columns];
         var result = CosineLosses.CrossEntropy(x.Value.ToArray(), x.Value.Columns, left, right, scale, gradient);
@@ -177,7 +187,8 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
     /// <summary>How far pairs of rows are from pointing the same way. Its gradient flows back from here.</summary>
     /// <param name="x">[rows, features]</param>
     /// <returns>See <see cref="CosineLosses.Distance"/>.</returns>
-    public (double Loss, double Cosines) CosineDistance(Variable x, ReadOnlySpan<(int Left, int Right)> pairs, float scale)
+    public (double Loss, double Cosines) CosineDistance(
+        Variable x, ReadOnlySpan<(int Left, int Right)> pairs, float scale)
     {
         var gradient = new float[x.Value.Rows * x.Value.Columns];
         var result = CosineLosses.Distance(x.Value.ToArray(), x.Value.Columns, pairs, scale, gradient);
@@ -235,7 +246,11 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
             var queryGradient = GradientOf(query, out var isUsed);
             var keyValueGradient = query == keyValue ? queryGradient : GradientOf(keyValue, out isUsed);
             if (isUsed)
-                throw new InvalidOperationException("Queries, keys and values are used elsewhere, too; attention needs its own.");
+            {
+                throw new InvalidOperationException(
+                    "Queries, keys and values are used elsewhere, too; attention needs its own.");
+            }
+
             backend.AttentionGradient(
                 q, queryOffsets, k, v, keyOffsets, heads, dropout, output.Gradient,
                 queryGradient.SliceColumns(queryColumn, hidden),
@@ -258,10 +273,12 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
         Tensor a, Tensor b, Transposed transposed, Selection selection, Tensor bias, bool accumulate, Tensor output)
     {
         backend.Multiply(a, b, transposed, selection, bias, accumulate, output);
-        FloatingPointOperations += 2L * output.Rows * output.Columns * (transposed == Transposed.Left ? a.Rows : a.Columns);
+        var terms = transposed == Transposed.Left ? a.Rows : a.Columns;
+        FloatingPointOperations += 2L * output.Rows * output.Columns * terms;
     }
 
-    private Variable Result(int rows, int columns, bool needsGradient) => new(_arena.Rent(rows, columns), needsGradient);
+    private Variable Result(int rows, int columns, bool needsGradient) =>
+        new(_arena.Rent(rows, columns), needsGradient);
 
     private Variable ResultLike(Variable x) => Result(x.Value.Rows, x.Value.Columns, x.NeedsGradient);
 

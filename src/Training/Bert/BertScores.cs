@@ -71,7 +71,8 @@ public sealed class BertScores : IDisposable
             var (weight, firstRow, _) = model.Find(name);
             if (!scores._scores.TryGetValue(weight, out var parameter))
             {
-                parameter = new($"scores of {weight.Name}", backend.Allocate(weight.Value.Rows, columns), decays: false);
+                parameter = new(
+                    $"scores of {weight.Name}", backend.Allocate(weight.Value.Rows, columns), decays: false);
                 backend.Fill(parameter.Value, AlwaysKept);
                 parameter.Train(backend);
                 scores._scores.Add(weight, parameter);
@@ -79,7 +80,9 @@ public sealed class BertScores : IDisposable
 
             scores._masked.Add((name, parameter, firstRow, rows));
             parameter.Value.Slice(firstRow, rows).CopyFrom(
-                Initial(settings, weight.Value.Slice(firstRow, rows), CounterRandom.Key(seed, InitialBertWeights.Purpose(name))));
+                Initial(
+                    settings, weight.Value.Slice(firstRow, rows),
+                    CounterRandom.Key(seed, InitialBertWeights.Purpose(name))));
         }
 
         return scores;
@@ -150,7 +153,9 @@ public sealed class BertScores : IDisposable
         {
             // P(score at or below the threshold) = (threshold + scale) / (width) = the sparsity asked for.
             var lowest = settings.InitialSparsity > 0 ? -settings.Scale : settings.Threshold + settings.Scale;
-            var width = settings.InitialSparsity > 0 ? (settings.Scale + settings.Threshold) / settings.InitialSparsity : settings.Scale;
+            var width = settings.InitialSparsity > 0
+                ? (settings.Scale + settings.Threshold) / settings.InitialSparsity
+                : settings.Scale;
             for (var i = 0; i < values.Length; i++)
                 values[i] = (float)(lowest + (width * CounterRandom.Uniform(key, (ulong)i)));
             return values;
@@ -176,7 +181,10 @@ public sealed class BertScores : IDisposable
         foreach (var layer in settings.Layers ?? [])
         {
             if (layer < 0 || layer >= config.Layers)
-                throw new ArgumentException($"Layer {layer} is to be masked; the model has layers 0 to {config.Layers - 1}.");
+            {
+                throw new ArgumentException(
+                    $"Layer {layer} is to be masked; the model has layers 0 to {config.Layers - 1}.");
+            }
         }
 
         if (!Chosen(config, settings).Any())

@@ -23,7 +23,8 @@ public enum Initialization
 /// <param name="config">The shape that is asked for; needed for <see cref="Initialization.Neighbors"/>.</param>
 /// <param name="deviation">Of the weights.</param>
 public sealed class InitialBertWeights(
-    ulong seed, BertConfig? config = null, Initialization initialization = Initialization.Normal, double deviation = InitialBertWeights.Deviation) : IBertWeights
+    ulong seed, BertConfig? config = null, Initialization initialization = Initialization.Normal,
+    double deviation = InitialBertWeights.Deviation) : IBertWeights
 {
     /// <summary>Of Devlin et al. 2019.</summary>
     public const double Deviation = 0.02;

@@ -67,7 +67,9 @@ public sealed record ClassifierSettings
         Range.Require(Epochs is >= 1 and <= 1000, nameof(Epochs), Epochs, "1 to 1000");
         Range.Require(BatchSize is >= 1 and <= 4096, nameof(BatchSize), BatchSize, "1 to 4096");
         Range.Require(LearningRate is > 0 and <= 1, nameof(LearningRate), LearningRate, "above 0, at most 1");
-        Range.Require(HeadLearningRate is null or (> 0 and <= 1), nameof(HeadLearningRate), HeadLearningRate ?? 0, "above 0, at most 1");
+        Range.Require(
+            HeadLearningRate is null or (> 0 and <= 1), nameof(HeadLearningRate), HeadLearningRate ?? 0,
+            "above 0, at most 1");
         Range.Require(WarmUp is >= 0 and <= 1, nameof(WarmUp), WarmUp, "0 to 1");
         Range.Require(Dropout is >= 0 and < 1, nameof(Dropout), Dropout, "0 to below 1");
         Range.Require(EvaluationInterval >= 0, nameof(EvaluationInterval), EvaluationInterval, "0 or more");

@@ -65,7 +65,8 @@ public static class DatasetFolder
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping // Text stays readable; nobody puts it into HTML.
+        // Text stays readable; nobody puts it into HTML.
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping
     };
 
     /// <summary>Reads a file and writes it as a dataset's rows; the manifest is the caller's to write.</summary>
@@ -99,7 +100,8 @@ public static class DatasetFolder
                 rows++;
                 if (row.Label is not { } label)
                     continue;
-                hasNumbers &= float.TryParse(label, System.Globalization.CultureInfo.InvariantCulture, out var number) && float.IsFinite(number);
+                hasNumbers &= float.TryParse(label, System.Globalization.CultureInfo.InvariantCulture, out var number)
+                    && float.IsFinite(number);
                 if (labels.Count <= MostLabels)
                     labels[label] = labels.GetValueOrDefault(label) + 1;
             }
@@ -118,7 +120,9 @@ public static class DatasetFolder
             Rows = rows,
             Rejected = rejected,
             Problems = problems,
-            Labels = labels.Count > MostLabels ? [] : [.. labels.Select(label => new LabelCount(label.Key, label.Value))],
+            Labels = labels.Count > MostLabels
+                ? []
+                : [.. labels.Select(label => new LabelCount(label.Key, label.Value))],
             HasNumbers = hasNumbers,
             Bytes = new FileInfo(path).Length
         };
@@ -129,17 +133,25 @@ public static class DatasetFolder
             if (problems.Count < ProblemsKept)
                 problems.Add(problem);
             if (rejected > mostProblems)
-                throw new DatasetException($"More than {mostProblems} rows can't be used.{Listed(problems)} Mend the file, or allow more.");
+            {
+                throw new DatasetException(
+                    $"More than {mostProblems} rows can't be used.{Listed(problems)} Mend the file, or allow more.");
+            }
         }
     }
 
     /// <summary>The rows, in their order.</summary>
     public static IEnumerable<DatasetRow> Rows(string folder) =>
-        File.ReadLines(Path.Combine(folder, RowsFile)).Select(line => JsonSerializer.Deserialize<DatasetRow>(line, Json)!);
+        File.ReadLines(Path.Combine(folder, RowsFile))
+            .Select(line => JsonSerializer.Deserialize<DatasetRow>(line, Json)!);
 
-    private static string Listed(List<DatasetProblem> problems) => problems.Count == 0
-        ? ""
-        : $" Line {string.Join("; line ", problems.Take(3).Select(problem => $"{problem.Line} {problem.Message}"))}{(problems.Count > 3 ? "; ..." : "")}.";
+    private static string Listed(List<DatasetProblem> problems)
+    {
+        const int most = 3;
+        var listed = problems.Take(most).Select(problem => $"{problem.Line} {problem.Message}");
+        var more = problems.Count > most ? "; ..." : "";
+        return problems.Count == 0 ? "" : $" Line {string.Join("; line ", listed)}{more}.";
+    }
 
     private static string Digest(string path)
     {

@@ -46,9 +46,11 @@ public sealed class AdamOptimizer : IDisposable
         _settings = settings;
         _states =
         [
-            .. parameters.Where(parameter => parameter.IsTrained).Select(parameter =>
-                (parameter, backend.Allocate(parameter.Value.Rows, parameter.Value.Columns), backend.Allocate(parameter.Value.Rows, parameter.Value.Columns)))
+            .. parameters.Where(parameter => parameter.IsTrained)
+                .Select(parameter => (parameter, Zeros(parameter), Zeros(parameter)))
         ];
+
+        Tensor Zeros(Parameter parameter) => backend.Allocate(parameter.Value.Rows, parameter.Value.Columns);
     }
 
     /// <summary>Steps so far; set when training goes on from a checkpoint.</summary>
@@ -70,7 +72,9 @@ public sealed class AdamOptimizer : IDisposable
         if (!double.IsFinite(norm))
             throw NotFinite();
         Steps++;
-        var scale = _settings.MaxGradientNorm > 0 && norm > _settings.MaxGradientNorm ? (float)(_settings.MaxGradientNorm / norm) : 1f;
+        var scale = _settings.MaxGradientNorm > 0 && norm > _settings.MaxGradientNorm
+            ? (float)(_settings.MaxGradientNorm / norm)
+            : 1f;
         foreach (var (parameter, mean, variance) in _states)
         {
             _backend.Adam(parameter.Value, parameter.Gradient, mean, variance, new(
@@ -101,7 +105,8 @@ public sealed class AdamOptimizer : IDisposable
     {
         var first = _states.Find(state => !double.IsFinite(_backend.SumOfSquares(state.Parameter.Gradient))).Parameter;
         return new(
-            $"The gradient of '{first?.Name}' is no finite number at step {Steps + 1}. Lower the learning rate, or clip gradients.");
+            $"The gradient of '{first?.Name}' is no finite number at step {Steps + 1}. "
+            + "Lower the learning rate, or clip gradients.");
     }
 }
 

@@ -29,11 +29,14 @@ public sealed class Corpus : IDisposable
         Tokens = header[1];
         var lengths = (Sentences: header[2], Documents: header[3], Vocabulary: header[4]);
         if (header[0] != unchecked((long)Signature)
-            || bytes != HeaderBytes + Padded(Tokens) + (sizeof(long) * (lengths.Sentences + lengths.Documents + lengths.Vocabulary)))
+            || bytes != HeaderBytes + Padded(Tokens)
+                + (sizeof(long) * (lengths.Sentences + lengths.Documents + lengths.Vocabulary)))
             throw new IOException($"{path} is no tokenized corpus; delete it to make it again.");
         _sentenceEnds = Read(HeaderBytes + Padded(Tokens), lengths.Sentences);
         _documentEnds = Read(HeaderBytes + Padded(Tokens) + (sizeof(long) * lengths.Sentences), lengths.Documents);
-        _frequencies = Read(HeaderBytes + Padded(Tokens) + (sizeof(long) * (lengths.Sentences + lengths.Documents)), lengths.Vocabulary);
+        _frequencies = Read(
+            HeaderBytes + Padded(Tokens) + (sizeof(long) * (lengths.Sentences + lengths.Documents)),
+            lengths.Vocabulary);
     }
 
     public int Documents => _documentEnds.Length;
@@ -91,7 +94,9 @@ public sealed class Corpus : IDisposable
                 writer.Write(value);
             writer.Flush();
             file.Position = 0;
-            foreach (var value in (long[])[unchecked((long)Signature), count, sentenceEnds.Count, documentEnds.Count, frequencies.Length])
+            long[] header =
+                [unchecked((long)Signature), count, sentenceEnds.Count, documentEnds.Count, frequencies.Length];
+            foreach (var value in header)
                 writer.Write(value);
             writer.Flush();
             file.Flush(flushToDisk: true);
@@ -138,7 +143,8 @@ public sealed class Corpus : IDisposable
     public int Length(int document) => (int)(End(document) - (document == 0 ? 0 : End(document - 1)));
 
     /// <summary>The logarithm of the number of documents over that of those with a token (Spärck Jones 1972); 0 for one in none.</summary>
-    public double InverseDocumentFrequency(int token) => _frequencies[token] == 0 ? 0 : Math.Log((double)Documents / _frequencies[token]);
+    public double InverseDocumentFrequency(int token) =>
+        _frequencies[token] == 0 ? 0 : Math.Log((double)Documents / _frequencies[token]);
 
     public void Dispose()
     {

@@ -9,9 +9,11 @@ internal static class HeadParameter
 {
     /// <summary>A parameter that is trained, with first values as the backbone's: see <see cref="InitialBertWeights"/>.</summary>
     /// <param name="name">Ends with ".weight" or ".bias"; of a norm it contains "LayerNorm".</param>
-    public static Parameter Create(TrainingBackend backend, string name, int rows, int columns, ulong seed, double deviation)
+    public static Parameter Create(
+        TrainingBackend backend, string name, int rows, int columns, ulong seed, double deviation)
     {
-        var isMatrix = name.EndsWith(".weight", StringComparison.Ordinal) && !name.Contains("LayerNorm", StringComparison.Ordinal);
+        var isMatrix = name.EndsWith(".weight", StringComparison.Ordinal)
+            && !name.Contains("LayerNorm", StringComparison.Ordinal);
         var parameter = new Parameter(name, backend.Allocate(rows, columns), decays: isMatrix);
         var values = new float[rows * columns];
         new InitialBertWeights(seed, deviation: deviation).Read(name, rows, columns, 0, values);

@@ -49,7 +49,8 @@ public sealed class ObjectiveSchedule
     /// <param name="steps">In all.</param>
     /// <param name="tokensOfStep">Tokens that a step of given objectives has on average; for continual learning.</param>
     public ObjectiveSchedule(
-        Combination combination, IReadOnlyList<Objective> others, long steps, Func<IReadOnlySet<Objective>, double> tokensOfStep, ulong seed)
+        Combination combination, IReadOnlyList<Objective> others, long steps,
+        Func<IReadOnlySet<Objective>, double> tokensOfStep, ulong seed)
     {
         _combination = others.Count == 0 ? Combination.Sum : combination;
         _others = others;
@@ -61,7 +62,8 @@ public sealed class ObjectiveSchedule
 
         // As many tokens for each, though some objectives take fewer in a step: the harmonic mean.
         _tokens = IsContinual
-            ? (long)(steps * _shared.Count / Enumerable.Range(0, _shared.Count).Sum(i => 1 / tokensOfStep(Continual(i))))
+            ? (long)(steps * _shared.Count / Enumerable.Range(0, _shared.Count)
+                .Sum(i => 1 / tokensOfStep(Continual(i))))
             : 0;
     }
 
@@ -75,7 +77,8 @@ public sealed class ObjectiveSchedule
     public IReadOnlySet<Objective> At(long step) => _combination switch
     {
         Combination.Sum => _all.ToHashSet(),
-        Combination.Incremental => _all.Take((int)Math.Min(_all.Count, 1 + ((step - 1) * _all.Count / _steps))).ToHashSet(),
+        Combination.Incremental => _all.Take((int)Math.Min(_all.Count, 1 + ((step - 1) * _all.Count / _steps)))
+            .ToHashSet(),
         Combination.Alternating => [_all[(int)((step - 1) % _all.Count)]],
         Combination.AlternatingPlus => [Objective.MaskedLanguageModel, _others[(int)((step - 1) % _others.Count)]],
         _ => Continual(Draw(step))
@@ -96,7 +99,8 @@ public sealed class ObjectiveSchedule
     public static long[] Stage(int stage, int objectives, long tokens)
     {
         var unit = tokens / ((long)objectives * (objectives + 1));
-        return [.. Enumerable.Range(0, objectives).Select(objective => objective < stage ? unit : objective == stage ? unit * (stage + 2) : 0)];
+        return [.. Enumerable.Range(0, objectives).Select(
+            objective => objective < stage ? unit : objective == stage ? unit * (stage + 2) : 0)];
     }
 
     private HashSet<Objective> Continual(int chosen) =>
@@ -108,7 +112,11 @@ public sealed class ObjectiveSchedule
         while (Ledger.Left.Sum() == 0 && Ledger.Stage < _shared.Count)
         {
             var stage = Ledger.Stage + 1;
-            Ledger = Ledger with { Stage = stage, Left = stage < _shared.Count ? Stage(stage, _shared.Count, _tokens) : new long[_shared.Count] };
+            Ledger = Ledger with
+            {
+                Stage = stage,
+                Left = stage < _shared.Count ? Stage(stage, _shared.Count, _tokens) : new long[_shared.Count]
+            };
         }
 
         var uniform = CounterRandom.Uniform(_key, (ulong)step);

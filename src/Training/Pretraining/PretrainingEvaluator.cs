@@ -21,14 +21,16 @@ internal sealed class PretrainingEvaluator
 
     /// <param name="others">Beside masked language modelling.</param>
     /// <param name="key">Decides what is hidden.</param>
-    public PretrainingEvaluator(Tape tape, ObjectiveLosses losses, ExampleSampler heldOut, IEnumerable<Objective> others, ulong key)
+    public PretrainingEvaluator(
+        Tape tape, ObjectiveLosses losses, ExampleSampler heldOut, IEnumerable<Objective> others, ulong key)
     {
         _tape = tape;
         _losses = losses;
         foreach (var objective in (IEnumerable<Objective>)[Objective.MaskedLanguageModel, .. others])
         {
             var alone = new HashSet<Objective> { objective };
-            _sets.Add((objective, [.. Enumerable.Range(0, heldOut.Spans.Count).Select(span => heldOut.Sample(span, alone, CounterRandom.Bits(key, (ulong)span)))]));
+            _sets.Add((objective, [.. Enumerable.Range(0, heldOut.Spans.Count).Select(
+                span => heldOut.Sample(span, alone, CounterRandom.Bits(key, (ulong)span)))]));
         }
     }
 
@@ -42,7 +44,9 @@ internal sealed class PretrainingEvaluator
             foreach (var part in MicroBatches.Split(examples, example => example.Tokens))
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                sums += _losses.Run(part, new HashSet<Objective> { objective }, counts: null, DropoutKeys.Off, countsRight: true).GetValueOrDefault(objective);
+                sums += _losses.Run(
+                    part, new HashSet<Objective> { objective }, counts: null, DropoutKeys.Off, countsRight: true)
+                    .GetValueOrDefault(objective);
                 _tape.Reset(); // Not run backward.
             }
 
@@ -53,7 +57,8 @@ internal sealed class PretrainingEvaluator
         return metrics;
     }
 
-    private static void Add(Dictionary<string, double> metrics, Objective objective, List<PretrainingExample> examples, ObjectiveSums sums)
+    private static void Add(
+        Dictionary<string, double> metrics, Objective objective, List<PretrainingExample> examples, ObjectiveSums sums)
     {
         var (name, loss, share) = (Objectives.Of(objective).Name, sums.Loss / sums.Count, sums.Right / sums.Count);
         if (objective == Objective.MaskedLanguageModel)
@@ -68,7 +73,8 @@ internal sealed class PretrainingEvaluator
         {
             case Prediction.TokenNumber:
                 metrics[$"{name}_r2"] = 1 - (sums.Loss / Variation(examples.SelectMany(example => example.Sequences)
-                    .SelectMany(sequence => sequence.Numbers.TryGetValue(objective, out var numbers) ? numbers.Values : [])));
+                    .SelectMany(
+                        sequence => sequence.Numbers.TryGetValue(objective, out var numbers) ? numbers.Values : [])));
                 break;
             case Prediction.Similarity:
                 metrics[objective == Objective.QuickThoughts ? $"{name}_accuracy" : $"{name}_cosine"] = share;
@@ -76,7 +82,8 @@ internal sealed class PretrainingEvaluator
             case Prediction.InputClass or Prediction.TokenClass:
                 metrics[$"{name}_accuracy"] = share;
                 metrics[$"{name}_majority"] = examples.SelectMany(example => example.Sequences)
-                    .SelectMany(sequence => sequence.Classes.TryGetValue(objective, out var classes) ? classes.Values : [])
+                    .SelectMany(
+                        sequence => sequence.Classes.TryGetValue(objective, out var classes) ? classes.Values : [])
                     .CountBy(label => label).Max(count => count.Value) / (double)sums.Count;
                 break;
             default:

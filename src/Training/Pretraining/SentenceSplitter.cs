@@ -9,7 +9,10 @@ namespace Serving.Training.Pretraining;
 public static class SentenceSplitter
 {
     private static readonly HashSet<string> Abbreviations = new(
-        ["mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "e.g", "i.e", "etc", "vol", "inc", "co", "corp", "gen", "col", "lt", "sgt", "rep", "sen", "gov", "u.s"],
+        [
+            "mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "e.g", "i.e", "etc", "vol", "inc", "co", "corp",
+            "gen", "col", "lt", "sgt", "rep", "sen", "gov", "u.s"
+        ],
         StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Where each sentence ends, as offsets behind its last character, ascending; the last is the text's length.</summary>

@@ -11,7 +11,8 @@ public static class SplitPoints
     {
         var mean = (double)cut * (sentences - 1) / groups;
         var deviation = (sentences - 1) / (3.0 * groups);
-        double[] weights = [.. Enumerable.Range(0, sentences).Select(point => Math.Exp(-Math.Pow((point - mean) / deviation, 2) / 2))];
+        double[] weights =
+            [.. Enumerable.Range(0, sentences).Select(point => Math.Exp(-Math.Pow((point - mean) / deviation, 2) / 2))];
         var sum = weights.Sum();
         return [.. weights.Select(weight => weight / sum)];
     }
@@ -24,7 +25,8 @@ public static class SplitPoints
         var cuts = new int[groups - 1];
         for (var cut = 1; cut < groups; cut++)
         {
-            var distribution = Distribution(sentences + 1, groups, cut); // A point before each sentence, and one behind the last.
+            // A point before each sentence, and one behind the last.
+            var distribution = Distribution(sentences + 1, groups, cut);
             var (point, left) = (0, CounterRandom.Uniform(key, (ulong)cut));
             while (point < sentences && left >= distribution[point])
                 left -= distribution[point++];

@@ -12,7 +12,8 @@ public static class TermWeights
 
     /// <summary>The same, times the logarithm of documents over documents with the token.</summary>
     public static float[] TermImportance(Document document, Corpus corpus) => Rescale(
-        Counts(document).ToDictionary(count => count.Key, count => count.Value * corpus.InverseDocumentFrequency(count.Key)), document);
+        Counts(document).ToDictionary(
+            count => count.Key, count => count.Value * corpus.InverseDocumentFrequency(count.Key)), document);
 
     private static Dictionary<int, double> Counts(Document document)
     {
@@ -25,6 +26,7 @@ public static class TermWeights
     private static float[] Rescale(Dictionary<int, double> weights, Document document)
     {
         var (least, most) = (weights.Values.Min(), weights.Values.Max());
-        return [.. document.Tokens.Select(token => (float)(Most * (weights[token] - least) / (most - least + Epsilon)))];
+        return [.. document.Tokens.Select(
+            token => (float)(Most * (weights[token] - least) / (most - least + Epsilon)))];
     }
 }

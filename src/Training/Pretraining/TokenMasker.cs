@@ -19,7 +19,8 @@ public sealed class TokenMasker
     public TokenMasker(Vocabulary vocabulary)
     {
         _mask = vocabulary.GetId(BertTokenizer.MaskToken);
-        _ordinary = [.. Enumerable.Range(0, vocabulary.Count).Where(id => !(vocabulary[id].StartsWith('[') && vocabulary[id].Length > 1))];
+        _ordinary = [.. Enumerable.Range(0, vocabulary.Count).Where(
+            id => !(vocabulary[id].StartsWith('[') && vocabulary[id].Length > 1))];
     }
 
     /// <summary>Hides some tokens of a sequence, in place.</summary>

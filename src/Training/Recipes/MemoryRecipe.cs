@@ -33,7 +33,8 @@ public sealed record MemoryRecipe : Recipe
         var masked = classifier.Pack.Masks.Where(mask => mask.Name != BertTensors.ClassifierWeight).ToList();
         var maskBytes = masked.Sum(mask => BitMask.ByteCount(mask.Rows, mask.Columns));
         var rows = Enumerable.Range(1, MostTasks)
-            .Select(tasks => new TaskMemory(tasks, tasks * (encoder.Bytes + head), encoder.Bytes + (tasks * (maskBytes + head))))
+            .Select(tasks => new TaskMemory(
+                tasks, tasks * (encoder.Bytes + head), encoder.Bytes + (tasks * (maskBytes + head))))
             .ToList();
         context.WriteReport("memory.json", Serialize(new
         {

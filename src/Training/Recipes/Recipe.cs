@@ -115,4 +115,5 @@ public sealed record RecipeContext
 /// <param name="Metrics">Of the best state, on held-out data.</param>
 /// <param name="TaskVersion">The folder of a task version, below the job's; null if there is none.</param>
 /// <param name="Model">The folder of a model, below the job's; null if there is none.</param>
-public sealed record RecipeResult(IReadOnlyDictionary<string, double> Metrics, string? TaskVersion = null, string? Model = null);
+public sealed record RecipeResult(
+    IReadOnlyDictionary<string, double> Metrics, string? TaskVersion = null, string? Model = null);

@@ -69,10 +69,23 @@ internal sealed class TrainedClassifier : IBertWeights, IDisposable
         var data = LabelledDataset.Manifest(inputs, dataset);
         LabelledDataset.ThrowUnlessLabelled(data, isRegression: manifest.Labels.Count == 1, setting);
         if (data.Columns.Pair is not null != (manifest.Inputs == TaskInputs.Pair))
-            throw new SettingException(setting, $"Of the task '{task.Task}' and the dataset '{dataset}' one has pairs and one has not; both are needed alike.");
-        var unknown = manifest.Labels.Count == 1 ? [] : data.Labels.Select(label => label.Label).Except(manifest.Labels, StringComparer.Ordinal).ToList();
+        {
+            throw new SettingException(
+                setting,
+                $"Of the task '{task.Task}' and the dataset '{dataset}' one has pairs and one has not; "
+                + "both are needed alike.");
+        }
+
+        var unknown = manifest.Labels.Count == 1
+            ? []
+            : data.Labels.Select(label => label.Label).Except(manifest.Labels, StringComparer.Ordinal).ToList();
         if (unknown.Count > 0)
-            throw new SettingException(setting, $"Labels of the dataset '{dataset}' that the task '{task.Task}' does not know: {string.Join(", ", unknown)}. It knows {string.Join(", ", manifest.Labels)}.");
+        {
+            throw new SettingException(
+                setting,
+                $"Labels of the dataset '{dataset}' that the task '{task.Task}' does not know: "
+                + $"{string.Join(", ", unknown)}. It knows {string.Join(", ", manifest.Labels)}.");
+        }
     }
 
     public void Read(string name, int rows, int columns, int firstRow, Span<float> values)
@@ -91,7 +104,8 @@ internal sealed class TrainedClassifier : IBertWeights, IDisposable
 
     /// <summary>Logits as the server computes them, to the bit.</summary>
     /// <returns>[rows][outputs]</returns>
-    public List<float[]> Logits(TensorBackend backend, IEnumerable<DatasetRow> rows, int maxTokens, CancellationToken cancellationToken)
+    public List<float[]> Logits(
+        TensorBackend backend, IEnumerable<DatasetRow> rows, int maxTokens, CancellationToken cancellationToken)
     {
         using var encoder = BertEncoder.Load(backend, Config, Backbone);
         _pack.ThrowUnlessFor(encoder);
@@ -101,8 +115,10 @@ internal sealed class TrainedClassifier : IBertWeights, IDisposable
         using var biasTensor = backend.Allocate(1, bias.Length);
         weightTensor.CopyFrom(weight);
         biasTensor.CopyFrom(bias);
-        var examples = rows.Select(row => new ClassifierExample(LabelledDataset.Encode(Tokenizer, row, maxTokens), 0)).ToList();
-        return ClassifierEvaluator.Logits(backend, encoder, masks, weightTensor, biasTensor, examples, cancellationToken);
+        var examples = rows.Select(row => new ClassifierExample(LabelledDataset.Encode(Tokenizer, row, maxTokens), 0))
+            .ToList();
+        return ClassifierEvaluator.Logits(
+            backend, encoder, masks, weightTensor, biasTensor, examples, cancellationToken);
     }
 
     public void Dispose()

@@ -107,7 +107,8 @@ public sealed class BpeTokenizerTests
             var vocab = Path.Combine(folder.FullName, "vocab.json");
             var merges = Path.Combine(folder.FullName, "merges.txt");
             Small.Save(vocab, merges);
-            Assert.Equal(Small.Encode("the cat's 한국어 hat"), BpeTokenizer.Load(vocab, merges).Encode("the cat's 한국어 hat"));
+            Assert.Equal(
+                Small.Encode("the cat's 한국어 hat"), BpeTokenizer.Load(vocab, merges).Encode("the cat's 한국어 hat"));
 
             File.WriteAllText(merges, "#version: 0.2\nt h e\n");
             var exception = Assert.Throws<VocabularyException>(() => BpeTokenizer.Load(vocab, merges));

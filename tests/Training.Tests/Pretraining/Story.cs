@@ -15,7 +15,8 @@ internal static class Story
     [
         "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".",
         .. Enumerable.Range(0, Openers).Select(i => $"opener{i}"),
-        .. Enumerable.Range(0, Topics * PerTopic).Select(i => new string((char)('a' + (i / PerTopic)), 2 + (i % PerTopic)))
+        .. Enumerable.Range(0, Topics * PerTopic)
+            .Select(i => new string((char)('a' + (i / PerTopic)), 2 + (i % PerTopic)))
     ]);
 
     public static BertTokenizer Tokenizer { get; } = new(Words);
@@ -27,13 +28,15 @@ internal static class Story
         return string.Join(' ', Enumerable.Range(0, sentences).Select(sentence =>
         {
             var words = 2 + (int)(CounterRandom.Uniform(key, (ulong)sentence * 100) * 4);
-            return $"opener{sentence} {string.Join(' ', Enumerable.Range(0, words).Select(word => Word(number, sentence, word, key)))} .";
+            var topic = Enumerable.Range(0, words).Select(word => Word(number, sentence, word, key));
+            return $"opener{sentence} {string.Join(' ', topic)} .";
         }));
     }
 
     private static string Word(int number, int sentence, int word, ulong key)
     {
-        var text = Words[6 + Openers + (number % Topics * PerTopic) + (int)(CounterRandom.Uniform(key, (ulong)((sentence * 100) + word + 1)) * PerTopic)];
+        var ofTopic = (int)(CounterRandom.Uniform(key, (ulong)((sentence * 100) + word + 1)) * PerTopic);
+        var text = Words[6 + Openers + (number % Topics * PerTopic) + ofTopic];
         return word == 0 ? char.ToUpperInvariant(text[0]) + text[1..] : text;
     }
 }
