@@ -92,7 +92,7 @@ internal static class EncoderBench
         return BertMasks.Load(backend, config, random);
     }
 
-    /// <summary>Batches in the order of the lengths; sequence i is of task i modulo the tasks, sorted by task.</summary>
+    /// <summary>Batches in the order of the lengths; sequence i has task i modulo the tasks; sorted by task.</summary>
     private static List<BertBatch> Batches(int[] lengths, int batchSize, BertMasks[] masks)
     {
         var batches = new List<BertBatch>();

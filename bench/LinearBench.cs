@@ -4,7 +4,7 @@ using Serving.Tensors.Cpu;
 
 namespace Serving.Bench;
 
-/// <summary>One linear layer: plain, bfloat16, through one mask and through many, against the multiply-add peak.</summary>
+/// <summary>One linear layer: plain, bfloat16, with one mask and with many, beside the multiply-add peak.</summary>
 internal static class LinearBench
 {
     public static Command Create()

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace Serving.Bench;
 
-/// <summary>Does something at fixed times, to the tenth of a millisecond: the runtime's own timers would do it in bunches.</summary>
+/// <summary>Runs an action at fixed times, to a tenth of a millisecond; the runtime's timers would bunch it.</summary>
 internal static partial class Pacer
 {
     /// <summary>Calls on a thread of its own; what is late is done at once.</summary>

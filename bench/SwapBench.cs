@@ -7,7 +7,7 @@ using Serving.Text.Bert;
 
 namespace Serving.Bench;
 
-/// <summary>Loading, activating and unloading tasks while others are served: times, bytes, and what stays behind.</summary>
+/// <summary>Loading, activating and unloading tasks while others are served: times, bytes, and leaks.</summary>
 internal static class SwapBench
 {
     public static Command Create()

@@ -2,7 +2,7 @@ using System.CommandLine;
 
 namespace Serving.Bench;
 
-/// <summary>What counting words alone would get: the majority, and logistic regression on words and pairs of words.</summary>
+/// <summary>Baselines that count words: the majority, and logistic regression on words and pairs of words.</summary>
 internal static class WordsBench
 {
     private const int Epochs = 20;
@@ -39,7 +39,7 @@ internal static class WordsBench
             ("words_and_pairs", Accuracy(learned, judged, labels, pairs: true)));
     }
 
-    /// <summary>Multinomial logistic regression by AdaGrad (Duchi et al. 2011) on binary features of unit length.</summary>
+    /// <summary>Logistic regression by AdaGrad (Duchi et al. 2011) on binary features of unit length.</summary>
     private static double Accuracy(
         List<(string Text, string Label)> learned, List<(string Text, string Label)> judged, string[] labels,
         bool pairs)

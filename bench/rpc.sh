@@ -48,8 +48,8 @@ measure() {
 
 median() { sort -g | awk '{v[NR] = $1} END {print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
 
-echo "$(sed -nE 's/^model name\s*: //p' /proc/cpuinfo | head -1), $(nproc) cores shared with h2load; SDK $(dotnet --version);" \
-  "$(h2load --version); $(date +%F)"
+echo "$(sed -nE 's/^model name\s*: //p' /proc/cpuinfo | head -1), $(nproc) cores shared with h2load;" \
+  "SDK $(dotnet --version); $(h2load --version); $(date +%F)"
 echo
 echo "| round | host | calls/s | server CPU, us/call |"
 echo "|---|---|---|---|"

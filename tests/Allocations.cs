@@ -8,8 +8,8 @@ internal static class Allocations
     /// <summary>Runs an action once, then in stretches of <paramref name="runs"/>.</summary>
     /// <returns>Bytes that the calling thread allocated in the stretch with the fewest.</returns>
     /// <remarks>
-    /// The least, since the runtime's count jumps by what is left of the thread's allocation context, up to 8 KiB, when large
-    /// objects of another thread begin a background collection. What a run itself allocates is in every stretch.
+    /// The least, since the runtime's count jumps by what is left of the thread's allocation context, up to 8 KiB, when
+    /// large objects of another thread begin a background collection. What a run itself allocates is in every stretch.
     /// </remarks>
     public static long OnceWarm(Action action, int runs)
     {

@@ -10,7 +10,7 @@ internal sealed class GatedBackend : TensorBackend
     private readonly ManualResetEventSlim _open;
     private readonly SemaphoreSlim _began;
 
-    /// <param name="hasLanes">Whether it has the two lanes of a processor with two threads, behind the same gate.</param>
+    /// <param name="hasLanes">Whether it has the two lanes of two threads, both behind the gate.</param>
     public GatedBackend(bool hasLanes = false)
     {
         _inner = new CpuBackend(2);

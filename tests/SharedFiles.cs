@@ -1,6 +1,6 @@
 namespace Serving.Testing;
 
-/// <summary>Data sets and reference vectors in a folder "shared" beside the repository; the product needs none of them.</summary>
+/// <summary>Datasets and reference vectors in a folder "shared" beside the repository, for tests only.</summary>
 internal static class SharedFiles
 {
     private static readonly string Root = Path.Combine(FindRepository(), "..", "shared");

@@ -50,7 +50,7 @@ internal sealed class EngineMetrics : IDisposable
             "Requests that their caller gave up, before or after their batch began.");
     }
 
-    /// <summary>From now on an engine's state is measured, too.</summary>
+    /// <summary>Measures the state of an engine, too, from now on.</summary>
     public void Observe(ClassificationEngine engine)
     {
         _meter.CreateObservableUpDownCounter(

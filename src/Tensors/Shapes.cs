@@ -1,6 +1,6 @@
 namespace Serving.Tensors;
 
-/// <summary>What the operands of each operation must look like; the same for every backend.</summary>
+/// <summary>Checks of operands' shapes, the same for every backend.</summary>
 internal static class Shapes
 {
     public static void Linear(

@@ -4,8 +4,8 @@ namespace Serving.Training;
 
 /// <summary>What random numbers are drawn for: the purposes that go into <see cref="CounterRandom.Key"/>.</summary>
 /// <remarks>
-/// Each purpose has its own stream of random numbers, so within a group, which shares one seed, no number may occur twice.
-/// Changing a number changes what a given seed trains.
+/// Each purpose has its own stream of random numbers. Those of a group share a seed, so no number may occur twice.
+/// Changing a number changes what a seed trains.
 /// </remarks>
 internal static class RandomPurposes
 {

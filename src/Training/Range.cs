@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Serving.Training;
 
-/// <summary>A setting of a job can't be; nothing was begun.</summary>
+/// <summary>A setting of a job is not valid; nothing was begun.</summary>
 /// <param name="setting">Its name.</param>
 public sealed class SettingException(string setting, string message) : ArgumentException(message)
 {

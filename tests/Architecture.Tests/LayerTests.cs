@@ -1,6 +1,6 @@
 namespace Serving.Architecture.Tests;
 
-/// <summary>What may reference what. The map names every layer, also those that come later.</summary>
+/// <summary>Which project may reference which; the map has every project under src.</summary>
 public sealed class LayerTests
 {
     private static readonly Dictionary<string, string[]> Map = new(StringComparer.Ordinal)

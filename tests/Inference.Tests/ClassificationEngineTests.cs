@@ -344,8 +344,8 @@ public sealed class ClassificationEngineTests
         fixture.AddTask("a", seed: 1);
         fixture.AddTask("b", seed: 2);
 
-        // The thread pool's queue, which answers go through, grows now and then on the loop's thread. What a batch itself
-        // allocates would show in every stretch of batches.
+        // The thread pool's queue, which answers go through, grows now and then on the loop's thread. What a batch
+        // itself allocates would show in every stretch of batches.
         var least = long.MaxValue;
         for (var stretch = 0; stretch < 10; stretch++)
         {

@@ -1,6 +1,6 @@
 namespace Serving.Tensors.Tests;
 
-/// <summary>Derivatives by central differences of a formula in double: what analytic gradients are held against.</summary>
+/// <summary>Derivatives of a formula by central differences in double, to compare analytic gradients with.</summary>
 internal static class Derivative
 {
     /// <summary>The gradient of Σ weights ⊙ formula(x).</summary>

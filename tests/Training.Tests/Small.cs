@@ -41,7 +41,7 @@ internal static class Small
         ];
     }
 
-    /// <summary>Forward and backward pass of the mean cross-entropy; gradients are added up, variables are gone.</summary>
+    /// <summary>Forward and backward pass of the mean cross-entropy; gradients add up, the tape is reset.</summary>
     public static double Step(
         Tape tape,
         BertModel model,

@@ -5,8 +5,8 @@ namespace Serving.Models.Bert;
 
 /// <summary>Sequences, and branches of them: what each task wants to know of which sequence. Reusable.</summary>
 /// <remarks>
-/// Sequences run once through the layers that no branch masks; from the first masked layer on, each branch runs by itself.
-/// Branches of one task are best added one after another: they share the loading of its masks.
+/// Sequences run once through the layers that no branch masks; from the first masked layer on, each branch runs by
+/// itself. Branches of one task are best added one after another: they share the loading of its masks.
 /// </remarks>
 public sealed class BertBatch
 {

@@ -31,7 +31,7 @@ public sealed record BertConfig
     }
 
     /// <summary>Reads the config.json of a Hugging Face folder.</summary>
-    /// <exception cref="ModelFileException">A field is missing or has a value that this encoder does not run.</exception>
+    /// <exception cref="ModelFileException">A field is missing or has an unsupported value.</exception>
     public static BertConfig Load(string path)
     {
         try

@@ -2,10 +2,10 @@ using Serving.Tensors;
 
 namespace Serving.Models.Bert;
 
-/// <summary>BERT's encoder with its pooler (Devlin et al. 2019; post-norm blocks of Vaswani et al. 2017), frozen.</summary>
+/// <summary>BERT's encoder with its pooler (Devlin et al. 2019; post-norm, Vaswani et al. 2017), frozen.</summary>
 /// <remarks>
-/// Every branch of a batch sees the weights through its own masks (Zhao et al. 2020, sec. 3). Of the last layer only what
-/// [CLS] needs is computed. Forward allocates nothing on the managed heap.
+/// Every branch of a batch sees the weights through its own masks (Zhao et al. 2020, sec. 3). The last layer computes
+/// only what [CLS] needs. Forward allocates nothing on the managed heap.
 /// </remarks>
 public sealed class BertEncoder : IDisposable
 {
@@ -28,7 +28,7 @@ public sealed class BertEncoder : IDisposable
     public long Bytes => _parameters.Bytes;
 
     /// <summary>Reads all parameters.</summary>
-    /// <exception cref="ModelFileException">A parameter is missing or has another shape; nothing stays behind.</exception>
+    /// <exception cref="ModelFileException">A parameter is missing or has another shape.</exception>
     public static BertEncoder Load(
         TensorBackend backend, BertConfig config, IBertWeights weights, WeightFormat format = WeightFormat.Float32) =>
         new(backend, config, BertParameters.Load(backend, config, weights, format));

@@ -33,7 +33,7 @@ public sealed class BertFolder
 
     /// <summary>Reads config.json and the weights.</summary>
     /// <param name="format">How weight matrices are kept in memory.</param>
-    /// <exception cref="ModelFileException">A file is missing or unsound, or has other shapes than config.json says.</exception>
+    /// <exception cref="ModelFileException">A file is missing, damaged, or not as config.json says.</exception>
     public BertEncoder LoadEncoder(TensorBackend backend, WeightFormat format = WeightFormat.Float32)
     {
         var config = BertConfig.Load(File("config.json"));

@@ -11,7 +11,7 @@ public static class BertFolderWriter
 {
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true };
 
-    /// <summary>Writes config.json, vocab.txt, tokenizer_config.json and model.safetensors into a folder that is made.</summary>
+    /// <summary>Writes config.json, vocab.txt, tokenizer_config.json and model.safetensors into a new folder.</summary>
     /// <param name="tensors">Names as in <see cref="BertTensors"/>, and shapes; a vector has one row.</param>
     /// <param name="format">How weights are kept in the file.</param>
     /// <exception cref="IOException">The folder is there already, or can't be written.</exception>

@@ -27,7 +27,7 @@ public sealed class BertMasks : IDisposable
             FirstMaskedLayer = layers.Length;
     }
 
-    /// <summary>The first layer with a mask; the number of layers if none has one. Below it, tasks share all results.</summary>
+    /// <summary>The first layer with a mask, or the number of layers. Below it, tasks share all results.</summary>
     public int FirstMaskedLayer { get; }
 
     /// <summary>Bytes on the device.</summary>

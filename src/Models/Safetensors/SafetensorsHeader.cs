@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Serving.Models.Safetensors;
 
-/// <summary>What a safetensors file says of itself. A header is hostile until every number in it has been checked.</summary>
+/// <summary>The header of a safetensors file, which is untrusted until every number in it has been checked.</summary>
 internal sealed class SafetensorsHeader
 {
     /// <summary>The most bytes of a header, as in the reference implementation.</summary>

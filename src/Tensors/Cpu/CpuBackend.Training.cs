@@ -5,7 +5,7 @@ namespace Serving.Tensors.Cpu;
 /// <summary>What training needs beyond the forward pass.</summary>
 public sealed unsafe partial class CpuBackend
 {
-    // Sums over rows are made of the sums of so many rows at a time, whatever the number of threads.
+    // Sums over rows are made of sums over this many rows, whatever the number of threads.
     private const int RowsPerSum = 128;
     private const int ColumnsPerItem = 64;
     private const int TermsPerItem = 256;
@@ -367,7 +367,7 @@ public sealed unsafe partial class CpuBackend
 
     private static MatrixRows Rows(Tensor tensor) => tensor.IsNone ? default : new(Pointer(tensor), tensor.Stride);
 
-    /// <summary>So many floats or a few more: rows that far apart fall into different sets of the cache.</summary>
+    /// <summary>Rounds up to an odd number of cache lines, so that rows fall into different cache sets.</summary>
     private static nint OddCacheLines(long floats) =>
         (nint)(((floats + FloatsPerCacheLine - 1) / FloatsPerCacheLine) | 1) * FloatsPerCacheLine;
 }

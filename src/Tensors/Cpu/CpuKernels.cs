@@ -8,10 +8,10 @@ internal abstract unsafe class CpuKernels
 {
     public abstract string Name { get; }
 
-    /// <summary>The widest that this processor runs well.</summary>
+    /// <summary>The widest vectors that this processor runs well.</summary>
     public static CpuKernels Best { get; } = Supported()[0];
 
-    /// <summary>All that this processor runs, widest first.</summary>
+    /// <summary>All vector widths that this processor runs, widest first.</summary>
     public static IReadOnlyList<CpuKernels> Supported()
     {
         var supported = new List<CpuKernels>();
@@ -60,7 +60,7 @@ internal abstract unsafe class CpuKernels
 
     public abstract double SumOfSquares(float* x, int columns);
 
-    /// <summary>Runs multiply-adds on registers alone: what no matrix product can be faster than.</summary>
+    /// <summary>Runs multiply-adds on registers alone: the upper bound of a matrix product's speed.</summary>
     public abstract long MultiplyAdds(int repeats);
 }
 

@@ -68,7 +68,7 @@ internal enum RowsKind
     Fill
 }
 
-/// <summary>Work on rows that need nothing of each other, cut into groups of rows.</summary>
+/// <summary>Work on independent rows, cut into groups of rows.</summary>
 internal unsafe struct RowsJob : IParallelJob
 {
     public CpuKernels Kernels;
@@ -120,7 +120,7 @@ internal unsafe struct RowsJob : IParallelJob
     }
 }
 
-/// <summary>Gradients of layer normalization, cut into groups of rows whose sums for gamma and beta lie apart.</summary>
+/// <summary>Gradients of layer normalization, cut into groups of rows with their own sums for gamma and beta.</summary>
 internal unsafe struct LayerNormGradientJob : IParallelJob
 {
     public CpuKernels Kernels;
@@ -212,7 +212,7 @@ internal unsafe struct AttentionGradientJob : IParallelJob
     }
 }
 
-/// <summary>Gradients of embeddings, cut into groups of columns: tokens may repeat, so one thread adds up a column.</summary>
+/// <summary>Gradients of embeddings, cut into groups of columns: tokens may repeat, so a thread has columns.</summary>
 internal unsafe struct EmbeddingGradientJob : IParallelJob
 {
     public CpuKernels Kernels;

@@ -3,7 +3,7 @@ namespace Serving.Tensors.Kernels;
 /// <summary>Gradients of one head of one sequence.</summary>
 internal unsafe struct AttentionGradientArguments
 {
-    /// <summary>The forward pass; its output is that gradient which comes in.</summary>
+    /// <summary>The arguments of the forward pass; its output is the incoming gradient.</summary>
     public AttentionArguments Forward;
     public float* QueryGradient;
     public nint QueryGradientStride;
@@ -33,7 +33,7 @@ internal static unsafe class AttentionGradientKernel<TSimd, TVec>
         AttentionKernel<TSimd, TVec>.Weigh(
             head with { Dropout = default }, scratch + layout.Packed, weights, layout.ScoreStride);
 
-        // The gradient of what is multiplied with V.
+        // The gradient of the weights that are multiplied with V.
         HeadProducts<TSimd, TVec>.PackTransposed(
             head.Value, head.ValueStride, head.Keys, head.HeadDim, scratch + layout.Packed);
         HeadProducts<TSimd, TVec>.TimesTransposed(
@@ -67,7 +67,7 @@ internal static unsafe class AttentionGradientKernel<TSimd, TVec>
             job.ValueGradient, job.ValueGradientStride);
     }
 
-    /// <summary>Turns the gradient of a row of weights into that of its scores, and the weights into dropped ones.</summary>
+    /// <summary>Turns a row of weights' gradient into that of its scores; applies dropout to the weights.</summary>
     private static void SoftmaxGradient(
         in AttentionArguments head, int row, float* weights, float* gradient, int paddedKeys)
     {
@@ -87,7 +87,7 @@ internal static unsafe class AttentionGradientKernel<TSimd, TVec>
             DropoutKernel<TSimd, TVec>.Run(weights, row, paddedKeys, head.Dropout, residual: null, weights);
     }
 
-    /// <summary>Rows as wide as whole panels: as they are, or copied, since a product reads past a narrow head's end.</summary>
+    /// <summary>Rows as wide as whole panels: x, or a padded copy, since products read whole panels.</summary>
     private static float* Padded(float* x, nint xStride, int rows, int headDim, float* copy, out nint stride)
     {
         if (headDim % Panels.Width == 0)
@@ -117,7 +117,7 @@ internal static unsafe class AttentionGradientKernel<TSimd, TVec>
         HeadProducts<TSimd, TVec>.CopyRows(tile, columns, output, outputStride, rows, headDim);
     }
 
-    /// <summary>Where in the scratch memory things lie.</summary>
+    /// <summary>The layout of the scratch memory.</summary>
     private readonly struct Layout
     {
         public readonly int PaddedKeys;

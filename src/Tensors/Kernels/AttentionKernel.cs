@@ -15,10 +15,10 @@ internal unsafe struct AttentionArguments
     public float* Output;
     public nint OutputStride;
 
-    /// <summary>Which of the head's queries the first is.</summary>
+    /// <summary>The index of the first query among the head's.</summary>
     public int FirstQuery;
 
-    /// <summary>Of the attention weights; its key is this head's own.</summary>
+    /// <summary>Dropout of the attention weights, with this head's key.</summary>
     public Dropout Dropout;
 }
 
@@ -46,7 +46,7 @@ internal static unsafe class AttentionKernel<TSimd, TVec>
         var rest = scores + (TSimd.MaxRows * ScoreStride(paddedKeys));
         HeadProducts<TSimd, TVec>.PackTransposed(job.Key, job.KeyStride, job.Keys, job.HeadDim, transposed);
 
-        // A head narrower than its panels would read and write its neighbours: it goes through padded copies.
+        // A head narrower than its panels would read and write its neighbours, so it uses padded copies.
         var narrow = job.HeadDim % Panels.Width != 0;
         var value = job.Value;
         var valueStride = job.ValueStride;

@@ -11,7 +11,7 @@ internal interface IElementFunction
         where TVec : struct;
 }
 
-/// <summary>Loops over elements. What does not fill a vector runs one by one, with the same rounding.</summary>
+/// <summary>Loops over elements. Those that do not fill a vector run one by one, with the same rounding.</summary>
 internal static unsafe class ElementKernels<TSimd, TVec>
     where TSimd : struct, ISimd<TVec>
     where TVec : struct
@@ -99,7 +99,7 @@ internal static unsafe class ElementKernels<TSimd, TVec>
         }
     }
 
-    /// <summary>The row's cross-entropy; the gradient, scaled, goes where it is asked for, which may be the logits.</summary>
+    /// <summary>The row's cross-entropy. Writes the scaled gradient, which may overwrite the logits.</summary>
     public static double SoftmaxCrossEntropy(float* logits, int label, float scale, float* gradient, int columns)
     {
         var largest = Largest(logits, columns);
@@ -118,7 +118,8 @@ internal static unsafe class ElementKernels<TSimd, TVec>
         var largest = TSimd.Load(x);
         for (var i = TSimd.Count; i <= columns - TSimd.Count; i += TSimd.Count)
             largest = TSimd.Max(largest, TSimd.Load(x + i));
-        largest = TSimd.Max(largest, TSimd.Load(x + columns - TSimd.Count)); // Overlaps, which a maximum does not mind.
+        // Overlaps, which does not change a maximum.
+        largest = TSimd.Max(largest, TSimd.Load(x + columns - TSimd.Count));
         return TSimd.MaxElement(largest);
     }
 

@@ -6,7 +6,7 @@ internal static unsafe class LayerNormGradientKernel<TSimd, TVec>
     where TVec : struct
 {
     /// <summary>The gradient of x; those of gamma and beta are added to, unless they are null.</summary>
-    /// <param name="y">The gradient of the output; may be where that of x goes.</param>
+    /// <param name="y">The gradient of the output; may be the memory that gets the gradient of x.</param>
     public static void Run(
         float* x, float* gamma, float epsilon, float* y, float* gammaGradient, float* betaGradient, float* xGradient,
         int columns)

@@ -76,7 +76,7 @@ internal readonly unsafe struct MaskedBFloat16PanelSource<TSimd, TVec>(ushort* w
         TSimd.LoadMasked(_weights + (k * Panels.Width), _bits + k, _column, out first, out second);
 }
 
-/// <summary>Weights of another source, while the memory that is read next is fetched: so many bytes for each k.</summary>
+/// <summary>Weights of another source; prefetches the memory that is read next, some bytes for each k.</summary>
 internal readonly unsafe struct PrefetchingSource<TVec, TSource>(TSource source, void* next, nint bytesPerTerm)
     : IWeightSource<TVec>
     where TVec : struct

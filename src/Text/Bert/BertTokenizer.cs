@@ -71,8 +71,8 @@ public sealed class BertTokenizer
     /// <summary>A text, or a pair, with its special tokens.</summary>
     /// <param name="maxTokens">The most tokens, special ones included; at least 3, for a pair 5.</param>
     /// <exception cref="InvalidTextException">
-    /// A text is empty, longer than <see cref="MaxTextLength"/>, or no Unicode; or there are too many tokens and truncation
-    /// is <see cref="Truncation.Error"/>.
+    /// A text is empty, longer than <see cref="MaxTextLength"/>, or no Unicode; or there are too many tokens and
+    /// truncation is <see cref="Truncation.Error"/>.
     /// </exception>
     public TokenSequence Encode(
         string text, string? pair = null, int maxTokens = 512, Truncation truncation = Truncation.Error)

@@ -2,7 +2,9 @@ using System.Collections.Frozen;
 
 namespace Serving.Text.Bert;
 
-/// <summary>Splits a word into the longest pieces of the vocabulary, from left to right (Wu et al. 2016, sec. 4.1).</summary>
+/// <summary>
+/// Splits a word into the longest pieces in the vocabulary, from the left (Wu et al. 2016, sec. 4.1).
+/// </summary>
 internal sealed class WordPieceTokenizer
 {
     /// <summary>What marks a piece that continues a word.</summary>

@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace Serving.Text.Bpe;
 
-/// <summary>GPT-2's byte-level byte-pair encoding (Radford et al. 2019, sec. 2.2; Sennrich et al. 2016). Thread-safe.</summary>
+/// <summary>GPT-2's byte-level BPE (Radford et al. 2019, sec. 2.2; Sennrich et al. 2016). Thread-safe.</summary>
 public sealed class BpeTokenizer
 {
     private readonly int[] _byteIds = new int[256];
@@ -50,7 +50,7 @@ public sealed class BpeTokenizer
             mergesPath, "#version: 0.2\n" + string.Concat(Merges.Select(merge => $"{merge.Left} {merge.Right}\n")));
     }
 
-    /// <summary>The token ids of a text. Lone surrogates count as U+FFFD; marks like "&lt;|endoftext|&gt;" are just text.</summary>
+    /// <summary>Token ids of a text. Lone surrogates become U+FFFD; "&lt;|endoftext|&gt;" is ordinary text.</summary>
     public IReadOnlyList<int> Encode(string text)
     {
         var ids = new List<int>();
@@ -125,7 +125,9 @@ public sealed class BpeTokenizer
             queue.Enqueue((at, ids[at], ids[next[at]]), (merge.Rank, at));
     }
 
-    /// <summary>A token outside the byte alphabet, such as &lt;|endoftext|&gt; with a space in it, stands for itself.</summary>
+    /// <summary>
+    /// A token outside the byte alphabet, such as &lt;|endoftext|&gt; with a space, stands for itself.
+    /// </summary>
     private static byte[] ToBytes(string token)
     {
         var bytes = new byte[token.Length];

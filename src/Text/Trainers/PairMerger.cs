@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Serving.Text.Trainers;
 
-/// <summary>Joins the most frequent pair of neighbouring symbols again and again (Sennrich et al. 2016, alg. 1).</summary>
+/// <summary>Joins the most frequent pair of adjacent symbols, repeatedly (Sennrich et al. 2016, alg. 1).</summary>
 /// <remarks>Equally frequent pairs go by the text of their symbols, so that a corpus gives one result.</remarks>
 internal sealed class PairMerger
 {

@@ -19,8 +19,8 @@ public static class WordPieceTrainer
         BertTokenizer.MaskToken
     ];
 
-    /// <summary>Learns a vocabulary: the special tokens, the characters by their frequency, then the joined pieces.</summary>
-    /// <exception cref="VocabularyException">The corpus has no words, or the size holds no more than special tokens.</exception>
+    /// <summary>Learns a vocabulary: special tokens, then characters by their frequency, then joined pieces.</summary>
+    /// <exception cref="VocabularyException">The corpus has no words, or the size leaves them no room.</exception>
     public static Vocabulary Train(IEnumerable<string> texts, bool lowercase, TrainerOptions options)
     {
         if (options.VocabularySize <= SpecialTokens.Length)

@@ -18,14 +18,17 @@ public sealed record PathEnd(IBertWeights Weights, float[] HeadWeight, float[] H
 /// <param name="Accuracy">0 to 1.</param>
 public sealed record PathPoint(double T, double Loss, double Accuracy);
 
-/// <summary>How a bend in the path is learned.</summary>
-/// <param name="Steps">0 leaves it in the middle of the line, where a curve is the line itself.</param>
+/// <summary>How the curve is learned.</summary>
+/// <param name="Steps">With 0 steps θ stays in the middle of the line, and the curve is the line.</param>
 public sealed record BendSettings(int Steps, int BatchSize, float LearningRate, ulong Seed);
 
-/// <summary>Paths between two classifiers in the space of all weights, heads included (Garipov et al. 2018; Zhao et al. 2020, sec. 6).</summary>
+/// <summary>
+/// Paths between two classifiers in the space of all weights, heads included (Garipov et al. 2018; Zhao et al. 2020,
+/// sec. 6).
+/// </summary>
 /// <remarks>
-/// The line is (1-t) A + t B; the curve is the quadratic Bézier (1-t)² A + 2t(1-t) θ + t² B, whose θ is learned at points
-/// t drawn from 0 to 1.
+/// The line is (1-t) A + t B; the curve is the quadratic Bézier (1-t)² A + 2t(1-t) θ + t² B, whose θ is learned at
+/// points t drawn from 0 to 1.
 /// </remarks>
 public sealed class ModeConnectivity : IDisposable
 {
@@ -120,11 +123,13 @@ public sealed class ModeConnectivity : IDisposable
         return points;
     }
 
-    /// <summary>How far the loss rises above what its ends lead to expect: max over t of L(t) - ((1-t) L(0) + t L(1)).</summary>
+    /// <summary>
+    /// How far the loss rises above the line between its ends: the largest L(t) - ((1-t) L(0) + t L(1)).
+    /// </summary>
     public static double Barrier(IReadOnlyList<PathPoint> path) =>
         path.Max(point => point.Loss - (((1 - point.T) * path[0].Loss) + (point.T * path[^1].Loss)));
 
-    /// <summary>The most that accuracy falls below its ends' line.</summary>
+    /// <summary>How far accuracy falls below the line between its ends.</summary>
     public static double AccuracyDrop(IReadOnlyList<PathPoint> path) =>
         path.Max(point => ((1 - point.T) * path[0].Accuracy) + (point.T * path[^1].Accuracy) - point.Accuracy);
 

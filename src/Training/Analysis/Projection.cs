@@ -4,9 +4,9 @@ namespace Serving.Training.Analysis;
 public readonly record struct ProjectedPoint(double X, double Y);
 
 /// <summary>Vectors in two dimensions.</summary>
-/// <param name="Points">One a vector: its part along the two directions in which the vectors vary most.</param>
-/// <param name="Explained">The share of the variance along those two.</param>
-/// <param name="Silhouette">How well the labels are apart in full width, -1 to 1 (Rousseeuw 1987), the mean over vectors.</param>
+/// <param name="Points">One for each vector: its coordinates along the two directions of largest variance.</param>
+/// <param name="Explained">The share of the variance along each of the two.</param>
+/// <param name="Silhouette">The labels' mean silhouette in full width, -1 to 1 (Rousseeuw 1987).</param>
 public sealed record Projection(
     IReadOnlyList<ProjectedPoint> Points, IReadOnlyList<double> Explained, double Silhouette)
 {
@@ -82,7 +82,9 @@ public sealed record Projection(
         return sum;
     }
 
-    /// <summary>(b - a) / max(a, b), where a is the mean distance to the own label's others and b that to the nearest other label.</summary>
+    /// <summary>
+    /// Mean of (b - a) / max(a, b): a is the mean distance within a label, b that to the nearest other.
+    /// </summary>
     private static double MeanSilhouette(IReadOnlyList<float[]> vectors, IReadOnlyList<string> labels)
     {
         var names = labels.Distinct(StringComparer.Ordinal).ToList();

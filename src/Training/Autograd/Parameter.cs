@@ -2,11 +2,11 @@ using Serving.Tensors;
 
 namespace Serving.Training.Autograd;
 
-/// <summary>What is trained, or could be: values, and their gradient once they are.</summary>
+/// <summary>A tensor that can be trained: its values, and their gradient once it is.</summary>
 public sealed class Parameter : IDisposable
 {
     /// <param name="value">[rows, columns]; the parameter owns it.</param>
-    /// <param name="decays">Whether weight decay applies: not to biases and norms (methods of Loshchilov and Hutter 2019).</param>
+    /// <param name="decays">Whether weight decay applies; not to bias and norms (Loshchilov and Hutter 2019).</param>
     public Parameter(string name, Tensor value, bool decays)
     {
         Name = name;

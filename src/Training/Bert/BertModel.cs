@@ -5,8 +5,8 @@ using Serving.Training.Autograd;
 
 namespace Serving.Training.Bert;
 
-/// <summary>BERT's parameters while they are trained, and the forward pass that remembers what the backward pass needs.</summary>
-/// <remarks>Also a source of weights: an encoder that serves can be made of it at any time.</remarks>
+/// <summary>BERT's parameters in training, and a forward pass that is recorded for the backward pass.</summary>
+/// <remarks>Also a source of weights: an encoder for serving can be made from it at any time.</remarks>
 public sealed class BertModel : IBertWeights, IDisposable
 {
     private readonly TrainingBackend _backend;
@@ -42,14 +42,14 @@ public sealed class BertModel : IBertWeights, IDisposable
 
     public BertConfig Config { get; }
 
-    /// <summary>[vocab, hidden]; also what predicts tokens.</summary>
+    /// <summary>[vocab, hidden]; also the output layer of token predictions.</summary>
     public Weight WordEmbeddings => Of(_words);
 
     /// <summary>All parameters, in a fixed order. Queries, keys and values of a layer are one.</summary>
     public IReadOnlyList<Parameter> Parameters => _parameters;
 
     /// <summary>Copies weights onto the device; all are frozen.</summary>
-    /// <exception cref="ModelFileException">One is missing or has another shape; nothing stays behind.</exception>
+    /// <exception cref="ModelFileException">One is missing or has another shape; nothing stays allocated.</exception>
     public static BertModel Load(TrainingBackend backend, BertConfig config, IBertWeights weights) =>
         new(backend, config, weights);
 
@@ -61,7 +61,7 @@ public sealed class BertModel : IBertWeights, IDisposable
     }
 
     /// <summary>The last hidden states of some tokens.</summary>
-    /// <param name="masks">Through which weights are seen; null for all of them.</param>
+    /// <param name="masks">Masks over the weights; null for none.</param>
     /// <returns>[rows, hidden]</returns>
     public Variable Forward(
         Tape tape, SequenceBatch batch, SelectedRows selected, BertScores? masks, DropoutKeys dropout)
@@ -76,7 +76,7 @@ public sealed class BertModel : IBertWeights, IDisposable
             x = FinishLayer(tape, _layers[layer], x, context, masks, dropout);
         }
 
-        // Of the last layer, only what somebody wants.
+        // The last layer computes the selected rows only.
         var hidden = Config.Hidden;
         var last = _layers[^1];
         var (weight, bias) = (Masked(last.Attention, masks), Vector.Of(last.Attention.Bias));
@@ -211,7 +211,7 @@ public sealed class BertModel : IBertWeights, IDisposable
 
 /// <summary>Keys of a step's dropouts, one after another.</summary>
 /// <param name="key">Of the step: the same one drops the same elements.</param>
-/// <param name="hiddenRate">Behind embeddings and linear layers.</param>
+/// <param name="hiddenRate">After embeddings and linear layers.</param>
 /// <param name="attentionRate">Of attention weights.</param>
 public sealed class DropoutKeys(ulong key, float hiddenRate, float attentionRate)
 {

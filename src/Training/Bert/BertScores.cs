@@ -11,7 +11,7 @@ public enum ScoreInitialization
     /// <summary>Uniform, such that the fraction asked for is at or below the threshold.</summary>
     Uniform,
 
-    /// <summary>Two values: below the threshold for the smallest weights by magnitude, above it for the others.</summary>
+    /// <summary>Two values: below the threshold for weights of small magnitude, above it for the others.</summary>
     Magnitude
 }
 
@@ -38,10 +38,10 @@ public sealed record MaskSettings
     public bool MasksPooler { get; init; } = true;
 }
 
-/// <summary>Real-valued scores of a backbone's weights, of which masks are made (Zhao et al. 2020, sec. 3.2).</summary>
+/// <summary>Real-valued scores of a backbone's weights, for making masks (Zhao et al. 2020, sec. 3.2).</summary>
 /// <remarks>
-/// A weight counts while its score is above the threshold; the gradient of a score is that of the masked weight, times the
-/// weight, as if the threshold were not there. The backbone never changes.
+/// A weight is kept while its score is above the threshold; the gradient of a score is that of the masked weight, times
+/// the weight, as if there were no threshold. The backbone never changes.
 /// </remarks>
 public sealed class BertScores : IDisposable
 {

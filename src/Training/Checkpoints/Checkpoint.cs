@@ -5,7 +5,7 @@ using Serving.Tensors;
 
 namespace Serving.Training.Checkpoints;
 
-/// <summary>Where training can go on: tensors by name, and what else there is to know.</summary>
+/// <summary>A folder of checkpoints, from which training resumes: tensors by name, and a state.</summary>
 /// <typeparam name="TState">Plain data that turns into JSON and back without loss.</typeparam>
 public sealed class CheckpointFolder<TState>(string path)
     where TState : class
@@ -15,7 +15,7 @@ public sealed class CheckpointFolder<TState>(string path)
     private const string StateFile = "state.json";
     private const string TensorsFile = "tensors.safetensors";
 
-    /// <summary>Writes a checkpoint, then deletes older ones. Killed at any moment, the last whole one is still there.</summary>
+    /// <summary>Writes a checkpoint, then deletes older ones. If killed, the last complete one remains.</summary>
     public void Save(
         long step, TState state, IEnumerable<(string Name, Tensor Tensor)> tensors,
         IEnumerable<(string Name, byte[] Bytes)> blobs)

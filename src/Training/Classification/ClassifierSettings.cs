@@ -3,7 +3,7 @@ using Serving.Training.Optimization;
 
 namespace Serving.Training.Classification;
 
-/// <summary>What of a classifier is learned.</summary>
+/// <summary>Which parts of a classifier are learned.</summary>
 public enum TrainingMethod
 {
     /// <summary>All weights: the baseline, which costs a backbone of its own.</summary>
@@ -21,10 +21,10 @@ public sealed record ClassifierSettings
 {
     public required TrainingMethod Method { get; init; }
 
-    /// <summary>Which weights are masked; for masks alone.</summary>
+    /// <summary>Which weights are masked; for masks only.</summary>
     public MaskSettings Mask { get; init; } = new();
 
-    /// <summary>False leaves the random head as it begins, as Zhao et al. 2020 do; for masks alone.</summary>
+    /// <summary>False leaves the random head as it begins, as Zhao et al. 2020 do; for masks only.</summary>
     public bool TrainsHead { get; init; } = true;
 
     /// <summary>1 to 1000.</summary>
@@ -33,10 +33,10 @@ public sealed record ClassifierSettings
     /// <summary>Examples of a step, 1 to 4096.</summary>
     public int BatchSize { get; init; } = 32;
 
-    /// <summary>At the end of the warm-up; above 0, at most 1. Masks take about a hundred times that of weights.</summary>
+    /// <summary>At the end of the warm-up; above 0, at most 1. Masks need about 100 times that of weights.</summary>
     public float LearningRate { get; init; } = 1e-4f;
 
-    /// <summary>The head's, where it is another; above 0, at most 1.</summary>
+    /// <summary>The head's, if it differs; above 0, at most 1.</summary>
     public float? HeadLearningRate { get; init; }
 
     public Decay Decay { get; init; } = Decay.Linear;

@@ -9,7 +9,7 @@ using Purpose = Serving.Training.RandomPurposes.Classifier;
 
 namespace Serving.Training.Classification;
 
-/// <summary>What a classifier's checkpoint knows beside its tensors.</summary>
+/// <summary>What a classifier's checkpoint holds besides tensors.</summary>
 public sealed record ClassifierState
 {
     /// <summary>Steps done.</summary>
@@ -24,10 +24,10 @@ public sealed record ClassifierState
     public int SinceBest { get; init; }
 }
 
-/// <summary>Learns a classifier: all weights, masks over them, or the head alone.</summary>
+/// <summary>Trains a classifier: all weights, masks over them, or the head alone.</summary>
 /// <remarks>
-/// What happens in a step follows from the settings' seed and the step's number, so that training which goes on from a
-/// checkpoint ends with the same bits.
+/// A step depends only on the settings' seed and the step's number, so training that resumes from a checkpoint ends
+/// with the same bits.
 /// </remarks>
 public sealed class ClassifierTrainer : IDisposable
 {
@@ -80,16 +80,16 @@ public sealed class ClassifierTrainer : IDisposable
 
     public ClassifierState State => _state;
 
-    /// <summary>The weights: trained ones, or the frozen ones that masks are over.</summary>
+    /// <summary>The weights: trained, or frozen under the masks.</summary>
     public BertModel Model => _model;
 
     private IEnumerable<Parameter> Trained =>
         [.. _model.Parameters, .. _scores?.Parameters ?? [], .. _head.Parameters];
 
-    /// <summary>Trains to the end, from the last checkpoint if there is one, and goes back to the best state.</summary>
+    /// <summary>Trains to the end, from the last checkpoint if there is one, then restores the best state.</summary>
     /// <param name="checkpoints">Null for none.</param>
     /// <exception cref="DivergedException">A loss or gradient is no finite number.</exception>
-    /// <exception cref="OperationCanceledException">Within a step of being asked.</exception>
+    /// <exception cref="OperationCanceledException">Training was cancelled, which it is within a step.</exception>
     public ClassifierState Run(
         ITrainingObserver observer, CheckpointFolder<ClassifierState>? checkpoints, CancellationToken cancellationToken)
     {
@@ -213,7 +213,7 @@ public sealed class ClassifierTrainer : IDisposable
         }
     }
 
-    /// <summary>Remembers what is served if nothing better comes.</summary>
+    /// <summary>Keeps a copy of what is served if nothing better comes.</summary>
     private void KeepBest()
     {
         foreach (var masked in _scores?.Masked ?? [])
@@ -231,7 +231,7 @@ public sealed class ClassifierTrainer : IDisposable
         }
     }
 
-    /// <summary>Trained parameters that are served as they are; of scores only the bits are.</summary>
+    /// <summary>Trained parameters that are served themselves; of scores only the mask bits are.</summary>
     private IEnumerable<Parameter> BestParameters =>
         ((IEnumerable<Parameter>)[.. _model.Parameters, .. _head.Parameters]).Where(parameter => parameter.IsTrained);
 

@@ -19,7 +19,7 @@ public sealed record EvaluationReport
     /// <summary>0 to 1; 0 for regression.</summary>
     public double Accuracy { get; init; }
 
-    /// <summary>The mean of the labels' F1, 0 to 1. A label that nobody has and nobody predicts counts as 0.</summary>
+    /// <summary>The mean of the labels' F1, 0 to 1. A label that never occurs counts as 0.</summary>
     public double MacroF1 { get; init; }
 
     /// <summary>F1 over all decisions together, 0 to 1: where each example has one label, the accuracy.</summary>

@@ -52,9 +52,9 @@ public static class DatasetReader
     private const byte GzipSecond = 0x8B;
 
     /// <summary>Reads a file row by row.</summary>
-    /// <param name="onProblem">Hears of rows that are left out.</param>
-    /// <param name="mostBytes">The file may have, unzipped.</param>
-    /// <exception cref="DatasetException">A column is missing, or the file is not what it is said to be, or too large.</exception>
+    /// <param name="onProblem">Called for each row that is left out.</param>
+    /// <param name="mostBytes">The largest size of the file, unzipped.</param>
+    /// <exception cref="DatasetException">A column is missing, or the file is too large or invalid.</exception>
     public static IEnumerable<DatasetRow> Read(
         string path, DatasetFormat format, DatasetColumns columns, Action<DatasetProblem> onProblem,
         long mostBytes = long.MaxValue)

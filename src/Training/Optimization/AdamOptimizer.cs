@@ -12,13 +12,16 @@ public sealed record AdamSettings
 
     public float Epsilon { get; init; } = 1e-8f;
 
-    /// <summary>0 for none. Biases and norms are spared.</summary>
+    /// <summary>0 for none. Not applied to biases and norms.</summary>
     public float WeightDecay { get; init; }
 
-    /// <summary>AdamW (Loshchilov and Hutter 2019): decay beside the gradient. False is Adam, with decay inside it.</summary>
+    /// <summary>AdamW (Loshchilov and Hutter 2019): decay outside the gradient. False: Adam, inside.</summary>
     public bool IsDecoupled { get; init; } = true;
 
-    /// <summary>The largest norm of all gradients together; what exceeds it is scaled down (Pascanu et al. 2013, alg. 1). 0 for none.</summary>
+    /// <summary>
+    /// The largest norm of all gradients together; larger ones are scaled down (Pascanu et al. 2013, alg. 1). 0 for
+    /// none.
+    /// </summary>
     public float MaxGradientNorm { get; init; } = 1f;
 
     /// <exception cref="ArgumentException">A setting is out of range; the message names it.</exception>
@@ -39,7 +42,7 @@ public sealed class AdamOptimizer : IDisposable
     private readonly AdamSettings _settings;
     private readonly List<(Parameter Parameter, Tensor Mean, Tensor Variance)> _states;
 
-    /// <param name="parameters">Those that are trained; the others are passed over.</param>
+    /// <param name="parameters">Those that are frozen are skipped.</param>
     public AdamOptimizer(TrainingBackend backend, IEnumerable<Parameter> parameters, AdamSettings settings)
     {
         _backend = backend;
@@ -56,7 +59,7 @@ public sealed class AdamOptimizer : IDisposable
     /// <summary>Steps so far; set when training goes on from a checkpoint.</summary>
     public long Steps { get; set; }
 
-    /// <summary>What is kept of each parameter, by name.</summary>
+    /// <summary>The moving averages of each parameter, by name.</summary>
     public IEnumerable<(string Name, Tensor Tensor)> State => _states.SelectMany(state => ((string, Tensor)[])
         [($"mean of {state.Parameter.Name}", state.Mean), ($"variance of {state.Parameter.Name}", state.Variance)]);
 

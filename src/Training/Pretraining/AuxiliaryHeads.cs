@@ -4,10 +4,11 @@ using Serving.Training.Bert;
 
 namespace Serving.Training.Pretraining;
 
-/// <summary>What objectives beside masked language modelling learn through; it is not part of the backbone.</summary>
+/// <summary>The heads of objectives other than masked language modelling; not part of the backbone.</summary>
 /// <remarks>
-/// Classes of inputs: a linear layer over the pooled [CLS] state. Classes and numbers of tokens: dense, GELU, norm, linear.
-/// Similarities: dense, GELU, norm. Span boundaries: the states on both sides, dense, GELU, norm, and the word embeddings.
+/// Classes of inputs: a linear layer over the pooled [CLS] state. Classes and numbers of tokens: dense, GELU, norm,
+/// linear. Similarities: dense, GELU, norm. Span boundaries: the states on both sides, dense, GELU, norm, and the word
+/// embeddings.
 /// </remarks>
 public sealed class AuxiliaryHeads : IDisposable
 {
@@ -63,7 +64,7 @@ public sealed class AuxiliaryHeads : IDisposable
     public Variable Tokens(Tape tape, Objective objective, Variable states) =>
         Apply(tape, _heads[objective].Output!, Similarity(tape, objective, states));
 
-    /// <summary>What is compared.</summary>
+    /// <summary>The vectors whose cosines are compared.</summary>
     /// <param name="states">[rows, hidden]</param>
     /// <returns>[rows, hidden]</returns>
     public Variable Similarity(Tape tape, Objective objective, Variable states) =>

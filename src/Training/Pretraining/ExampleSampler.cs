@@ -5,11 +5,11 @@ using Purpose = Serving.Training.RandomPurposes.Example;
 
 namespace Serving.Training.Pretraining;
 
-/// <summary>Makes examples of a corpus for some objectives: arranges, corrupts, labels, hides.</summary>
+/// <summary>Makes examples for objectives from a corpus: arranges segments; corrupts, labels, hides tokens.</summary>
 /// <remarks>
-/// Follows Aroca-Ouellette and Rudzicz 2020. Everything follows from the span and the key, whether objectives are learned
-/// or, in a control run, only formatted for. Whole sentences are arranged. A span with too few of them for an arrangement
-/// stays as it is and has no label for it, whichever label it would have had, so that labels stay balanced.
+/// Follows Aroca-Ouellette and Rudzicz 2020. Everything depends on the span and the key only, also in a control run,
+/// which does not learn the objectives. Arrangements have whole sentences. A span with too few of them stays as it is
+/// and has no label, whichever label it would have had, so that labels stay balanced.
 /// </remarks>
 public sealed class ExampleSampler
 {
@@ -68,7 +68,7 @@ public sealed class ExampleSampler
 
     public int Documents => _corpus.Documents;
 
-    /// <summary>Tokens of an example on average, special ones included: of some two thousand examples.</summary>
+    /// <summary>Mean tokens of an example, special ones included; estimated from some two thousand examples.</summary>
     public double MeanTokens(IReadOnlySet<Objective> objectives)
     {
         const int enough = 2000;
@@ -80,7 +80,7 @@ public sealed class ExampleSampler
     /// <summary>An example of a span.</summary>
     /// <param name="span">Its number.</param>
     /// <param name="objectives">At most one of <see cref="Objectives.Arrangements"/>.</param>
-    /// <param name="key">Decides everything else.</param>
+    /// <param name="key">Determines everything else.</param>
     public PretrainingExample Sample(int span, IReadOnlySet<Objective> objectives, ulong key)
     {
         var source = Shortened(_spans[span], CounterRandom.Key(key, Purpose.Shortening));
@@ -101,8 +101,8 @@ public sealed class ExampleSampler
         ? span with { Count = ShortestSpan + (int)(CounterRandom.Uniform(key, 1) * (span.Count - ShortestSpan + 1)) }
         : span;
 
-    /// <summary>Groups of whole sentences: those that fit from the first one that begins in a part of a document; null if they are too few.</summary>
-    /// <remarks>They may go on behind the part. Half sentences would tell by where they break off in which order segments are.</remarks>
+    /// <summary>Groups the whole sentences that fit, from the first that begins in a part; null if too few.</summary>
+    /// <remarks>They may end after the part. Half sentences would reveal the order of the segments.</remarks>
     private Segment[]? Cut(Document document, Segment part, int groups, ulong key)
     {
         var first = part.First == 0
@@ -157,7 +157,7 @@ public sealed class ExampleSampler
         return new(new([.. tokens], DroppedTokens: 0), segments, positions, labels, classes, numbers);
     }
 
-    /// <summary>One segment, or two with the label of the arrangement; each with the document that it comes from.</summary>
+    /// <summary>One segment, or two with the label of their arrangement; each with its document.</summary>
     private (Source[] Sources, Segment[] Segments) Arrange(
         Source document, Segment part, IReadOnlySet<Objective> objectives, Dictionary<Objective, Targets<int>> classes,
         ulong key)
@@ -213,7 +213,8 @@ public sealed class ExampleSampler
             int[] fitting =
                 [.. Enumerable.Range(0, ends.Length).Where(sentence => ends[sentence] - Start(sentence) <= room)];
             var start = fitting.Length == 0 ? 0 : Start(fitting[(int)(CounterRandom.Uniform(key, 4) * fitting.Length)]);
-            var ifTooLong = start + Math.Min(count, foreign.Value.Tokens.Length - start); // All its sentences are.
+            // In case all its sentences are too long.
+            var ifTooLong = start + Math.Min(count, foreign.Value.Tokens.Length - start);
             var end = ends.Where(end => end > start && end - start <= room)
                 .OrderBy(end => Math.Abs(end - start - count)).FirstOrDefault(ifTooLong);
             return Two(document, first, foreign, new(foreign.Number, start, end - start));
@@ -240,7 +241,10 @@ public sealed class ExampleSampler
         }
     }
 
-    /// <summary>Permutes, replaces or inserts a tenth of the tokens: of half the inputs where the input's class is asked for, else of all.</summary>
+    /// <summary>
+    /// Permutes, replaces or inserts a tenth of the tokens: in half of the inputs where the input's class is asked for,
+    /// else in all.
+    /// </summary>
     private void Corrupt(
         List<Piece> pieces, int segments, IReadOnlySet<Objective> objectives,
         Dictionary<Objective, Targets<int>> classes, ulong key)
@@ -302,7 +306,7 @@ public sealed class ExampleSampler
             new(id, type, IsSpecial: true, IsCorrupted: false, IsCapital: false, 0, 0);
     }
 
-    /// <summary>Shuffles three neighbors here and there, none of them hidden, corrupted or special; the class is at the middle one.</summary>
+    /// <summary>Shuffles some trigrams without hidden, corrupted or special tokens; labels the middle ones.</summary>
     private static void ShuffleTrigrams(
         int[] ids, int[] eligible, int[] hidden, Dictionary<Objective, Targets<int>> classes, ulong key)
     {
@@ -339,7 +343,7 @@ public sealed class ExampleSampler
     private readonly record struct Piece(
         int Id, int Type, bool IsSpecial, bool IsCorrupted, bool IsCapital, float Frequency, float Importance);
 
-    /// <summary>A document, and what its tokens weigh once somebody asks.</summary>
+    /// <summary>A document; its term weights are computed on demand.</summary>
     private sealed class Source(Corpus corpus, int number)
     {
         private float[]? _frequencies;

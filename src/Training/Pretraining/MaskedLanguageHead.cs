@@ -4,8 +4,8 @@ using Serving.Training.Bert;
 
 namespace Serving.Training.Pretraining;
 
-/// <summary>Predicts hidden tokens: dense, GELU, norm, and the word embeddings once more (Devlin et al. 2019, sec. 3.1).</summary>
-/// <remarks>It sees hidden positions alone, so that a vocabulary's worth of logits is computed for no other (Izsak et al. 2021).</remarks>
+/// <summary>Predicts hidden tokens: dense, GELU, norm, tied word embeddings (Devlin et al. 2019, sec. 3.1).</summary>
+/// <remarks>Runs on hidden positions only, since logits over a vocabulary are costly (Izsak et al. 2021).</remarks>
 public sealed class MaskedLanguageHead : IDisposable
 {
     private const string Module = "cls.predictions.";

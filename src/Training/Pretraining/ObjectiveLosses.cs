@@ -3,9 +3,9 @@ using Serving.Training.Bert;
 
 namespace Serving.Training.Pretraining;
 
-/// <summary>What came of an objective over some examples.</summary>
+/// <summary>Sums of an objective over some examples.</summary>
 /// <param name="Count">Predictions.</param>
-/// <param name="Loss">Their sum.</param>
+/// <param name="Loss">The sum of their losses.</param>
 /// <param name="Right">Predictions that are right, or the sum of cosines of right pairs.</param>
 public readonly record struct ObjectiveSums(int Count, double Loss, double Right)
 {
@@ -27,7 +27,7 @@ internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguage
     };
 
     /// <summary>Runs forward; the losses' gradients wait for <see cref="Tape.Backward"/>.</summary>
-    /// <param name="counts">Predictions of the whole step, by objective: its loss is their mean. Null for no gradient.</param>
+    /// <param name="counts">Predictions of the step, for the mean's gradient; null for no gradient.</param>
     /// <param name="countsRight">Whether right predictions are counted, which costs time.</param>
     public Dictionary<Objective, ObjectiveSums> Run(
         IReadOnlyList<PretrainingExample> examples,
@@ -191,7 +191,7 @@ internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguage
         return new(pairs.Count, loss, cosines);
     }
 
-    /// <summary>The first sequences of examples of two.</summary>
+    /// <summary>The index of the first sequence of each example with two.</summary>
     private static List<int> Pairs(IReadOnlyList<PretrainingExample> examples)
     {
         var (pairs, at) = (new List<int>(), 0);

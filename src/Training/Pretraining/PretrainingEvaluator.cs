@@ -4,11 +4,11 @@ using Serving.Training.Bert;
 
 namespace Serving.Training.Pretraining;
 
-/// <summary>Judges a backbone by held-out text, each objective by examples of its own.</summary>
+/// <summary>Evaluates a backbone on held-out text, each objective on examples of its own.</summary>
 /// <remarks>
 /// "loss" and "masked_accuracy" are of masked language modelling. Others are named after their objective: "so_loss",
-/// "so_accuracy" beside "so_majority", what guessing the most frequent class would get; "tf_r2", the part of the variance
-/// that is explained; "qt_accuracy" among the texts of a part; "fs_cosine" of neighbors.
+/// "so_accuracy" and "so_majority", the accuracy of guessing the most frequent class; "tf_r2", the explained part of
+/// the variance; "qt_accuracy" among the texts of a part; "fs_cosine" of neighbors.
 /// </remarks>
 internal sealed class PretrainingEvaluator
 {
@@ -20,7 +20,7 @@ internal sealed class PretrainingEvaluator
     private readonly List<(Objective Objective, List<PretrainingExample> Examples)> _sets = [];
 
     /// <param name="others">Beside masked language modelling.</param>
-    /// <param name="key">Decides what is hidden.</param>
+    /// <param name="key">Determines what is hidden.</param>
     public PretrainingEvaluator(
         Tape tape, ObjectiveLosses losses, ExampleSampler heldOut, IEnumerable<Objective> others, ulong key)
     {

@@ -13,12 +13,12 @@ public sealed record PretrainingSettings
     public required long Steps { get; init; }
 
     /// <summary>
-    /// How long training may take, all of its processes together; the learning rate then goes by time instead of steps (Izsak
-    /// et al. 2021), and results depend on the machine. Null for no limit.
+    /// How long training may take, all of its processes together; the learning rate then depends on time instead of
+    /// steps (Izsak et al. 2021), and results depend on the machine. Null for no limit.
     /// </summary>
     public TimeSpan? Budget { get; init; }
 
-    /// <summary>After this time an evaluation with a loss above <see cref="GiveUpLoss"/> ends training; null for never.</summary>
+    /// <summary>After this time, a loss above <see cref="GiveUpLoss"/> ends training; null for never.</summary>
     public TimeSpan? GiveUpAfter { get; init; }
 
     /// <summary>In nats a hidden token; above 0.</summary>
@@ -44,12 +44,13 @@ public sealed record PretrainingSettings
     public Combination Combination { get; init; }
 
     /// <summary>
-    /// A control run: examples are made for the objectives, but only masked language modelling is learned. What splitting
-    /// and corrupting texts costs is so told from what the objectives teach (Aroca-Ouellette and Rudzicz 2020, sec. 4).
+    /// A control run: examples are made for the objectives, but only masked language modelling is learned. This tells
+    /// what splitting and corrupting texts costs from what the objectives teach (Aroca-Ouellette and Rudzicz 2020, sec.
+    /// 4).
     /// </summary>
     public bool IsControl { get; init; }
 
-    /// <summary>Epochs after which the same tokens are hidden again, 0 for never (Izsak et al. 2021 have 10 copies).</summary>
+    /// <summary>Epochs after which hidden tokens repeat; 0 for never (Izsak et al. 2021 use 10 copies).</summary>
     public int MaskedCopies { get; init; }
 
     /// <summary>The share of sequences that are cut to a random length, 0 to 1.</summary>

@@ -10,7 +10,7 @@ using Purpose = Serving.Training.RandomPurposes.Pretraining;
 
 namespace Serving.Training.Pretraining;
 
-/// <summary>What a pretraining checkpoint knows beside its tensors.</summary>
+/// <summary>What a pretraining checkpoint holds besides tensors.</summary>
 /// <param name="Step">Steps done.</param>
 /// <param name="Metrics">Of the last evaluation, see <see cref="PretrainingEvaluator"/>; none before the first.</param>
 /// <param name="Elapsed">Time spent training.</param>
@@ -18,10 +18,10 @@ namespace Serving.Training.Pretraining;
 public sealed record PretrainingState(
     long Step, IReadOnlyDictionary<string, double> Metrics, TimeSpan Elapsed, TokenLedger Ledger);
 
-/// <summary>Learns a backbone by masked language modelling (Devlin et al. 2019), and other objectives beside it.</summary>
+/// <summary>Trains a backbone by masked language modelling (Devlin et al. 2019) and other objectives.</summary>
 /// <remarks>
-/// Which tokens are hidden changes with each epoch. What happens in a step follows from the seed and the step's number, so
-/// that training which goes on from a checkpoint ends with the same bits; with a budget of time, on the clock, too.
+/// Each epoch hides other tokens. A step depends only on the seed and the step's number, so training that resumes from
+/// a checkpoint ends with the same bits; with a budget of time it also depends on the clock.
 /// </remarks>
 public sealed class PretrainingTrainer : IDisposable
 {
@@ -41,10 +41,10 @@ public sealed class PretrainingTrainer : IDisposable
     private PretrainingState _state;
     private (long Epoch, int[] Order) _order = (-1, []);
 
-    /// <param name="weights">Where it begins, see <see cref="InitialBertWeights"/>.</param>
-    /// <param name="sampler">Of the corpus.</param>
-    /// <param name="heldOut">Of what it is judged by.</param>
-    /// <exception cref="ArgumentException">A setting is out of range, or the corpus is smaller than a batch.</exception>
+    /// <param name="weights">Where training begins, see <see cref="InitialBertWeights"/>.</param>
+    /// <param name="sampler">Makes examples from the corpus.</param>
+    /// <param name="heldOut">Makes examples from held-out text, for evaluations.</param>
+    /// <exception cref="ArgumentException">A setting is out of range, or the corpus is too small.</exception>
     public PretrainingTrainer(
         TrainingBackend backend,
         BertConfig config,
@@ -110,7 +110,7 @@ public sealed class PretrainingTrainer : IDisposable
 
     /// <summary>Trains to the end, from the last checkpoint if there is one.</summary>
     /// <exception cref="DivergedException">A loss or gradient is no finite number.</exception>
-    /// <exception cref="OperationCanceledException">Within a step of being asked.</exception>
+    /// <exception cref="OperationCanceledException">Training was cancelled, which it is within a step.</exception>
     public PretrainingState Run(
         ITrainingObserver observer, CheckpointFolder<PretrainingState>? checkpoints,
         CancellationToken cancellationToken)
@@ -144,7 +144,7 @@ public sealed class PretrainingTrainer : IDisposable
 
     private bool IsOver => _state.Step >= _settings.Steps || _state.Elapsed >= _settings.Budget;
 
-    /// <summary>Adds what has gone by since it was last asked.</summary>
+    /// <summary>The time spent training, up to now.</summary>
     private TimeSpan Elapsed()
     {
         var now = _time.GetTimestamp();
@@ -153,7 +153,7 @@ public sealed class PretrainingTrainer : IDisposable
         return elapsed;
     }
 
-    /// <summary>How many steps there will be: at the speed so far, where time decides.</summary>
+    /// <summary>How many steps there will be; with a budget of time, at the speed so far.</summary>
     private long TotalSteps(long step, TimeSpan elapsed) => _settings.Budget is { } budget && elapsed > TimeSpan.Zero
         ? Math.Clamp((long)(step * (budget / elapsed)), step, _settings.Steps)
         : _settings.Steps;
@@ -194,7 +194,7 @@ public sealed class PretrainingTrainer : IDisposable
         return new(step, TotalSteps(step, _state.Elapsed), loss, learningRate, tokens);
     }
 
-    /// <summary>The examples of a step: each epoch goes once through the corpus, in an order of its own, less an incomplete batch.</summary>
+    /// <summary>The examples of a step. Each epoch has its own order and drops an incomplete batch.</summary>
     private List<PretrainingExample> Examples(long step, IReadOnlySet<Objective> objectives)
     {
         var (epoch, inEpoch) = Math.DivRem(step - 1, BatchesPerEpoch);

@@ -2,11 +2,16 @@ using Serving.Tensors;
 
 namespace Serving.Training.Pretraining;
 
-/// <summary>Where sentences are cut into groups: near equal parts, by discretized normal distributions (Aroca-Ouellette and Rudzicz 2020).</summary>
+/// <summary>
+/// Cuts sentences into groups of about equal size by discretized normal distributions (Aroca-Ouellette and Rudzicz
+/// 2020).
+/// </summary>
 public static class SplitPoints
 {
-    /// <summary>How likely the cut number `cut` of `groups` - 1 is to be at each of `sentences` points.</summary>
-    /// <param name="cut">From 1. Its mean is at cut (sentences - 1) / groups, its deviation a third of the first one's mean.</param>
+    /// <summary>The probability that cut number `cut` of `groups` - 1 is at each of `sentences` points.</summary>
+    /// <param name="cut">
+    /// From 1. Its mean is cut (sentences - 1) / groups, its deviation a third of the first's.
+    /// </param>
     public static double[] Distribution(int sentences, int groups, int cut)
     {
         var mean = (double)cut * (sentences - 1) / groups;

@@ -1,6 +1,6 @@
 namespace Serving.Training.Pretraining;
 
-/// <summary>What terms weigh in a document, from 0 to 10 (Aroca-Ouellette and Rudzicz 2020, sec. 3.1).</summary>
+/// <summary>Weights of the terms of a document, from 0 to 10 (Aroca-Ouellette and Rudzicz 2020, sec. 3.1).</summary>
 public static class TermWeights
 {
     private const double Most = 10;

@@ -23,7 +23,7 @@ public sealed record ClassifierRecipe : Recipe
     /// <summary>What is learned from, by name.</summary>
     public required string Dataset { get; init; }
 
-    /// <summary>What the best state is chosen by; null takes a part of the dataset.</summary>
+    /// <summary>What selects the best state; null takes a part of the dataset.</summary>
     public string? ValidationDataset { get; init; }
 
     /// <summary>The part of the dataset to judge by, above 0 and below 1, when there is no other.</summary>
@@ -37,7 +37,7 @@ public sealed record ClassifierRecipe : Recipe
 
     public required ClassifierSettings Settings { get; init; }
 
-    /// <summary>A task version to be judged on the same validation data, which publishing compares with; null for none.</summary>
+    /// <summary>A task version to evaluate on the same data, for the conditions of publishing; null for none.</summary>
     public TaskInput? Incumbent { get; init; }
 
     public override IReadOnlyList<string> Models => [Model];
@@ -129,7 +129,7 @@ public sealed record ClassifierRecipe : Recipe
         }
     }
 
-    /// <summary>Of the incumbent: a label that it does not know counts as one that it got wrong.</summary>
+    /// <summary>The incumbent's metric; a label that it does not know counts as an error.</summary>
     private double IncumbentMetric(RecipeContext context, List<DatasetRow> validation)
     {
         using var incumbent = TrainedClassifier.Open(context.Inputs, Incumbent!);

@@ -4,10 +4,10 @@ using Serving.Training.Data;
 
 namespace Serving.Training.Recipes;
 
-/// <summary>Whether two classifiers for the same labels lie in one valley of the loss (Zhao et al. 2020, sec. 6).</summary>
+/// <summary>Whether a path of low loss connects two classifiers for one task (Zhao et al. 2020, sec. 6).</summary>
 public sealed record ConnectivityRecipe : Recipe
 {
-    /// <summary>Of a model like the other's; often trained by masks.</summary>
+    /// <summary>Its model must have the shape of the other's; often trained by masks.</summary>
     public required TaskInput First { get; init; }
 
     /// <summary>Often with all weights trained.</summary>

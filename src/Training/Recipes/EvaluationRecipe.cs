@@ -4,7 +4,7 @@ using Serving.Training.Classification;
 
 namespace Serving.Training.Recipes;
 
-/// <summary>Judges a task version on a dataset, by the very logits that it is served with.</summary>
+/// <summary>Evaluates a task version on a dataset, with the logits that it is served with.</summary>
 public sealed record EvaluationRecipe : Recipe
 {
     public required TaskInput Task { get; init; }

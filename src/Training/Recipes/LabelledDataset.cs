@@ -16,7 +16,7 @@ internal static class LabelledDataset
         [.. DatasetFolder.Rows(inputs.DatasetFolder(name))];
 
     /// <param name="setting">What named the dataset.</param>
-    /// <exception cref="SettingException">It has no labels, or not such ones.</exception>
+    /// <exception cref="SettingException">It has no labels, or unsuitable ones.</exception>
     public static void ThrowUnlessLabelled(DatasetManifest manifest, bool isRegression, string setting)
     {
         if (manifest.Columns.Label is null)
@@ -41,7 +41,7 @@ internal static class LabelledDataset
     }
 
     /// <summary>Tokenizes rows.</summary>
-    /// <param name="labels">In the order of the head's outputs, and at least those of the rows; empty for regression.</param>
+    /// <param name="labels">In the order of the head's outputs, with those of the rows; empty for regression.</param>
     /// <exception cref="ArgumentException">A text can't be tokenized.</exception>
     public static List<ClassifierExample> Examples(
         IEnumerable<DatasetRow> rows, BertTokenizer tokenizer, IReadOnlyList<string> labels, int maxTokens)

@@ -5,7 +5,7 @@ using Serving.Training.Analysis;
 
 namespace Serving.Training.Recipes;
 
-/// <summary>How far the masks of tasks over one backbone differ, by tensor and by block (Zhao et al. 2020, fig. 5).</summary>
+/// <summary>How much tasks' masks over one backbone differ, by tensor and block (Zhao et al. 2020, fig. 5).</summary>
 public sealed record MaskSimilarityRecipe : Recipe
 {
     private const int MostTasks = 64;
@@ -53,7 +53,7 @@ public sealed record MaskSimilarityRecipe : Recipe
 
     private RecipeResult Compare(RecipeContext context, BertConfig config, List<TaskPack> packs)
     {
-        // What nobody masks is the same for all, and says nothing.
+        // A tensor that no task masks is the same for all.
         var tensors = BertTensors.Maskable(config)
             .Where(tensor => packs.Exists(pack => pack.HasMask(tensor.Name))).ToList();
         if (tensors.Count == 0)
@@ -130,7 +130,7 @@ public sealed record MaskSimilarityRecipe : Recipe
         [.. Enumerable.Range(0, rows[0].Count).Select(
             column => (IReadOnlyList<double>)[.. rows.Select(row => row[column])])];
 
-    /// <param name="IfIndependent">What masks that keep as much, but nothing in common, would differ by.</param>
+    /// <param name="IfIndependent">The expected difference of independent masks that keep as many weights.</param>
     private sealed record MaskPair(
         string A, string B, IReadOnlyList<double> Tensors, IReadOnlyList<double> Blocks, double Mean,
         double IfIndependent);

@@ -5,7 +5,7 @@ using Serving.Training.Analysis;
 
 namespace Serving.Training.Recipes;
 
-/// <summary>What n tasks take as masks over one backbone, and as n fine-tuned backbones (Zhao et al. 2020, fig. 3).</summary>
+/// <summary>The memory of n tasks as masks over a backbone and as fine-tuned ones (Zhao et al. 2020, fig. 3).</summary>
 public sealed record MemoryRecipe : Recipe
 {
     /// <summary>Every task is taken to be as large as this one.</summary>

@@ -11,7 +11,7 @@ using Purpose = Serving.Training.RandomPurposes.Pretraining;
 
 namespace Serving.Training.Recipes;
 
-/// <summary>Pretrains a backbone from nothing: vocabulary, corpus, masked language modelling and other objectives.</summary>
+/// <summary>Pretrains a backbone from scratch: vocabulary, corpus, masked language modelling, objectives.</summary>
 public sealed record PretrainingRecipe : Recipe
 {
     /// <summary>The corpora, by name; their texts are documents.</summary>
@@ -91,7 +91,7 @@ public sealed record PretrainingRecipe : Recipe
     {
         Validate(context.Inputs);
 
-        // All of it follows from the corpus and the settings, so a job that goes on makes again what it lacks.
+        // These files follow from the corpus and the settings, so a job that resumes makes those that are missing.
         Directory.CreateDirectory(context.Checkpoints);
         var vocabulary = LoadVocabulary(context);
         var tokenizer = new BertTokenizer(vocabulary, IsLowercase);
@@ -144,7 +144,7 @@ public sealed record PretrainingRecipe : Recipe
         return Corpus.Open(path);
     }
 
-    /// <summary>Weights, gradients and Adam's two moments are kept in 4 bytes each; what a step takes comes on top.</summary>
+    /// <summary>Weights, gradients and Adam's two moments take 4 bytes each; what a step takes comes on top.</summary>
     private void ThrowUnlessFitting()
     {
         const double gibibyte = 1L << 30;

@@ -6,8 +6,11 @@ using Serving.Training.Bert;
 
 namespace Serving.Training.Recipes;
 
-/// <summary>The last layer's [CLS] vectors of texts in two dimensions, without the masks and with them (Zhao et al. 2020, fig. 4).</summary>
-/// <remarks>By principal components, which, unlike t-SNE, distort no distances and depend on no seed. The silhouette is taken in full width.</remarks>
+/// <summary>[CLS] vectors of the last layer in 2D, with and without masks (Zhao et al. 2020, fig. 4).</summary>
+/// <remarks>
+/// By principal components, which, unlike t-SNE, distort no distances and depend on no seed. The silhouette is that of
+/// the full vectors.
+/// </remarks>
 public sealed record ProjectionRecipe : Recipe
 {
     private const int BatchSize = 32;

@@ -7,7 +7,7 @@ using Serving.Training.Classification;
 
 namespace Serving.Training.Recipes;
 
-/// <summary>Which layers a count of masked ones means.</summary>
+/// <summary>Which layers a number of masked layers means.</summary>
 public enum BlockOrder
 {
     /// <summary>The lowest.</summary>
@@ -17,12 +17,14 @@ public enum BlockOrder
     TopDown
 }
 
-/// <summary>Trains masks again and again over a range of initial sparsities (Zhao et al. 2020, fig. 1) or of masked blocks (fig. 2).</summary>
+/// <summary>
+/// Trains masks over ranges of initial sparsity (Zhao et al. 2020, fig. 1) or masked blocks (fig. 2).
+/// </summary>
 public sealed record SweepRecipe : Recipe
 {
     private const int MostRuns = 1000;
 
-    /// <summary>What is trained each time, but for what the sweep changes.</summary>
+    /// <summary>The recipe of each run, except for what the sweep changes.</summary>
     public required ClassifierRecipe Base { get; init; }
 
     /// <summary>0 to below 1 each.</summary>
@@ -85,7 +87,7 @@ public sealed record SweepRecipe : Recipe
                 context.CancellationToken);
             results.Add(new(runs[i].Series, runs[i].X, runs[i].Settings.Seed, state.Best!.Metric, Kept(trainer)));
             Remember(context, results, i);
-            var metrics = new Dictionary<string, double>(StringComparer.Ordinal) { [Name(results[i])] = results[i].Metric };
+            var metrics = new Dictionary<string, double> { [Name(results[i])] = results[i].Metric };
             context.Observer.Evaluated((i * trainer.TotalSteps) + state.Step, metrics, isBest: false);
         }
 
@@ -177,7 +179,7 @@ public sealed record SweepRecipe : Recipe
             ? JsonSerializer.Deserialize<List<SweepRun>>(File.ReadAllText(DoneFile(context)))!
             : [];
 
-    /// <summary>Notes what is done, so that an interrupted sweep goes on behind it.</summary>
+    /// <summary>Records what is done, so that an interrupted sweep resumes after it.</summary>
     private static void Remember(RecipeContext context, List<SweepRun> results, int run)
     {
         Directory.CreateDirectory(context.Checkpoints);
@@ -202,7 +204,7 @@ public sealed record SweepRecipe : Recipe
 
         public void Evaluated(long step, IReadOnlyDictionary<string, double> metrics, bool isBest)
         {
-            // Those within a run would be many, and compare with nothing.
+            // A run's own evaluations would be many, and those of different runs can't be compared.
         }
     }
 }

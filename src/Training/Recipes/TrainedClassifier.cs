@@ -10,7 +10,7 @@ using Serving.Training.Data;
 namespace Serving.Training.Recipes;
 
 /// <summary>A task version with its backbone.</summary>
-/// <remarks>As weights, it is the network that the masks leave: what is masked out reads as zero.</remarks>
+/// <remarks>As weights, it is the network that the masks leave: masked weights read as zero.</remarks>
 internal sealed class TrainedClassifier : IBertWeights, IDisposable
 {
     private readonly SafetensorsFile _weights;
@@ -60,7 +60,9 @@ internal sealed class TrainedClassifier : IBertWeights, IDisposable
         }
     }
 
-    /// <summary>Checks a dataset before a job begins: that it has labels that the task knows, and pairs if it reads pairs.</summary>
+    /// <summary>
+    /// Checks before a job that a dataset has labels that the task knows, and pairs if it reads pairs.
+    /// </summary>
     /// <param name="setting">What named the dataset.</param>
     /// <exception cref="SettingException">It has not.</exception>
     public static void ThrowUnlessReads(IRecipeInputs inputs, TaskInput task, string dataset, string setting)

@@ -86,7 +86,8 @@ public sealed class BpeTokenizerTests
     [Fact]
     public void Train_LearnsTheMostFrequentPairsFirst()
     {
-        // "a a" comes 7 times in one word; "a t", "h e", "t h" 4 times each; "aa aa" 3 times; "Ġ the" twice; the rest once.
+        // "a a" comes 7 times in one word; "a t", "h e", "t h" 4 times each; "aa aa" 3 times; "Ġ the" twice; the rest
+        // once.
         Assert.Equal(
             [("a", "a"), ("a", "t"), ("h", "e"), ("t", "he"), ("aa", "aa"), ("Ġ", "the")], Small.Merges);
         Assert.Equal(256 + 6 + 1, Small.Vocabulary.Count);

@@ -32,7 +32,7 @@ public sealed class ClassifierTrainerTests
         Assert.Equal(method == TrainingMethod.Mask ? 19 : 0, run.Masks.Count);
     }
 
-    /// <summary>Interrupted and resumed, again and again, wherever the checkpoints were: the same bits at the end.</summary>
+    /// <summary>Interrupted and resumed repeatedly, wherever the checkpoints were: the same bits at the end.</summary>
     [Theory]
     [MemberData(nameof(Methods))]
     public void Run_InterruptedAndResumed_EndsWithTheSameBits(TrainingMethod method)

@@ -14,7 +14,7 @@ public sealed class ExampleSamplerTests : IDisposable
 
     public ExampleSamplerTests() => _sampler = new(_corpus.Value, Story.Words, Length);
 
-    /// <summary>The chi-square of labels against equal shares, at a risk of 1e-4: 15.1 for 1, 18.4 for 2 degrees of freedom.</summary>
+    /// <summary>The chi-square for equal shares at a risk of 1e-4: 15.1 for 1, 18.4 for 2 degrees of freedom.</summary>
     [Theory]
     [InlineData(Objective.NextSentence, "0.5 0.5")]
     [InlineData(Objective.AdjacentSentence, "0.3333 0.3333 0.3333")]

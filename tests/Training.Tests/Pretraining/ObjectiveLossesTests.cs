@@ -69,7 +69,7 @@ public sealed class ObjectiveLossesTests : IDisposable
             parameter => Assert.True(_backend.SumOfSquares(parameter.Gradient) > 0, parameter.Name));
     }
 
-    /// <summary>Each gradient, of some weights of the embeddings and of each head, is that of central differences.</summary>
+    /// <summary>The gradients of some weights of the embeddings and of each head equal central differences.</summary>
     [Theory]
     [MemberData(nameof(All))]
     public void Gradients_AreThoseOfDifferences(Objective objective)
@@ -102,7 +102,7 @@ public sealed class ObjectiveLossesTests : IDisposable
         }
     }
 
-    /// <summary>Logits at hidden positions alone are those of all positions, of which the hidden ones are taken.</summary>
+    /// <summary>Logits at hidden positions equal those of all positions, where the hidden ones are taken.</summary>
     [Fact]
     public void SparseHead_HasTheLossAndGradientsOfADenseOne()
     {
@@ -128,7 +128,9 @@ public sealed class ObjectiveLossesTests : IDisposable
         AssertClose(expected, Gradients());
     }
 
-    /// <summary>Parts of a step have together the gradient of the whole; not those of quick thoughts, which compares within a part.</summary>
+    /// <summary>
+    /// Parts of a step have the gradient of the whole; except quick thoughts, which compares in a part.
+    /// </summary>
     [Fact]
     public void Step_InParts_HasTheGradientOfOneBatch()
     {

@@ -53,7 +53,7 @@ public sealed class ObjectiveScheduleTests
         }
     }
 
-    /// <summary>At the end each has had as many tokens as the others, but for a batch in each stage, though a step of one may have fewer.</summary>
+    /// <summary>All objectives end with equally many tokens, within a batch for each stage.</summary>
     [Theory]
     [InlineData(Combination.Continual, 3, 100)]
     [InlineData(Combination.ContinualPlus, 2, 100)]

@@ -9,7 +9,7 @@ public sealed class ObjectivesLearnTests
 {
     private const int Length = 32;
 
-    /// <summary>Classes are found more often than by naming the most frequent one, numbers better than by their mean.</summary>
+    /// <summary>Classes are predicted better than by the commonest one, numbers better than by their mean.</summary>
     [Theory]
     [InlineData(Objective.NextSentence)]
     [InlineData(Objective.AdjacentSentence)]

@@ -45,7 +45,8 @@ public sealed class PretrainingTests
             Assert.All(all.Except(positions), at => Assert.Equal(span[at], ids[at]));
         }
 
-        // A random token is the right one once in 35. Chi-square at a risk of 1e-4: 18.4 for 2, 166 for 99 degrees of freedom.
+        // A random token is the right one once in 35. Chi-square at a risk of 1e-4: 18.4 for 2, 166 for 99 degrees of
+        // freedom.
         var total = 15.0 * runs;
         Assert.True(ChiSquare(counts, [0.8 * total, 0.1 * total * 34 / 35, (0.1 + (0.1 / 35)) * total]) < 18.4);
         Assert.True(ChiSquare(places, [.. Enumerable.Repeat(total / 100, 100)]) < 166);

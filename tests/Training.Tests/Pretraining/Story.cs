@@ -4,7 +4,7 @@ using Serving.Text.Bert;
 
 namespace Serving.Training.Tests.Pretraining;
 
-/// <summary>Documents with something to learn from: each has a topic, and its sentences come in the order of their first words.</summary>
+/// <summary>Documents with something to learn: each has a topic, and sentences in the order of first words.</summary>
 internal static class Story
 {
     public const int Topics = 6;
@@ -21,7 +21,10 @@ internal static class Story
 
     public static BertTokenizer Tokenizer { get; } = new(Words);
 
-    /// <summary>Eight sentences: an opener, whose number is the sentence's, words of the topic, of which the first is capitalized, and a dot.</summary>
+    /// <summary>
+    /// Eight sentences: an opener, numbered like the sentence, words of the topic, the first of them capitalized, and a
+    /// dot.
+    /// </summary>
     public static string Document(int number, int sentences = Openers)
     {
         var key = CounterRandom.Key((ulong)number, 5);

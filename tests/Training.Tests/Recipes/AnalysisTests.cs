@@ -72,7 +72,10 @@ public sealed class AnalysisTests : RecipeFixture
         Assert.Contains("pooler", Svg("blocks.svg"));
     }
 
-    /// <summary>By hand: 2 layers of 4 h² + 2 · 4 h² weights and the pooler's h², h = 32, a bit each; heads of 2 · 32 + 2 floats.</summary>
+    /// <summary>
+    /// By hand: 2 layers of 4 h² + 2 · 4 h² weights and the pooler's h², h = 32, a bit each; heads of 2 · 32 + 2
+    /// floats.
+    /// </summary>
     [Fact]
     public void Memory_IsWhatTheFormulasSay()
     {
