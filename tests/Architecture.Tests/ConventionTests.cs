@@ -6,6 +6,7 @@ namespace Serving.Architecture.Tests;
 public sealed partial class ConventionTests
 {
     private const int MaxLines = 800;
+    private const int MaxColumns = 120;
 
     [Fact]
     public void PathsInBackticks_Exist()
@@ -31,6 +32,25 @@ public sealed partial class ConventionTests
         Repository.Files(".", "*.cs"),
         file => Assert.True(
             Repository.Read(file).Count(c => c == '\n') <= MaxLines, $"{file} has over {MaxLines} lines."));
+
+    /// <summary>Columns count characters, not bytes. A line with a URL may be longer.</summary>
+    [Theory]
+    [InlineData("*.cs")]
+    [InlineData("*.proto")]
+    [InlineData("*.sh")]
+    [InlineData("*.py")]
+    [InlineData("*.js")]
+    [InlineData("*.mjs")]
+    [InlineData("*.csproj")]
+    [InlineData("*.props")]
+    public void Lines_FitIntoTheColumns(string pattern)
+    {
+        var tooLong = Repository.Files(".", pattern).SelectMany(file => Repository.Read(file).Split('\n').Index()
+            .Where(line => line.Item.EnumerateRunes().Count() > MaxColumns)
+            .Where(line => !line.Item.Contains("://", StringComparison.Ordinal))
+            .Select(line => $"{file}:{line.Index + 1}"));
+        Assert.Empty(tooLong);
+    }
 
     [Fact]
     public void Tests_DoNotSleep()
