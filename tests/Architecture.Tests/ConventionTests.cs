@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.RegularExpressions;
 
 namespace Serving.Architecture.Tests;
@@ -50,6 +51,15 @@ public sealed partial class ConventionTests
             .Where(line => !line.Item.Contains("://", StringComparison.Ordinal))
             .Select(line => $"{file}:{line.Index + 1}"));
         Assert.Empty(tooLong);
+    }
+
+    [Fact]
+    public void AllocationBudgets_AreTested()
+    {
+        using var budgets = JsonDocument.Parse(Repository.Read("bench/allocation-budget.json"));
+        var tests = Repository.Files("tests", "*.cs").Select(Repository.Read).ToList();
+        Assert.All(budgets.RootElement.EnumerateObject(), budget => Assert.Contains(
+            tests, test => test.Contains($"\"{budget.Name}\"", StringComparison.Ordinal)));
     }
 
     [Fact]
