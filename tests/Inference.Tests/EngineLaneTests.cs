@@ -48,9 +48,9 @@ public sealed class EngineLaneTests
 
         Assert.NotEmpty(fixture.Backend.Passes);
         using var single = Fixture(new(), hasLanes: false);
+        var alone = Texts.Select(text => single.Classify(text, "x"));
         Assert.Equal(
-            await Bits([single.Classify("a", "x"), single.Classify(longText, "x"), .. Texts.Select(
-                text => single.Classify(text, "x"))]),
+            await Bits([single.Classify("a", "x"), single.Classify(longText, "x"), .. alone]),
             await Bits([running, longer, .. waiting]));
     }
 

@@ -29,8 +29,9 @@ internal sealed class PretrainingEvaluator
         foreach (var objective in (IEnumerable<Objective>)[Objective.MaskedLanguageModel, .. others])
         {
             var alone = new HashSet<Objective> { objective };
-            _sets.Add((objective, [.. Enumerable.Range(0, heldOut.Spans.Count).Select(
-                span => heldOut.Sample(span, alone, CounterRandom.Bits(key, (ulong)span)))]));
+            var examples = Enumerable.Range(0, heldOut.Spans.Count)
+                .Select(span => heldOut.Sample(span, alone, CounterRandom.Bits(key, (ulong)span)));
+            _sets.Add((objective, [.. examples]));
         }
     }
 
