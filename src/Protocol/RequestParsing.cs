@@ -6,7 +6,7 @@ using Grpc.Core;
 
 namespace Serving.Protocol;
 
-/// <summary>Parses requests; one that can't be parsed is the client's mistake and gets a status that says which.</summary>
+/// <summary>Parses requests; a request that can't be parsed fails with a status that says why.</summary>
 internal static class RequestParsing
 {
     /// <exception cref="RpcException">
@@ -25,7 +25,8 @@ internal static class RequestParsing
             var bytes = new byte[payload.Length];
             System.Buffers.BuffersExtensions.CopyTo(payload, bytes);
             throw FindBadString(new(bytes), parser)
-                ?? new RpcException(new(StatusCode.Internal, $"The request is no {typeof(T).Name}: {exception.Message}"));
+                ?? new RpcException(
+                    new(StatusCode.Internal, $"The request is no {typeof(T).Name}: {exception.Message}"));
         }
     }
 
@@ -71,7 +72,8 @@ internal static class RequestParsing
     private static RpcException NotUtf8(string field, ReadOnlySpan<byte> value)
     {
         Utf8.ToUtf16(value, new char[value.Length], out var at, out _, replaceInvalidSequences: false);
-        var problem = $"It is no UTF-8: the byte 0x{value[at]:X2} at {at} begins no character. Encode the text as UTF-8.";
+        var problem = $"It is no UTF-8: the byte 0x{value[at]:X2} at {at} begins no character. "
+            + "Encode the text as UTF-8.";
         return new Google.Rpc.Status { Code = (int)StatusCode.InvalidArgument, Message = $"{field}: {problem}" }
             .WithDetail(new BadRequest
             {

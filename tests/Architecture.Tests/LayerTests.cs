@@ -30,8 +30,8 @@ public sealed class LayerTests
         Assert.True(Map.ContainsKey(layer), $"src/{layer} is no layer of the map; add it there or move it.");
         var project = Repository.ReadXml($"src/{layer}/{layer}.csproj");
         var references = project.Descendants("ProjectReference")
-            .Select(
-                reference => Path.GetFileNameWithoutExtension(reference.Attribute("Include")!.Value.Replace('\\', '/')));
+            .Select(reference => reference.Attribute("Include")!.Value.Replace('\\', '/'))
+            .Select(path => Path.GetFileNameWithoutExtension(path));
 
         Assert.All(references, reference => Assert.Contains(reference, Map[layer]));
     }
