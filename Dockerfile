@@ -17,17 +17,19 @@ RUN for project in src/*.csproj; do \
     dotnet restore src/Server
 
 # Many files on purpose: Serving.Server.deps.json names every package with its version and hash, and scanners read it.
+# Whatever the umask of the sources was, the server's user can read them.
 COPY . .
 RUN dotnet publish src/Server --no-restore -c Release -o /app -p:GenerateDocumentationFile=false && \
-    chmod -R a+rX,go-w /app && mkdir /data # Whoever checked the sources out, and with whatever umask: the server can read.
+    chmod -R a+rX,go-w /app && \
+    mkdir /data
 
 # Nothing runs in this stage: it needs no shell.
 FROM mcr.microsoft.com/dotnet/aspnet:$RUNTIME
 # 1654 is the base images' user "app".
 COPY --from=build --chown=1654:1654 /data /data
 COPY --from=build /app /app
-# The server chooses its ports itself (EXPOSE names the defaults), so what the base image says about ports is taken back.
-# Diagnostics would open a pipe in /tmp, which a read-only root does not have. To trace a server, set it to 1 and mount a /tmp.
+# The server has settings for its ports; EXPOSE names their defaults. So the base image's variable for ports is cleared.
+# Diagnostics would open a pipe in /tmp, which a read-only root lacks; docs/deployment.md says how to trace a server.
 ENV Server__Address=0.0.0.0 \
     Server__Data=/data \
     ASPNETCORE_HTTP_PORTS= \
@@ -36,7 +38,7 @@ EXPOSE 5050 5051
 VOLUME /data
 WORKDIR /app
 USER 1654
-HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 CMD ["/app/Serving.Server", "health"]
+HEALTHCHECK --interval=10s --timeout=10s --start-period=120s --retries=3 CMD ["/app/Serving.Server", "health"]
 ENTRYPOINT ["/app/Serving.Server"]
 
 # Last, so that another revision builds no layer anew.

@@ -89,7 +89,7 @@ def stop_has_time(it):
 def probes_differ(it):
     startup, ready, live = (it.container[probe] for probe in ("startupProbe", "readinessProbe", "livenessProbe"))
     if it.tls:
-        command = ["/app/Serving.Server", "health", "--server", "https://localhost:5050"]
+        command = ["/app/Serving.Server", "health"]
         equal(startup["exec"]["command"], command, "startup")
         equal(ready["exec"]["command"], command, "readiness")
         equal(live["tcpSocket"], {"port": "grpc"}, "liveness")
@@ -381,7 +381,7 @@ def check_notes(values_file):
     notes = result.stdout.split("NOTES:")[1]
     values = merged(DEFAULTS, yaml.safe_load(values_file.read_text()) or {})
     scheme = "https" if values["tls"]["secretName"] else "http"
-    assert f"classify \"what a charming film\" --task sentiment --server {scheme}://localhost:5050" in notes, notes
+    assert f"{scheme}://localhost:5051/v1/classify -d '{{" in notes, notes
     equal("delete pvc demo-serving" in notes, not values["data"]["existingClaim"], "what the notes say of the claim")
 
 
