@@ -6,6 +6,7 @@ using Grpc.Health.V1;
 using Grpc.Net.Client;
 using Grpc.Net.Client.Balancer;
 using Grpc.Net.Client.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 using Serving.V1;
 using Task = System.Threading.Tasks.Task;
 
@@ -321,13 +322,10 @@ public sealed class ServingClient : IDisposable
             return GrpcChannel.ForAddress(options.Addresses[0], channel);
         var addresses = options.Addresses.Select(address => new BalancerAddress(address.Host, address.Port)).ToList();
         service.LoadBalancingConfigs.Add(new RoundRobinConfig());
-        channel.ServiceProvider = new SingleService(new StaticResolverFactory(_ => addresses));
+        channel.ServiceProvider = new ServiceCollection()
+            .AddSingleton<ResolverFactory>(new StaticResolverFactory(_ => addresses))
+            .BuildServiceProvider();
         channel.Credentials = options.Addresses[0].Scheme == Uri.UriSchemeHttps ? ChannelCredentials.SecureSsl : ChannelCredentials.Insecure;
         return GrpcChannel.ForAddress("static:///serving", channel);
-    }
-
-    private sealed class SingleService(ResolverFactory resolver) : IServiceProvider
-    {
-        public object? GetService(Type serviceType) => serviceType == typeof(ResolverFactory) ? resolver : null;
     }
 }

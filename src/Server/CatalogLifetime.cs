@@ -21,14 +21,19 @@ internal sealed class CatalogLifetime(
     public Task StartingAsync(CancellationToken cancellationToken)
     {
         readiness.Starting();
+        lifetime.ApplicationStopping.Register(readiness.Stopping);
         return Task.CompletedTask;
     }
 
     public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StoppingAsync(CancellationToken cancellationToken) => options.DrainDelay == TimeSpan.Zero
-        ? Task.CompletedTask
-        : Task.Delay(options.DrainDelay, time, cancellationToken);
+    public Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        readiness.Stopping();
+        return options.DrainDelay == TimeSpan.Zero
+            ? Task.CompletedTask
+            : Task.Delay(options.DrainDelay, time, cancellationToken);
+    }
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
@@ -60,7 +65,7 @@ internal sealed class CatalogLifetime(
             await WatchAsync(stoppingToken);
     }
 
-    /// <summary>The first exception of a process takes tens of milliseconds: not those of whoever is turned away first.</summary>
+    /// <summary>Throws once before anyone waits, since the first exception of a process takes tens of milliseconds.</summary>
     private static async Task RehearseRefusalAsync()
     {
         try

@@ -7,11 +7,16 @@ using Serving.Server.Storage;
 
 if (args is [Worker.Verb, var order])
     return Worker.Run(order);
+if (args is [HealthCommand.Verb, .. var rest])
+    return await HealthCommand.RunAsync(rest);
 try
 {
     await using var app = ServerApplication.Build(args);
     await app.StartAsync();
-    Console.WriteLine($"Serving listens on {string.Join(", ", app.Urls)}");
+    var (grpc, http) = ServerApplication.Urls(app);
+    Console.WriteLine($"Serving listens on {grpc}");
+    if (http is not null)
+        Console.WriteLine($"JSON and gRPC-Web over HTTP/1.1 on {http}");
     _ = SayWhatToTryAsync(app);
     await app.WaitForShutdownAsync();
     return app.Services.GetRequiredService<CatalogLifetime>().Failure is { } failure ? throw failure : 0;
@@ -35,6 +40,16 @@ static async Task SayWhatToTryAsync(WebApplication app)
             && table.FindHost(version) is not null)
         .Select(task => task.Name)
         .Take(3)];
-    if (tasks.Length > 0)
-        Console.WriteLine($"Try: dotnet run -c Release --project src/Cli -- classify \"what a charming film\" --task {string.Join(' ', tasks)} --server {app.Urls.First()}");
+    if (tasks.Length == 0)
+        return;
+    var (grpc, http) = ServerApplication.Urls(app);
+    if (http is not null)
+    {
+        Console.WriteLine(
+            $$$"""Try: curl {{{http}}}/v1/classify --json '{"inputs":[{"text":"what a charming film"}],"tasks":[{"task":"{{{tasks[^1]}}}"}]}'""");
+    }
+
+    Console.WriteLine(
+        $"Try: dotnet run -c Release --project src/Cli -- classify \"what a charming film\" --task {string.Join(' ', tasks)}"
+        + $" --server {grpc}");
 }

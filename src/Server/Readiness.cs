@@ -1,15 +1,26 @@
-using Serving.Rpc.Services.Health;
+using Grpc.HealthCheck;
 using Serving.Server.Catalog;
 using static Grpc.Health.V1.HealthCheckResponse.Types;
 
 namespace Serving.Server;
 
-/// <summary>Whether the server takes calls, told through health: "", each service, and "tasks/NAME" for each task.</summary>
-internal sealed class Readiness(HealthStatuses health)
+/// <summary>Whether the server takes calls, told through grpc.health.v1 the moment it changes.</summary>
+/// <remarks>
+/// "" is the server as a whole; each service and, as "tasks/NAME", each task has a status of its own. "liveness" is SERVING
+/// for as long as the process listens, also while models load.
+/// </remarks>
+internal sealed class Readiness(HealthServiceImpl health)
 {
-    private static readonly string[] Services = [HealthStatuses.Server, "serving.v1.Classifier", "serving.v1.Tasks", "serving.v1.Models", "serving.v1.Datasets", "serving.v1.Jobs"];
+    private static readonly string[] Services =
+    [
+        "", V1.Classifier.Descriptor.FullName, V1.Tasks.Descriptor.FullName, V1.Models.Descriptor.FullName,
+        V1.Datasets.Descriptor.FullName, V1.Jobs.Descriptor.FullName
+    ];
+
+    private readonly Lock _gate = new(); // Guards _tasks and _isStopping, so that nothing serves again once it stops.
 
     private readonly HashSet<string> _tasks = new(StringComparer.Ordinal);
+    private bool _isStopping;
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>False until models are loaded and warm.</summary>
@@ -19,19 +30,44 @@ internal sealed class Readiness(HealthStatuses health)
 
     public void Starting()
     {
-        foreach (var service in Services)
-            health.Set(service, ServingStatus.NotServing);
+        health.SetStatus("liveness", ServingStatus.Serving);
+        SetServices(ServingStatus.NotServing);
     }
 
     public void Ready()
     {
-        foreach (var service in Services)
-            health.Set(service, ServingStatus.Serving);
+        lock (_gate)
+        {
+            if (!_isStopping)
+                SetServices(ServingStatus.Serving);
+        }
+
         _ready.TrySetResult();
     }
 
-    /// <summary>A task serves if one of its aliases does; changes come one at a time.</summary>
+    /// <summary>Everything becomes NOT_SERVING for good: the first step of a graceful stop.</summary>
+    public void Stopping()
+    {
+        lock (_gate)
+        {
+            _isStopping = true;
+            SetServices(ServingStatus.NotServing);
+            foreach (var task in _tasks)
+                health.SetStatus(HealthName(task), ServingStatus.NotServing);
+        }
+    }
+
+    /// <summary>A task serves if one of its aliases does.</summary>
     public void Note(RoutingTable table)
+    {
+        lock (_gate)
+        {
+            if (!_isStopping)
+                SetTasks(table);
+        }
+    }
+
+    private void SetTasks(RoutingTable table)
     {
         foreach (var task in table.Tasks.Values)
         {
@@ -39,13 +75,21 @@ internal sealed class Readiness(HealthStatuses health)
             var serves = task.Aliases.Aliases.Values.Any(target =>
                 task.Versions.TryGetValue(target.Version, out var version)
                 && table.FindHost(version)?.Engine.IsLoaded(task.Name, target.Version) == true);
-            health.Set($"tasks/{task.Name}", serves ? ServingStatus.Serving : ServingStatus.NotServing);
+            health.SetStatus(HealthName(task.Name), serves ? ServingStatus.Serving : ServingStatus.NotServing);
         }
 
         foreach (var gone in _tasks.Where(name => !table.Tasks.ContainsKey(name)).ToList())
         {
-            health.Set($"tasks/{gone}", ServingStatus.ServiceUnknown);
+            health.ClearStatus(HealthName(gone));
             _tasks.Remove(gone);
         }
     }
+
+    private void SetServices(ServingStatus status)
+    {
+        foreach (var service in Services)
+            health.SetStatus(service, status);
+    }
+
+    private static string HealthName(string task) => $"tasks/{task}";
 }

@@ -2,10 +2,8 @@ using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Serving.Inference;
-using Serving.Rpc.Services;
-using Serving.Rpc.Services.Health;
-using Serving.Rpc.Services.Reflection;
 using Serving.Server.Catalog;
+using Serving.Server.Http;
 using Serving.Server.Jobs;
 using Serving.Server.Services;
 using Serving.Server.Storage;
@@ -23,10 +21,11 @@ public static class ServerApplication
     {
         ["--address"] = $"{ServerOptions.Section}:{nameof(ServerOptions.Address)}",
         ["--port"] = $"{ServerOptions.Section}:{nameof(ServerOptions.Port)}",
+        ["--http-port"] = $"{ServerOptions.Section}:{nameof(ServerOptions.HttpPort)}",
         ["--data"] = $"{ServerOptions.Section}:{nameof(ServerOptions.Data)}"
     };
 
-    /// <param name="args">Settings as --Server:Port=5050, or --port 5050, --address, --data.</param>
+    /// <param name="args">Settings as --Server:Port=5050, or --port 5050, --http-port, --address, --data.</param>
     /// <param name="configure">Replaces parts of the server: a backend, for example.</param>
     public static WebApplication Build(string[] args, Action<IServiceCollection>? configure = null)
     {
@@ -40,33 +39,48 @@ public static class ServerApplication
         if (options.Demo)
             Demo.CopyInto(options.Data, Demo.Folder);
         builder.WebHost.UseKestrelHttpsConfiguration();
-        builder.WebHost.UseSockets(sockets => sockets.WaitForDataBeforeAllocatingBuffer = false); // Half as many system calls for 4 KB a connection.
-        builder.WebHost.ConfigureKestrel(kestrel =>
-        {
-            kestrel.UseGrpcHeaderLimits();
-            kestrel.Listen(IPAddress.Parse(options.Address), options.Port, endpoint => Configure(endpoint, options));
-        });
+
+        // Half as many system calls for 4 KB a connection.
+        builder.WebHost.UseSockets(sockets => sockets.WaitForDataBeforeAllocatingBuffer = false);
+        builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, options));
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTimeout);
         builder.Services.AddGrpc(grpc =>
         {
             grpc.MaxReceiveMessageSize = options.MaxReceiveMessageBytes;
             grpc.Interceptors.Add<ServingInterceptor>();
         });
-        builder.Services.AddGrpcHealth();
         builder.Services.AddGrpcReflection();
+        builder.Services.AddGrpcHealthChecks(health =>
+        {
+            health.UseHealthChecksCache = true; // Statuses are pushed by Readiness, at once; nothing is polled.
+            health.Services.Clear();
+        });
+        builder.Services.AddHttpApi(options);
         AddServing(builder.Services, options);
-        builder.AddTelemetry();
+        builder.AddTelemetry(options);
         configure?.Invoke(builder.Services);
 
         var app = builder.Build();
+        app.UseMetadataLimit();
+        app.UseHttpApi(options);
         app.MapGrpcService<ClassifierService>();
         app.MapGrpcService<TasksService>();
         app.MapGrpcService<ModelsService>();
         app.MapGrpcService<DatasetsService>();
         app.MapGrpcService<JobsService>();
-        app.MapGrpcHealth();
-        app.MapGrpcReflection();
+        app.MapGrpcHealthChecksService();
+        app.MapGrpcReflectionService();
+        app.MapFiles();
+        app.MapOpenApiDocument();
+        app.MapTelemetry(options);
         return app;
+    }
+
+    /// <summary>Where a running server is reached: by gRPC, and over HTTP/1.1 unless that is turned off.</summary>
+    public static (string Grpc, string? Http) Urls(WebApplication app)
+    {
+        var urls = app.Urls.ToList(); // In the order of Listen.
+        return (urls[0], app.Services.GetRequiredService<ServerOptions>().ResolvedHttpPort is null ? null : urls[1]);
     }
 
     private static void AddServing(IServiceCollection services, ServerOptions options) => services
@@ -101,7 +115,7 @@ public static class ServerApplication
         .AddHostedService(provider => provider.GetRequiredService<CatalogLifetime>())
         .AddHostedService(provider => provider.GetRequiredService<JobRunner>());
 
-    private static ServerOptions ReadOptions(IConfiguration configuration)
+    internal static ServerOptions ReadOptions(IConfiguration configuration)
     {
         ServerOptions options;
         try
@@ -118,13 +132,36 @@ public static class ServerApplication
         return options;
     }
 
-    private static void Configure(ListenOptions endpoint, ServerOptions options)
+    /// <summary>One port for gRPC and one for HTTP/1.1; with TLS, where the versions can be negotiated, both take either.</summary>
+    private static void Listen(KestrelServerOptions kestrel, ServerOptions options)
     {
-        endpoint.Protocols = HttpProtocols.Http2;
+        kestrel.UseGrpcHeaderLimits();
+        var address = IPAddress.Parse(options.Address);
         if (options.CertificateFile is not null)
         {
             using var pem = X509Certificate2.CreateFromPemFile(options.CertificateFile, options.CertificateKeyFile);
-            endpoint.UseHttps(X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pfx), password: null));
+            var certificate = X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pfx), password: null);
+            kestrel.Listen(address, options.Port, endpoint => endpoint.UseHttps(certificate));
+            if (options.ResolvedHttpPort is { } tlsPort)
+                kestrel.Listen(address, tlsPort, endpoint => endpoint.UseHttps(certificate));
+            return;
+        }
+
+        var time = kestrel.ApplicationServices.GetRequiredService<TimeProvider>();
+        kestrel.Listen(address, options.Port, endpoint =>
+        {
+            endpoint.Protocols = HttpProtocols.Http2;
+            endpoint.RefuseHttp1(options.ResolvedHttpPort, time);
+        });
+        if (options.ResolvedHttpPort is { } httpPort)
+        {
+            var handover = kestrel.ApplicationServices.GetRequiredService<Http2Handover>();
+            kestrel.Listen(address, httpPort, endpoint =>
+            {
+                endpoint.Protocols = HttpProtocols.Http1;
+                endpoint.TakeHttp2(handover, time);
+            });
+            kestrel.Listen(handover.EndPoint, endpoint => endpoint.Protocols = HttpProtocols.Http2);
         }
     }
 }

@@ -14,11 +14,28 @@ public sealed class ServerOptions
 {
     public const string Section = "Server";
 
+    private const int DefaultHttpPort = 5051;
+
     /// <summary>The address to listen on; 127.0.0.1 by default, 0.0.0.0 for all.</summary>
     public string Address { get; set; } = "127.0.0.1";
 
     /// <summary>0 to 65535; 5050 by default, 0 takes a free one.</summary>
     public int Port { get; set; } = 5050;
+
+    /// <summary>
+    /// The port for JSON and gRPC-Web over HTTP/1.1: 0 to 65535, 0 takes a free one; -1 for none. 5051 by default, a free one
+    /// if <see cref="Port"/> is.
+    /// </summary>
+    public int? HttpPort { get; set; }
+
+    /// <summary>
+    /// The origins whose pages may call the server from a browser, "https://example.org" each, or "*" for all; none by
+    /// default.
+    /// </summary>
+    public string[] CorsOrigins { get; set; } = [];
+
+    /// <summary>Whether /metrics on the HTTP port gives metrics to Prometheus; false by default.</summary>
+    public bool Metrics { get; set; }
 
     /// <summary>A PEM certificate; with it the server speaks TLS, without it plain HTTP/2 with prior knowledge.</summary>
     public string? CertificateFile { get; set; }
@@ -89,6 +106,14 @@ public sealed class ServerOptions
     /// <summary>What all jobs together may take on disk before another is taken, in bytes; 20 GiB by default.</summary>
     public long MaxJobsBytes { get; set; } = 20L << 30;
 
+    /// <summary>What <see cref="HttpPort"/> comes to; null for none.</summary>
+    internal int? ResolvedHttpPort => HttpPort switch
+    {
+        -1 => null,
+        null => Port == 0 ? 0 : DefaultHttpPort,
+        _ => HttpPort
+    };
+
     /// <summary>The part of them that an engine needs.</summary>
     internal EngineOptions ForEngine(string model, BertConfig config) => new()
     {
@@ -103,6 +128,14 @@ public sealed class ServerOptions
     {
         Require(IPAddress.TryParse(Address, out _), nameof(Address), Address, "an IP address, 0.0.0.0 for all");
         Require(Port is >= 0 and <= ushort.MaxValue, nameof(Port), Port, "0 to 65535");
+        Require(HttpPort is null or (>= -1 and <= ushort.MaxValue), nameof(HttpPort), HttpPort, "0 to 65535, or -1 for none");
+        Require(
+            ResolvedHttpPort is null or 0 || ResolvedHttpPort != Port,
+            nameof(HttpPort),
+            ResolvedHttpPort,
+            $"another port than {Section}:{nameof(Port)}, or -1 for none");
+        foreach (var origin in CorsOrigins)
+            Require(IsOrigin(origin), nameof(CorsOrigins), origin, "origins such as https://example.org, without a path, or *");
         Require(
             MaxReceiveMessageBytes > 0, nameof(MaxReceiveMessageBytes), MaxReceiveMessageBytes, "a number of bytes above 0");
         Require(
@@ -131,6 +164,11 @@ public sealed class ServerOptions
         RequireFile(nameof(CertificateFile), CertificateFile);
         RequireFile(nameof(CertificateKeyFile), CertificateKeyFile);
     }
+
+    private static bool IsOrigin(string origin) => origin == "*"
+        || (Uri.TryCreate(origin, UriKind.Absolute, out var uri)
+            && uri.Scheme is "http" or "https"
+            && uri.GetLeftPart(UriPartial.Authority) == origin);
 
     private static void RequirePositive(string key, long value) => Require(value > 0, key, value, "a number above 0");
 

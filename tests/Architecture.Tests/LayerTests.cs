@@ -7,23 +7,17 @@ public sealed class LayerTests
     {
         ["Tensors"] = [],
         ["Text"] = [],
-        ["Rpc"] = [],
-        ["Protocol"] = ["Rpc"], // The stubs need Grpc.Core; see docs/decisions.
+        ["Protocol"] = [],
         ["Models"] = ["Tensors", "Text"],
         ["Inference"] = ["Tensors", "Text", "Models"],
         ["Training"] = ["Tensors", "Text", "Models"],
-        ["Rpc.AspNetCore"] = ["Rpc"],
-        ["Rpc.Services"] = ["Rpc", "Rpc.AspNetCore", "Protocol"],
-        ["Client"] = ["Protocol", "Rpc"],
-        ["Cli"] = ["Client", "Protocol", "Rpc"],
-        ["Server"] =
-        [
-            "Tensors", "Text", "Rpc", "Protocol", "Models", "Inference", "Training", "Rpc.AspNetCore", "Rpc.Services"
-        ]
+        ["Client"] = ["Protocol"],
+        ["Cli"] = ["Client", "Protocol"],
+        ["Server"] = ["Tensors", "Text", "Protocol", "Models", "Inference", "Training"]
     };
 
     /// <summary>Layers that may use ASP.NET Core.</summary>
-    private static readonly string[] WebLayers = ["Rpc.AspNetCore", "Rpc.Services", "Server"];
+    private static readonly string[] WebLayers = ["Server"];
 
     public static TheoryData<string> Layers =>
         [.. Directory.EnumerateDirectories(Path.Combine(Repository.Root, "src")).Select(path => Path.GetFileName(path)!)];
@@ -35,8 +29,7 @@ public sealed class LayerTests
         Assert.True(Map.ContainsKey(layer), $"src/{layer} is no layer of the map; add it there or move it.");
         var project = Repository.ReadXml($"src/{layer}/{layer}.csproj");
         var references = project.Descendants("ProjectReference")
-            .Select(reference => Path.GetFileNameWithoutExtension(reference.Attribute("Include")!.Value.Replace('\\', '/')))
-            .Concat(GrpcReferences(project.Descendants("UsesGrpc").SingleOrDefault()?.Value));
+            .Select(reference => Path.GetFileNameWithoutExtension(reference.Attribute("Include")!.Value.Replace('\\', '/')));
 
         Assert.All(references, reference => Assert.Contains(reference, Map[layer]));
     }
@@ -64,13 +57,4 @@ public sealed class LayerTests
             folders.SelectMany(folder => Repository.Files(folder, "*.csproj")),
             project => Assert.Contains(project, solution, StringComparison.Ordinal));
     }
-
-    /// <summary>What Directory.Build.targets adds for UsesGrpc.</summary>
-    private static string[] GrpcReferences(string? usesGrpc) => usesGrpc switch
-    {
-        null => [],
-        "Client" => ["Rpc"],
-        "Server" => ["Rpc", "Rpc.AspNetCore"],
-        _ => throw new InvalidOperationException($"UsesGrpc is '{usesGrpc}'; it must be Client or Server.")
-    };
 }

@@ -1,20 +1,23 @@
 using System.Collections.Concurrent;
+using System.Net;
 using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Serving.EndToEnd.Tests.Otlp;
-using Serving.Testing;
 
 namespace Serving.EndToEnd.Tests;
 
 /// <summary>A collector that speaks OTLP/gRPC and keeps what it gets.</summary>
 internal sealed class OtlpReceiver : IAsyncDisposable
 {
-    private readonly GrpcTestServer _server;
+    private readonly WebApplication _app;
 
-    private OtlpReceiver(GrpcTestServer server, Received received)
+    private OtlpReceiver(WebApplication app, Received received)
     {
-        _server = server;
+        _app = app;
         All = received;
     }
 
@@ -23,7 +26,7 @@ internal sealed class OtlpReceiver : IAsyncDisposable
     /// <summary>What makes a server send to it, at short intervals.</summary>
     public IReadOnlyDictionary<string, string> Environment => new Dictionary<string, string>
     {
-        ["OTEL_EXPORTER_OTLP_ENDPOINT"] = _server.Address,
+        ["OTEL_EXPORTER_OTLP_ENDPOINT"] = _app.Urls.First(),
         ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "grpc",
         ["OTEL_BSP_SCHEDULE_DELAY"] = "100",
         ["OTEL_BLRP_SCHEDULE_DELAY"] = "100",
@@ -33,22 +36,21 @@ internal sealed class OtlpReceiver : IAsyncDisposable
     public static async Task<OtlpReceiver> StartAsync()
     {
         var received = new Received();
-        var server = await GrpcTestServer.StartAsync(
-            builder =>
-            {
-                builder.Services.AddSingleton(received);
-                builder.Services.AddGrpc();
-            },
-            app =>
-            {
-                app.MapGrpcService<Traces>();
-                app.MapGrpcService<Metrics>();
-                app.MapGrpcService<Logs>();
-            });
-        return new(server, received);
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+            kestrel.Listen(IPAddress.Loopback, 0, endpoint => endpoint.Protocols = HttpProtocols.Http2));
+        builder.Services.AddSingleton(received);
+        builder.Services.AddGrpc();
+        var app = builder.Build();
+        app.MapGrpcService<Traces>();
+        app.MapGrpcService<Metrics>();
+        app.MapGrpcService<Logs>();
+        await app.StartAsync();
+        return new(app, received);
     }
 
-    public ValueTask DisposeAsync() => _server.DisposeAsync();
+    public ValueTask DisposeAsync() => _app.DisposeAsync();
 
     public sealed class Received
     {

@@ -1,4 +1,3 @@
-using OpenTelemetry;
 using OpenTelemetry.Logs;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
@@ -6,10 +5,14 @@ using OpenTelemetry.Trace;
 
 namespace Serving.Server.Telemetry;
 
-/// <summary>OpenTelemetry over OTLP, set by the standard OTEL_ variables; without an endpoint nothing of it runs.</summary>
+/// <summary>
+/// OpenTelemetry: OTLP, set by the standard OTEL_ variables, and /metrics for Prometheus. What is not asked for does not run.
+/// </summary>
 internal static class TelemetryExtensions
 {
     private const string ServiceName = "serving";
+
+    private static readonly string[] OwnMeters = ["Serving.Inference", ServerMetrics.Meter];
 
     private static readonly string[] Endpoints =
     [
@@ -19,50 +22,42 @@ internal static class TelemetryExtensions
         "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"
     ];
 
-    private static readonly string[] Meters =
-    [
-        "Serving.Inference", ServerMetrics.Meter, "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime"
-    ];
-
-    public static void AddTelemetry(this WebApplicationBuilder builder)
+    public static void AddTelemetry(this WebApplicationBuilder builder, ServerOptions options)
     {
         var configuration = builder.Configuration;
-        if (string.Equals(configuration["OTEL_SDK_DISABLED"], "true", StringComparison.OrdinalIgnoreCase)
-            || !Endpoints.Any(name => !string.IsNullOrEmpty(configuration[name])))
+        var exports = Endpoints.Any(name => !string.IsNullOrEmpty(configuration[name]))
+            && !string.Equals(configuration["OTEL_SDK_DISABLED"], "true", StringComparison.OrdinalIgnoreCase);
+        if (!exports && !options.Metrics)
             return;
-        builder.Services
-            .AddSingleton(_ => Sdk.CreateTracerProviderBuilder()
-                .ConfigureResource(Describe)
-                .AddSource("Microsoft.AspNetCore", "Serving.Inference")
-                .AddOtlpExporter()
-                .Build())
-            .AddSingleton(_ => Sdk.CreateMeterProviderBuilder()
-                .ConfigureResource(Describe)
-                .AddMeter(Meters)
-                .AddOtlpExporter()
-                .Build())
-            .AddHostedService<TelemetryLifetime>();
-        builder.Logging.AddOpenTelemetry(logs => logs
-            .SetResourceBuilder(ResourceBuilder.CreateDefault().AddService(Name()))
-            .AddOtlpExporter());
+        var telemetry = builder.Services.AddOpenTelemetry()
+            .ConfigureResource(resource => resource.AddService(
+                Environment.GetEnvironmentVariable("OTEL_SERVICE_NAME") is { Length: > 0 } name ? name : ServiceName))
+            .WithMetrics(metrics =>
+            {
+                metrics.AddMeter(OwnMeters)
+                    .AddAspNetCoreInstrumentation()
+                    .AddHttpClientInstrumentation()
+                    .AddRuntimeInstrumentation()
+                    .AddProcessInstrumentation();
+                if (options.Metrics)
+                    metrics.AddPrometheusExporter();
+                if (exports)
+                    metrics.AddOtlpExporter();
+            });
+        if (!exports)
+            return;
+        telemetry
+            .WithTracing(traces => traces
+                .AddSource("Serving.Inference")
+                .AddAspNetCoreInstrumentation()
+                .AddHttpClientInstrumentation()
+                .AddOtlpExporter())
+            .WithLogging(logs => logs.AddOtlpExporter());
     }
 
-    private static void Describe(ResourceBuilder resource) => resource.AddService(Name());
-
-    private static string Name() => Environment.GetEnvironmentVariable("OTEL_SERVICE_NAME") is { Length: > 0 } name
-        ? name
-        : ServiceName;
-
-    /// <summary>Makes the providers before the first call; the container disposes them, which sends what is left.</summary>
-    private sealed class TelemetryLifetime(TracerProvider traces, MeterProvider metrics) : IHostedService
+    public static void MapTelemetry(this WebApplication app, ServerOptions options)
     {
-        public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken)
-        {
-            traces.ForceFlush();
-            metrics.ForceFlush();
-            return Task.CompletedTask;
-        }
+        if (options.Metrics)
+            app.MapPrometheusScrapingEndpoint();
     }
 }
