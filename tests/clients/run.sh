@@ -25,13 +25,13 @@ trap cleanup EXIT
 # --- What it needs
 
 packages=(
-  curl protobuf-compiler
+  curl protobuf-compiler grpc-proto
   python3-grpcio python3-protobuf protobuf-compiler-grpc
   ruby-grpc ruby-grpc-tools
   golang-go golang-google-grpc-dev golang-google-protobuf-dev golang-github-golang-protobuf-1-5-dev protoc-gen-go-1-5 protoc-gen-go-grpc
   chromium
 )
-npm_folders=(tests/clients/node examples/javascript examples/browser)
+npm_folders=(tests/clients/node tests/clients/browser examples/javascript examples/browser)
 
 install() {
   local missing=()

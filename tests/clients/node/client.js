@@ -16,7 +16,9 @@ const files = [
   ...['classifier', 'tasks', 'datasets', 'jobs'].map(name => `serving/v1/${name}.proto`),
 ];
 const options = {
-  includeDirs: [fileURLToPath(new URL('../../../protos', import.meta.url))], longs: Number, enums: String, defaults: true, oneofs: true,
+  // Health and reflection are of Debian's package grpc-proto.
+  includeDirs: [fileURLToPath(new URL('../../../protos', import.meta.url)), '/usr/share/grpc-proto'],
+  longs: Number, enums: String, defaults: true, oneofs: true,
 };
 const definition = loader.loadSync(files, options);
 const packages = grpc.loadPackageDefinition(definition);

@@ -5,11 +5,13 @@ require 'tmpdir'
 
 # Messages and stubs, generated with what Debian has: ruby-grpc-tools.
 PROTOS = File.expand_path('../../../protos', __dir__)
+GRPC_PROTOS = '/usr/share/grpc-proto' # Health and reflection, of the package grpc-proto.
 generated = Dir.mktmpdir('serving-ruby-')
 at_exit { FileUtils.remove_entry(generated) }
 system(
-  'grpc_tools_ruby_protoc', "--proto_path=#{PROTOS}", "--ruby_out=#{generated}", "--grpc_out=#{generated}",
-  *Dir["#{PROTOS}/**/*.proto"], exception: true)
+  'grpc_tools_ruby_protoc', "--proto_path=#{PROTOS}", "--proto_path=#{GRPC_PROTOS}", "--ruby_out=#{generated}", "--grpc_out=#{generated}",
+  *Dir["#{PROTOS}/**/*.proto"], "#{GRPC_PROTOS}/grpc/health/v1/health.proto", "#{GRPC_PROTOS}/grpc/reflection/v1/reflection.proto",
+  exception: true)
 $LOAD_PATH.unshift(generated)
 %w[classifier tasks datasets jobs].each { |name| require "serving/v1/#{name}_services_pb" }
 %w[grpc/health/v1/health_services_pb grpc/reflection/v1/reflection_services_pb google/rpc/status_pb google/rpc/error_details_pb]
