@@ -25,7 +25,7 @@ trap cleanup EXIT
 # --- What it needs
 
 packages=(
-  curl protobuf-compiler grpc-proto
+  curl jq protobuf-compiler grpc-proto
   python3-grpcio python3-protobuf protobuf-compiler-grpc
   ruby-grpc ruby-grpc-tools
   golang-go golang-google-grpc-dev golang-google-protobuf-dev golang-github-golang-protobuf-1-5-dev protoc-gen-go-1-5 protoc-gen-go-grpc
@@ -48,10 +48,12 @@ install() {
 }
 
 build() {
-  dotnet build -c Release --verbosity quiet src/Server &&
-    dotnet build -c Release --verbosity quiet examples/csharp &&
+  dotnet build -c Release --verbosity quiet -nologo src/Server &&
+    dotnet build -c Release --verbosity quiet -nologo examples/csharp &&
     tests/clients/go/build.sh "$work/go" &&
     (cd examples/browser && npm run --silent build) &&
+    NODE_PATH=examples/browser/node_modules examples/browser/node_modules/.bin/esbuild tests/clients/browser/checks.js \
+      --bundle --outfile="$work/checks.js" --log-level=warning &&
     # As examples/README.md says for Debian.
     (cd examples/python && protoc -I ../../protos --python_out=. --grpc_python_out=. \
       --plugin=protoc-gen-grpc_python=/usr/bin/grpc_python_plugin ../../protos/google/*/*.proto ../../protos/serving/v1/*.proto)
@@ -99,35 +101,33 @@ example() {
 
 # --- The servers
 
-# Starts a server on free ports with a data root of its own, which begins with the demo: its name, more flags. Sets "grpc"
-# and "http", HOST:PORT each.
+# Starts a server on free ports with a data root of its own, which begins with the demo: its name, more flags. Sets "server" to
+# its process, "grpc" to HOST:PORT and "http" to http://HOST:PORT: the first two addresses that it prints.
 start_server() {
-  local name=$1 line='' urls
+  local name=$1 urls=()
   shift
   dotnet src/Server/bin/Release/net10.0/Serving.Server.dll --port 0 --Server:HttpPort=0 --data "$work/data-$name" "$@" \
     > "$work/server-$name.log" 2>&1 &
   server=$!
   processes+=("$server")
   for _ in {1..600}; do
-    line=$(grep -m 1 '^Serving listens on ' "$work/server-$name.log") && break
-    kill -0 "$server" 2>/dev/null || break
+    mapfile -t urls < <(grep -v '^Try' "$work/server-$name.log" | grep -oE 'https?://[0-9a-z.:]+')
+    [ ${#urls[@]} -lt 2 ] && kill -0 "$server" 2>/dev/null || break
     sleep 0.1
   done
-  mapfile -t urls < <(grep -oE 'https?://[^ ,]+' <<< "$line")
   grpc=${urls[0]#*//}
-  http=${urls[1]:-}
-  http=${http#*//}
-  if [ -z "$grpc" ]; then
+  http=${urls[1]}
+  if [ ${#urls[@]} -lt 2 ]; then
     cat "$work/server-$name.log"
-    count server start "it did not say where it listens"
+    count "server-$name" start "it did not say where it listens"
   fi
 }
 
-# Stops the server that was started last, as an orchestrator does, and looks at what it logged.
+# Stops a server as an orchestrator does, and looks at what it logged: its name, its process.
 stop_server() {
   local name=$1 errors code
-  kill -TERM "$server"
-  wait "$server"
+  kill -TERM "$2"
+  wait "$2"
   code=$?
   count "server-$name" exit "$([ "$code" -eq 0 ] || echo "exit code $code")"
   errors=$(grep -cE '^(fail|crit):' "$work/server-$name.log")
@@ -148,6 +148,9 @@ SECONDS=0
 processes+=($!)
 until page=$(grep -oE 'http://[^/]+' "$work/page.log"); do sleep 0.1; done
 
+start_server closed # For the check that a browser is refused.
+closed=$server
+closed_http=$http
 start_server main --Server:CorsOrigins:0="$page"
 version=5badf58d4447a3b1d5ff3c9b6d508c8a7052c4a90d9f2829081f0187aca923dc
 folder=models/demo/tasks/sentiment/$version
@@ -173,7 +176,11 @@ run_client node node tests/clients/node/client.js
 run_client ruby ruby tests/clients/ruby/client.rb
 run_client go "$work/go/client"
 client curl "classify gzip deadline unimplemented" tests/clients/curl/client.sh "$grpc"
-count all same_logits "$([ "$(wc -l < "$work/logits")" = 5 ] && [ "$(sort -u "$work/logits" | wc -l)" = 1 ] || sort "$work/logits" | uniq -c | tr '\n' ' ')"
+client http "import export classify error events cursor" tests/clients/curl/http.sh "$http" tone-http "$folder"
+client browser "page page_error refused classify events error deadline" \
+  node tests/clients/browser/client.js "$page" "$work/checks.js" "$http" "$closed_http"
+# All seven have the same logits for the same text, bit for bit.
+count all same_logits "$([ "$(sort "$work/logits" | uniq -c | awk '{ print $1 }')" = 7 ] || sort "$work/logits" | uniq -c | tr '\n' ' ')"
 
 # The examples: each classifies, streams a hundred texts, imports a version and trains a task.
 run_example() {
@@ -193,10 +200,18 @@ javascript="node examples/javascript"
 run_example example-javascript "$javascript/classify.js $grpc" "$javascript/stream.js $grpc" "$javascript/import-task.js $grpc" "$javascript/train.js $grpc"
 csharp="dotnet examples/csharp/bin/Release/net10.0/Example.dll http://$grpc"
 run_example example-csharp "$csharp classify" "$csharp stream" "$csharp import" "$csharp train"
-count examples same_stream "$([ "$(wc -l < "$work/streamed-example-python")" = 100 ] && [ "$(md5sum < "$work/streamed-example-python")" = "$(md5sum < "$work/streamed-example-javascript")" ] &&
-  [ "$(md5sum < "$work/streamed-example-python")" = "$(md5sum < "$work/streamed-example-csharp")" ] || echo "they differ")"
+rotated > "$work/example-curl-all.tsv"
+head -n 101 "$work/example-curl-all.tsv" > "$work/example-curl.tsv"
+example example-curl all '^\{"task":\{"task":"example-curl",.*"examples":100,' examples/curl/example.sh "$http" example-curl "$work/example-curl.tsv"
+same_stream() {
+  [ "$(wc -l < "$work/streamed-example-python")" = 100 ] || echo "they are not 100 lines"
+  cmp "$work/streamed-example-python" "$work/streamed-example-javascript" 2>&1
+  cmp "$work/streamed-example-python" "$work/streamed-example-csharp" 2>&1
+}
+count examples same_stream "$(same_stream)"
 
-stop_server main
+stop_server main "$server"
+stop_server closed "$closed"
 echo "all took $SECONDS s"
 echo "clients: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]
