@@ -104,8 +104,9 @@ public sealed class CommandLineTests
             RedirectStandardOutput = true,
             RedirectStandardError = true
         };
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "serving.dll"));
-        foreach (var argument in arguments)
+        // Beside this test lies what ASP.NET does not bring already, so the command line runs with it, too.
+        string[] program = ["exec", "--runtimeconfig", At("EndToEnd.Tests.runtimeconfig.json"), At("serving.dll")];
+        foreach (var argument in program.Concat(arguments))
             start.ArgumentList.Add(argument);
         start.Environment["SERVING_SERVER"] = address;
         using var process = Process.Start(start)!;
@@ -113,5 +114,7 @@ public sealed class CommandLineTests
         var errors = process.StandardError.ReadToEndAsync();
         await process.WaitForExitAsync().Within();
         return (process.ExitCode, await output, await errors);
+
+        static string At(string file) => Path.Combine(AppContext.BaseDirectory, file);
     }
 }
