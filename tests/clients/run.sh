@@ -99,6 +99,12 @@ example() {
   count "$name" "$check" "${why:+$why$(tail -qn 12 "$work/$name-$check.out" "$work/$name-$check.err" | tr '\n' ' ')}"
 }
 
+finish() {
+  echo "clients: $passed passed, $failed failed"
+  [ "$failed" -eq 0 ]
+  exit
+}
+
 # --- The servers
 
 # Starts a server on free ports with a data root of its own, which begins with the demo: its name, more flags. Sets "server" to
@@ -115,12 +121,13 @@ start_server() {
     [ ${#urls[@]} -lt 2 ] && kill -0 "$server" 2>/dev/null || break
     sleep 0.1
   done
-  grpc=${urls[0]#*//}
-  http=${urls[1]}
   if [ ${#urls[@]} -lt 2 ]; then
     cat "$work/server-$name.log"
     count "server-$name" start "it did not say where it listens"
+    finish
   fi
+  grpc=${urls[0]#*//}
+  http=${urls[1]}
 }
 
 # Stops a server as an orchestrator does, and looks at what it logged: its name, its process.
@@ -140,13 +147,16 @@ stop_server() {
 if [ "${1:-}" != --no-install ]; then
   install || { echo "packages are missing"; count packages install "see above"; }
 fi
-build || count clients build "see above"
+build || { count clients build "see above" && finish; }
 SECONDS=0
 
 # The page's own server, on a port of its own: another origin.
 /usr/bin/python3 -u -m http.server 0 --bind 127.0.0.1 --directory examples/browser > "$work/page.log" 2>&1 &
 processes+=($!)
-until page=$(grep -oE 'http://[^/]+' "$work/page.log"); do sleep 0.1; done
+for _ in {1..100}; do
+  page=$(grep -oE 'http://[^/]+' "$work/page.log") && break
+  sleep 0.1
+done
 
 start_server closed # For the check that a browser is refused.
 closed=$server
@@ -213,5 +223,4 @@ count examples same_stream "$(same_stream)"
 stop_server main "$server"
 stop_server closed "$closed"
 echo "all took $SECONDS s"
-echo "clients: $passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish
