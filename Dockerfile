@@ -19,7 +19,7 @@ RUN for project in src/*.csproj; do \
 # Many files on purpose: Serving.Server.deps.json names every package with its version and hash, and scanners read it.
 # Whatever the umask of the sources was, the server's user can read them.
 COPY . .
-RUN dotnet publish src/Server --no-restore -c Release -o /app -p:GenerateDocumentationFile=false && \
+RUN dotnet publish src/Server --no-restore -c Release -o /app && \
     chmod -R a+rX,go-w /app && \
     mkdir /data
 
