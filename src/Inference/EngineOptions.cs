@@ -16,7 +16,7 @@ public sealed record EngineOptions
     /// <summary>The most requests that wait, not counting paced ones.</summary>
     /// <remarks>
     /// Several batches' worth: a longer queue would not raise the throughput, only the time that requests wait
-    /// (docs/results/server.md).
+    /// (docs/decisions/0011-serving-on-few-cores.md).
     /// </remarks>
     public int MaxQueuedRequests { get; init; } = 256;
 

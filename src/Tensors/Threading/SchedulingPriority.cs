@@ -9,7 +9,7 @@ public static partial class SchedulingPriority
     /// <summary>
     /// Niceness of threads that compute batches: threads that receive requests and send answers go first, since they
     /// need little time and everybody waits for them. At half load this halves the slowest hundredth's time
-    /// (docs/results/server.md).
+    /// (docs/decisions/0011-serving-on-few-cores.md).
     /// </summary>
     public const int Compute = 5;
 
