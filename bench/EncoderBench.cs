@@ -13,7 +13,8 @@ internal static class EncoderBench
     {
         var shape = new Option<string>("--shape")
         {
-            DefaultValueFactory = _ => "base", Description = string.Join(", ", Shapes.Names)
+            DefaultValueFactory = _ => "base",
+            Description = string.Join(", ", Shapes.Names)
         };
         var batch = new Option<int>("--batch") { DefaultValueFactory = _ => 8, Description = "Sequences of a batch." };
         var seq =

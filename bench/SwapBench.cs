@@ -14,14 +14,16 @@ internal static class SwapBench
     {
         var shape = new Option<string>("--shape")
         {
-            DefaultValueFactory = _ => "base", Description = string.Join(", ", Shapes.Names)
+            DefaultValueFactory = _ => "base",
+            Description = string.Join(", ", Shapes.Names)
         };
         var tasks =
             new Option<int>("--tasks") { DefaultValueFactory = _ => 100, Description = "Resident at the same time." };
         var firstLayer = new Option<int>("--first-layer") { Description = "Layers below it have no masks." };
         var cycles = new Option<int>("--cycles")
         {
-            DefaultValueFactory = _ => 1000, Description = "Loads and unloads for the leak check."
+            DefaultValueFactory = _ => 1000,
+            Description = "Loads and unloads for the leak check."
         };
         var threads = new Option<int>("--threads") { DefaultValueFactory = _ => Environment.ProcessorCount };
         var json = CommonOptions.Json();

@@ -18,19 +18,22 @@ internal static class TrainBench
     {
         var shape = new Option<string>("--shape")
         {
-            DefaultValueFactory = _ => "mini", Description = string.Join(", ", Shapes.Names)
+            DefaultValueFactory = _ => "mini",
+            Description = string.Join(", ", Shapes.Names)
         };
         var batch = new Option<int>("--batch") { DefaultValueFactory = _ => 32, Description = "Sequences of a step." };
         var seq = new Option<int>("--seq") { DefaultValueFactory = _ => 64, Description = "Tokens of every sequence." };
         var method = new Option<string>("--method")
         {
-            DefaultValueFactory = _ => "finetune", Description = "finetune, mask, pretrain"
+            DefaultValueFactory = _ => "finetune",
+            Description = "finetune, mask, pretrain"
         };
         var dropout = new Option<float>("--dropout") { DefaultValueFactory = _ => 0.1f };
         var threads = new Option<int>("--threads") { DefaultValueFactory = _ => Environment.ProcessorCount };
         var runs = new Option<int>("--runs")
         {
-            DefaultValueFactory = _ => 10, Description = "Steps, of which the median counts."
+            DefaultValueFactory = _ => 10,
+            Description = "Steps, of which the median counts."
         };
         var json = CommonOptions.Json();
         var command = new Command(

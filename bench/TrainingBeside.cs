@@ -23,7 +23,11 @@ internal sealed class TrainingBeside(ServingClient client, string model)
             await client.UploadDatasetAsync(
                 new()
                 {
-                    Name = Dataset, Format = DatasetFormat.Tsv, NoHeader = true, TextColumn = "1", LabelColumn = "2"
+                    Name = Dataset,
+                    Format = DatasetFormat.Tsv,
+                    NoHeader = true,
+                    TextColumn = "1",
+                    LabelColumn = "2"
                 }, file);
         }
         finally
@@ -37,7 +41,11 @@ internal sealed class TrainingBeside(ServingClient client, string model)
     {
         var recipe = new ClassifierRecipe
         {
-            Model = model, Dataset = Dataset, Method = TrainingMethod.Mask, Epochs = 1000, Mask = new()
+            Model = model,
+            Dataset = Dataset,
+            Method = TrainingMethod.Mask,
+            Epochs = 1000,
+            Mask = new()
         };
         _job = (await client.Jobs.SubmitJobAsync(new() { Spec = new() { Classifier = recipe } })).Id;
         await foreach (var happened in client.WatchJobAsync(_job))

@@ -13,7 +13,8 @@ internal static class WordsBench
     {
         var train = new Option<FileInfo>("--train")
         {
-            Required = true, Description = ".tsv with a header, a text and a label a row."
+            Required = true,
+            Description = ".tsv with a header, a text and a label a row."
         };
         var dev = new Option<FileInfo>("--dev") { Required = true };
         var json = CommonOptions.Json();

@@ -30,7 +30,8 @@ internal static class AnalyzeCommands
         {
             var recipe = new EvaluationRecipe
             {
-                Task = References.Parse(parsed.GetValue(Task)!), Dataset = parsed.GetValue(Dataset)
+                Task = References.Parse(parsed.GetValue(Task)!),
+                Dataset = parsed.GetValue(Dataset)
             };
             Set(parsed.GetValue(maxTokens), value => recipe.MaxTokens = value);
             return new() { Evaluation = recipe };
@@ -41,7 +42,9 @@ internal static class AnalyzeCommands
     {
         var tasks = new Option<string[]>("--tasks")
         {
-            Required = true, AllowMultipleArgumentsPerToken = true, Description = $"At least two: {Reference}"
+            Required = true,
+            AllowMultipleArgumentsPerToken = true,
+            Description = $"At least two: {Reference}"
         };
         return Job("similarity", "How far tasks' masks differ, by tensor and by block.", [tasks], parsed =>
             new() { MaskSimilarity = new() { Tasks = { parsed.GetValue(tasks)!.Select(References.Parse) } } });
@@ -101,7 +104,8 @@ internal static class AnalyzeCommands
         {
             var recipe = new ProjectionRecipe
             {
-                Task = References.Parse(parsed.GetValue(Task)!), Dataset = parsed.GetValue(Dataset)
+                Task = References.Parse(parsed.GetValue(Task)!),
+                Dataset = parsed.GetValue(Dataset)
             };
             Set(parsed.GetValue(most), value => recipe.MostExamples = value);
             return new() { Projection = recipe };
@@ -118,11 +122,13 @@ internal static class AnalyzeCommands
         var sparsities = new Option<double[]>("--initial-sparsities") { AllowMultipleArgumentsPerToken = true };
         var blocks = new Option<int[]>("--masked-blocks")
         {
-            AllowMultipleArgumentsPerToken = true, Description = "How many layers are masked, bottom up and top down."
+            AllowMultipleArgumentsPerToken = true,
+            Description = "How many layers are masked, bottom up and top down."
         };
         var seeds = new Option<ulong[]>("--seeds")
         {
-            AllowMultipleArgumentsPerToken = true, Description = "Each point is trained with each."
+            AllowMultipleArgumentsPerToken = true,
+            Description = "Each point is trained with each."
         };
         var epochs = new Option<int?>("--epochs");
         var maxTokens = new Option<int?>("--max-tokens");

@@ -36,7 +36,8 @@ internal static class JobsCommands
     {
         var limit = new Option<int>("--limit")
         {
-            DefaultValueFactory = _ => 100, Description = "How many; older ones are left out."
+            DefaultValueFactory = _ => 100,
+            Description = "How many; older ones are left out."
         };
         var command = new Command("list", "The latest jobs.") { limit };
         command.Do(async (parsed, client, output, cancelled) =>

@@ -97,7 +97,8 @@ internal static class TasksCommands
         {
             var request = new LoadTaskRequest
             {
-                Task = parsed.GetValue(Name), Version = await VersionAsync(client, parsed, cancelled)
+                Task = parsed.GetValue(Name),
+                Version = await VersionAsync(client, parsed, cancelled)
             };
             var response = await client.Tasks.LoadTaskAsync(request, cancellationToken: cancelled);
             output.Write(
@@ -113,7 +114,8 @@ internal static class TasksCommands
         {
             var request = new UnloadTaskRequest
             {
-                Task = parsed.GetValue(Name), Version = await VersionAsync(client, parsed, cancelled)
+                Task = parsed.GetValue(Name),
+                Version = await VersionAsync(client, parsed, cancelled)
             };
             var response = await client.Tasks.UnloadTaskAsync(request, cancellationToken: cancelled);
             output.Write(
@@ -170,7 +172,8 @@ internal static class TasksCommands
         {
             var request = new DeleteTaskVersionRequest
             {
-                Task = parsed.GetValue(Name), Version = await VersionAsync(client, parsed, cancelled)
+                Task = parsed.GetValue(Name),
+                Version = await VersionAsync(client, parsed, cancelled)
             };
             var response = await client.Tasks.DeleteTaskVersionAsync(request, cancellationToken: cancelled);
             output.Write(response, o => o.Line(

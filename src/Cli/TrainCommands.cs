@@ -78,7 +78,8 @@ internal static class TrainCommands
         var sparsity = new Option<double?>("--initial-sparsity");
         var layers = new Option<int[]>("--layers")
         {
-            AllowMultipleArgumentsPerToken = true, Description = "Layers that are masked, from 0; all by default."
+            AllowMultipleArgumentsPerToken = true,
+            Description = "Layers that are masked, from 0; all by default."
         };
         var freezeHead = new Option<bool>("--freeze-head") { Description = "Leaves the random head as it begins." };
         var task = new Option<string?>("--task") { Description = "The task that gets the version." };
@@ -133,7 +134,8 @@ internal static class TrainCommands
             {
                 recipe.Mask = new()
                 {
-                    Layers = { parsed.GetValue(layers) ?? [] }, FreezeHead = parsed.GetValue(freezeHead)
+                    Layers = { parsed.GetValue(layers) ?? [] },
+                    FreezeHead = parsed.GetValue(freezeHead)
                 };
                 Set(parsed.GetValue(sparsity), value => recipe.Mask.InitialSparsity = value);
             }
@@ -156,11 +158,14 @@ internal static class TrainCommands
     {
         var datasets = new Option<string[]>("--dataset")
         {
-            Required = true, AllowMultipleArgumentsPerToken = true, Description = "Corpora: a document a row."
+            Required = true,
+            AllowMultipleArgumentsPerToken = true,
+            Description = "Corpora: a document a row."
         };
         var model = new Option<string>("--publish-model")
         {
-            Required = true, Description = "The name of the model that comes out."
+            Required = true,
+            Description = "The name of the model that comes out."
         };
         var hidden = new Option<int>("--hidden") { DefaultValueFactory = _ => 256 };
         var layers = new Option<int>("--layers") { DefaultValueFactory = _ => 4 };

@@ -352,18 +352,18 @@ public sealed unsafe partial class CpuBackend
 
     private static AttentionArguments FirstHead(
         Tensor query, Tensor key, Tensor value, int heads, Dropout dropout, Tensor output) => new()
-    {
-        Query = Pointer(query),
-        QueryStride = query.Stride,
-        Key = Pointer(key),
-        KeyStride = key.Stride,
-        Value = Pointer(value),
-        ValueStride = value.Stride,
-        HeadDim = query.Columns / heads,
-        Output = Pointer(output),
-        OutputStride = output.Stride,
-        Dropout = dropout
-    };
+        {
+            Query = Pointer(query),
+            QueryStride = query.Stride,
+            Key = Pointer(key),
+            KeyStride = key.Stride,
+            Value = Pointer(value),
+            ValueStride = value.Stride,
+            HeadDim = query.Columns / heads,
+            Output = Pointer(output),
+            OutputStride = output.Stride,
+            Dropout = dropout
+        };
 
     private static MatrixRows Rows(Tensor tensor) => tensor.IsNone ? default : new(Pointer(tensor), tensor.Stride);
 

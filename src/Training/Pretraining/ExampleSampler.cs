@@ -277,7 +277,8 @@ public sealed class ExampleSampler
                 {
                     pieces.Insert(at, pieces[at] with
                     {
-                        Id = _masker.Ordinary(CounterRandom.Uniform(random, (ulong)i)), IsCorrupted = true
+                        Id = _masker.Ordinary(CounterRandom.Uniform(random, (ulong)i)),
+                        IsCorrupted = true
                     });
                 }
 

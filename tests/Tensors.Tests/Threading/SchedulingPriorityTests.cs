@@ -18,7 +18,8 @@ public sealed class SchedulingPriorityTests
             after = Allowed(File.ReadAllText("/proc/thread-self/status"));
             using var child = Process.Start(new ProcessStartInfo("cat", "/proc/self/status")
             {
-                UseShellExecute = false, RedirectStandardOutput = true
+                UseShellExecute = false,
+                RedirectStandardOutput = true
             })!;
             inherited = Allowed(child.StandardOutput.ReadToEnd());
             child.WaitForExit();

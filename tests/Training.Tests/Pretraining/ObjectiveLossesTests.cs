@@ -27,7 +27,12 @@ public sealed class ObjectiveLossesTests : IDisposable
     {
         var config = new BertConfig
         {
-            Vocab = Story.Words.Count, Hidden = 24, Layers = 2, Heads = 3, Inner = 40, MaxPositions = Length
+            Vocab = Story.Words.Count,
+            Hidden = 24,
+            Layers = 2,
+            Heads = 3,
+            Inner = 40,
+            MaxPositions = Length
         };
         _sampler = new(_corpus.Value, Story.Words, Length);
         _model = BertModel.Load(_backend, config, new InitialBertWeights(seed: 1, deviation: 0.2));

@@ -76,7 +76,9 @@ public sealed class ObjectivesLearnTests
     {
         var settings = Settings with
         {
-            Steps = 600, Objectives = [Objective.TermFrequency, Objective.SentenceOrder], Combination = combination
+            Steps = 600,
+            Objectives = [Objective.TermFrequency, Objective.SentenceOrder],
+            Combination = combination
         };
         var taken = Train(settings).State.Ledger.Taken;
         const int batch = 16 * Length;
@@ -150,7 +152,12 @@ public sealed class ObjectivesLearnTests
         using var heldOut = new TextCorpus(Enumerable.Range(240, 60).Select(i => Story.Document(i)), Story.Tokenizer);
         var config = new BertConfig
         {
-            Vocab = Story.Words.Count, Hidden = 24, Layers = 2, Heads = 3, Inner = 48, MaxPositions = Length
+            Vocab = Story.Words.Count,
+            Hidden = 24,
+            Layers = 2,
+            Heads = 3,
+            Inner = 48,
+            MaxPositions = Length
         };
         using var trainer = new PretrainingTrainer(
             backend,
