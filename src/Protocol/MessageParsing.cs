@@ -6,8 +6,8 @@ using Grpc.Core;
 
 namespace Serving.Protocol;
 
-/// <summary>Parses requests; a request that can't be parsed fails with a status that says why.</summary>
-internal static class RequestParsing
+/// <summary>Parses messages; one that can't be parsed is a status that says why.</summary>
+internal static class MessageParsing
 {
     /// <exception cref="RpcException">
     /// INVALID_ARGUMENT: a string is no UTF-8; the field is named. INTERNAL: the bytes are no message of this type.
@@ -26,7 +26,7 @@ internal static class RequestParsing
             System.Buffers.BuffersExtensions.CopyTo(payload, bytes);
             throw FindBadString(new(bytes), parser)
                 ?? new RpcException(
-                    new(StatusCode.Internal, $"The request is no {typeof(T).Name}: {exception.Message}"));
+                    new(StatusCode.Internal, $"The message is no {typeof(T).Name}: {exception.Message}"));
         }
     }
 
