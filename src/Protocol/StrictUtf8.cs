@@ -14,12 +14,12 @@ namespace Serving.Protocol;
 internal static class StrictUtf8
 {
     /// <exception cref="RpcException">INVALID_ARGUMENT: a string is no UTF-8; the field is named.</exception>
-    /// <exception cref="InvalidProtocolBufferException">It is no message of this type.</exception>
+    /// <exception cref="RpcException">INTERNAL: it is no message of this type.</exception>
     public static T Parse<T>(DeserializationContext context, MessageParser<T> parser)
         where T : class, IMessage<T>
     {
         var payload = context.PayloadAsReadOnlySequence();
-        var message = parser.ParseFrom(payload); // First, so that below everything is well-formed.
+        var message = WellFormed.Parse(payload, parser); // First, so that below everything is well-formed.
         var bytes = payload.IsSingleSegment ? payload.FirstSpan : payload.ToArray();
         return IsValid(bytes, message.Descriptor) ? message : throw Problem(bytes, message.Descriptor, path: "")!;
     }
