@@ -20,7 +20,7 @@ internal sealed class BoundedCompression(ICompressionProvider inner, int maxByte
     /// <summary>A stream to read, which ends the call where a byte too much or none that make sense come.</summary>
     private sealed class BoundedStream(Stream inner, string encoding, int maxBytes) : Stream
     {
-        private int _left = maxBytes;
+        private long _read;
 
         public override bool CanRead => true;
 
@@ -43,8 +43,8 @@ internal sealed class BoundedCompression(ICompressionProvider inner, int maxByte
             try
             {
                 var read = inner.Read(buffer);
-                _left -= read;
-                return _left >= 0 ? read : throw Errors.TooLarge(
+                _read += read;
+                return _read <= maxBytes ? read : throw Errors.TooLarge(
                     $"The message has more than the {maxBytes} bytes that this server takes, decompressed; send less in one.");
             }
             catch (InvalidDataException exception)
