@@ -81,6 +81,11 @@ internal sealed class ServingInterceptor(
         {
             throw; // Never reached: a status passes through without being caught and thrown again.
         }
+        catch (Exception exception) when (IsMalformedRequest(exception))
+        {
+            status = StatusCode.Internal;
+            throw Errors.Internal($"The request's stream is no gRPC: {exception.Message}");
+        }
         catch (Exception exception)
         {
             if (!EngineErrors.IsExpected(exception) && !context.CancellationToken.IsCancellationRequested)
@@ -94,6 +99,10 @@ internal sealed class ServingInterceptor(
             Note(context.Method, status, time.GetElapsedTime(began));
         }
     }
+
+    /// <summary>What Grpc.AspNetCore throws at a message's prefix that makes no sense.</summary>
+    private static bool IsMalformedRequest(Exception exception) =>
+        exception is IOException or InvalidDataException && exception.Source == "Grpc.AspNetCore.Server";
 
     private static bool Remember(RpcException exception, out StatusCode status)
     {
