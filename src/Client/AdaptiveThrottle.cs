@@ -13,9 +13,9 @@ namespace Serving.Client;
 /// <remarks>
 /// While servers reject calls for a task, the client sends a multiple of the rate that they accepted lately: enough for
 /// them to stay saturated, and for the client to notice when they accept more. Once no call was rejected for as long as
-/// the last RetryInfo said, all calls are sent. A call that is not sent fails as the server would fail it, with the last
-/// RetryInfo. As in Beyer et al., Site Reliability Engineering 2016, ch. 21, but by rates: there the share that is sent
-/// depends on the number of attempts, too, so that a burst throttles calls long after it has ended.
+/// the last RetryInfo said, all calls are sent. A call that is not sent fails as the server would fail it, with the
+/// last RetryInfo. As in Beyer et al., Site Reliability Engineering 2016, ch. 21, but by rates: there the share that is
+/// sent depends on the number of attempts, too, so that a burst throttles calls long after it has ended.
 /// </remarks>
 internal sealed class AdaptiveThrottle(double multiplier, TimeProvider time) : Interceptor
 {
@@ -78,8 +78,10 @@ internal sealed class AdaptiveThrottle(double multiplier, TimeProvider time) : I
             return history;
         if (_tasks.Count >= MostTasks)
             _tasks.Clear();
-        return _tasks.GetOrAdd(task, static (_, throttle) => new(throttle.Multiplier, throttle.Time), (Multiplier: multiplier, Time: time));
+        return _tasks.GetOrAdd(task, static (_, throttle) => throttle.NewHistory(), this);
     }
+
+    private History NewHistory() => new(multiplier, time);
 
     /// <returns>By what it counts; null for calls that are always sent.</returns>
     private string? TaskOf(object request) => request switch
@@ -161,7 +163,8 @@ internal sealed class AdaptiveThrottle(double multiplier, TimeProvider time) : I
             }
         }
 
-        private static Duration? RetryAfter(Exception? failure) => failure is RpcException { StatusCode: StatusCode.ResourceExhausted } error
+        private static Duration? RetryAfter(Exception? failure) =>
+            failure is RpcException { StatusCode: StatusCode.ResourceExhausted } error
             ? error.GetRpcStatus()?.GetDetail<RetryInfo>()?.RetryDelay
             : null;
 

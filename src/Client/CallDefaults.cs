@@ -18,7 +18,8 @@ internal sealed class CallDefaults(TimeSpan timeout, TimeProvider time) : Interc
         try
         {
             var response = span.Run(
-                WithDeadline(context.Options), traced => continuation(request, new(context.Method, context.Host, traced)));
+                WithDeadline(context.Options),
+                traced => continuation(request, new(context.Method, context.Host, traced)));
             span.End(StatusCode.OK);
             return response;
         }
@@ -37,7 +38,12 @@ internal sealed class CallDefaults(TimeSpan timeout, TimeProvider time) : Interc
         var span = new CallSpan(context.Method);
         var call = span.Run(
             WithDeadline(context.Options), traced => continuation(request, new(context.Method, context.Host, traced)));
-        return new(span.EndAsync(call.ResponseAsync), call.ResponseHeadersAsync, call.GetStatus, call.GetTrailers, call.Dispose);
+        return new(
+            span.EndAsync(call.ResponseAsync),
+            call.ResponseHeadersAsync,
+            call.GetStatus,
+            call.GetTrailers,
+            call.Dispose);
     }
 
     public override AsyncServerStreamingCall<TResponse> AsyncServerStreamingCall<TRequest, TResponse>(
@@ -46,7 +52,8 @@ internal sealed class CallDefaults(TimeSpan timeout, TimeProvider time) : Interc
         AsyncServerStreamingCallContinuation<TRequest, TResponse> continuation)
     {
         var span = new CallSpan(context.Method);
-        var call = span.Run(context.Options, traced => continuation(request, new(context.Method, context.Host, traced)));
+        var call = span.Run(
+            context.Options, traced => continuation(request, new(context.Method, context.Host, traced)));
         return new(
             new SpanReader<TResponse>(call.ResponseStream, span),
             call.ResponseHeadersAsync,
@@ -94,7 +101,9 @@ internal sealed class CallDefaults(TimeSpan timeout, TimeProvider time) : Interc
     {
         private Activity? _span;
 
-        /// <summary>Starts the call inside the span, whose context it carries; the caller's own span stays the current one.</summary>
+        /// <summary>
+        /// Starts the call inside the span, whose context it carries; the caller's own span stays the current one.
+        /// </summary>
         public T Run<T>(CallOptions options, Func<CallOptions, T> start)
         {
             var caller = Activity.Current;
@@ -112,14 +121,18 @@ internal sealed class CallDefaults(TimeSpan timeout, TimeProvider time) : Interc
             }
         }
 
-        /// <summary>The call's own headers and the span's context: that of the HTTP request below it is nobody's parent.</summary>
+        /// <summary>
+        /// The call's own headers and the span's context: that of the HTTP request below it is nobody's parent.
+        /// </summary>
         private static Metadata Headers(Metadata? own, Activity span)
         {
             var headers = new Metadata();
             foreach (var entry in own ?? [])
                 headers.Add(entry);
             DistributedContextPropagator.Current.Inject(
-                span, headers, static (carrier, name, value) => ((Metadata)carrier!).Add(name.ToLowerInvariant(), value));
+                span,
+                headers,
+                static (carrier, name, value) => ((Metadata)carrier!).Add(name.ToLowerInvariant(), value));
             return headers;
         }
 

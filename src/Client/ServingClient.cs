@@ -44,7 +44,8 @@ public sealed class ServingClient : IDisposable
     {
         _time = options.Time;
         invoker = invoker.Intercept(
-            new CallDefaults(options.Timeout, options.Time), new AdaptiveThrottle(options.ThrottleMultiplier, options.Time));
+            new CallDefaults(options.Timeout, options.Time),
+            new AdaptiveThrottle(options.ThrottleMultiplier, options.Time));
         Classifier = new(invoker);
         Tasks = new(invoker);
         Models = new(invoker);
@@ -78,7 +79,8 @@ public sealed class ServingClient : IDisposable
 
     /// <summary>Sends inputs as fast as the server takes them; answers come as they are ready, see their ids.</summary>
     public async IAsyncEnumerable<ClassifyStreamResponse> ClassifyStreamAsync(
-        IAsyncEnumerable<ClassifyStreamRequest> requests, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+        IAsyncEnumerable<ClassifyStreamRequest> requests,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var call = Classifier.ClassifyStream(cancellationToken: stop.Token);
@@ -116,12 +118,14 @@ public sealed class ServingClient : IDisposable
     }
 
     /// <summary>All tasks, page by page.</summary>
-    public async IAsyncEnumerable<V1.Task> ListTasksAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public async IAsyncEnumerable<V1.Task> ListTasksAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         var token = "";
         do
         {
-            var page = await Tasks.ListTasksAsync(new() { PageToken = token }, cancellationToken: cancellationToken).ConfigureAwait(false);
+            var page = await Tasks.ListTasksAsync(new() { PageToken = token }, cancellationToken: cancellationToken)
+                .ConfigureAwait(false);
             foreach (var task in page.Tasks)
                 yield return task;
             token = page.NextPageToken;
@@ -130,12 +134,14 @@ public sealed class ServingClient : IDisposable
     }
 
     /// <summary>All jobs, the latest first, page by page.</summary>
-    public async IAsyncEnumerable<Job> ListJobsAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public async IAsyncEnumerable<Job> ListJobsAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         var token = "";
         do
         {
-            var page = await Jobs.ListJobsAsync(new() { PageToken = token }, cancellationToken: cancellationToken).ConfigureAwait(false);
+            var page = await Jobs.ListJobsAsync(new() { PageToken = token }, cancellationToken: cancellationToken)
+                .ConfigureAwait(false);
             foreach (var job in page.Jobs)
                 yield return job;
             token = page.NextPageToken;
@@ -162,9 +168,11 @@ public sealed class ServingClient : IDisposable
             var sent = 0L;
             foreach (var name in TaskFiles.All)
             {
-                await foreach (var data in ChunksAsync(Path.Combine(folder, name), cancellationToken).ConfigureAwait(false))
+                var chunks = ChunksAsync(Path.Combine(folder, name), cancellationToken);
+                await foreach (var data in chunks.ConfigureAwait(false))
                 {
-                    await call.RequestStream.WriteAsync(new() { Chunk = new() { File = name, Data = data } }, cancellationToken).ConfigureAwait(false);
+                    var part = new ImportTaskRequest { Chunk = new() { File = name, Data = data } };
+                    await call.RequestStream.WriteAsync(part, cancellationToken).ConfigureAwait(false);
                     bytesSent?.Report(sent += data.Length);
                 }
             }
@@ -183,7 +191,10 @@ public sealed class ServingClient : IDisposable
     /// <param name="header">Its name, format and columns.</param>
     /// <param name="bytesSent">Hears how far it is.</param>
     public async Task<Dataset> UploadDatasetAsync(
-        DatasetHeader header, string path, IProgress<long>? bytesSent = null, CancellationToken cancellationToken = default)
+        DatasetHeader header,
+        string path,
+        IProgress<long>? bytesSent = null,
+        CancellationToken cancellationToken = default)
     {
         using var call = Datasets.UploadDataset(cancellationToken: cancellationToken);
         try
@@ -210,7 +221,10 @@ public sealed class ServingClient : IDisposable
     /// <returns>The version.</returns>
     /// <exception cref="IOException">The folder has files of a version already.</exception>
     public async Task<string> ExportTaskAsync(
-        TaskReference task, string folder, IProgress<long>? bytesReceived = null, CancellationToken cancellationToken = default)
+        TaskReference task,
+        string folder,
+        IProgress<long>? bytesReceived = null,
+        CancellationToken cancellationToken = default)
     {
         using var call = Tasks.ExportTask(new() { Task = task }, cancellationToken: cancellationToken);
         using var files = new TaskFiles(folder);
@@ -233,7 +247,8 @@ public sealed class ServingClient : IDisposable
     /// <summary>Downloads a file that came out of a job.</summary>
     /// <param name="name">As the job lists it.</param>
     /// <param name="path">Replaced if it is there; its folder is made.</param>
-    public async Task DownloadArtifactAsync(string job, string name, string path, CancellationToken cancellationToken = default)
+    public async Task DownloadArtifactAsync(
+        string job, string name, string path, CancellationToken cancellationToken = default)
     {
         using var call = Jobs.DownloadArtifact(new() { Id = job, Name = name }, cancellationToken: cancellationToken);
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
@@ -251,8 +266,8 @@ public sealed class ServingClient : IDisposable
     public void Dispose() => _channel?.Dispose();
 
     /// <summary>
-    /// What happens to a job, until it is over. A lost connection is made again, and goes on where it broke: nothing is lost
-    /// and nothing repeated.
+    /// What happens to a job, until it is over. A lost connection is made again, and goes on where it broke: nothing is
+    /// lost and nothing repeated.
     /// </summary>
     /// <param name="cursor">The number of the last event that is known; 0 for all.</param>
     /// <exception cref="RpcException">The server stayed away for about a minute, or the job is not there.</exception>
@@ -270,7 +285,8 @@ public sealed class ServingClient : IDisposable
                 {
                     hasNext = await call.ResponseStream.MoveNext(cancellationToken).ConfigureAwait(false);
                 }
-                catch (RpcException exception) when (exception.StatusCode == StatusCode.Unavailable && failures < MostLostConnections)
+                catch (RpcException exception)
+                    when (exception.StatusCode == StatusCode.Unavailable && failures < MostLostConnections)
                 {
                     break;
                 }
@@ -283,7 +299,8 @@ public sealed class ServingClient : IDisposable
             }
 
             failures++;
-            await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(5000, 100 << failures)), _time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(5000, 100 << failures)), _time, cancellationToken)
+                .ConfigureAwait(false);
         }
     }
 
@@ -340,6 +357,8 @@ public sealed class ServingClient : IDisposable
         channel.ServiceProvider = new ServiceCollection()
             .AddSingleton<ResolverFactory>(new StaticResolverFactory(_ => addresses))
             .BuildServiceProvider();
-        channel.Credentials = options.Addresses[0].Scheme == Uri.UriSchemeHttps ? ChannelCredentials.SecureSsl : ChannelCredentials.Insecure;
+        channel.Credentials = options.Addresses[0].Scheme == Uri.UriSchemeHttps
+            ? ChannelCredentials.SecureSsl
+            : ChannelCredentials.Insecure;
     }
 }
