@@ -12,8 +12,8 @@ if (args.Length < 3)
     return 2;
 }
 
-// One client for the whole program: it keeps its connection, and all threads may use it. Calls end after 30 seconds, and are
-// tried again while the server is away; ServingClientOptions changes that.
+// One client for the whole program: it keeps its connection, and all threads may use it. Calls end after 30 seconds,
+// and are tried again while the server is away; ServingClientOptions changes that.
 using var client = new ServingClient(args[0]);
 using var stop = new CancellationTokenSource();
 Console.CancelKeyPress += (_, press) =>

@@ -47,10 +47,6 @@ public static class ServerApplication
         builder.Services.AddGrpc(grpc =>
         {
             grpc.MaxReceiveMessageSize = options.MaxReceiveMessageBytes;
-            grpc.CompressionProviders =
-            [
-                .. grpc.CompressionProviders.Select(known => new BoundedCompression(known, options.MaxReceiveMessageBytes))
-            ];
             grpc.Interceptors.Add<ServingInterceptor>();
         });
         builder.Services.AddGrpcReflection();

@@ -100,9 +100,10 @@ internal sealed class ServingInterceptor(
         }
     }
 
-    /// <summary>What Grpc.AspNetCore throws at a message's prefix that makes no sense.</summary>
+    /// <summary>What Grpc.AspNetCore throws at a message that has no valid prefix or is not compressed as it says.</summary>
     private static bool IsMalformedRequest(Exception exception) =>
-        exception is IOException or InvalidDataException && exception.Source == "Grpc.AspNetCore.Server";
+        exception is IOException or InvalidDataException
+        && exception.Source is "Grpc.AspNetCore.Server" or "System.IO.Compression";
 
     private static bool Remember(RpcException exception, out StatusCode status)
     {
