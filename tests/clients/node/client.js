@@ -1,5 +1,5 @@
-// The checks with @grpc/grpc-js: node client.js HOST:PORT TASK VERSION_FOLDER DATASET_FILE. See run.sh for the lines that
-// it prints.
+// The checks with @grpc/grpc-js: node client.js HOST:PORT TASK VERSION_FOLDER DATASET_FILE. See run.sh for what it
+// prints.
 import assert from 'node:assert/strict';
 import { createReadStream, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
