@@ -16,7 +16,10 @@ internal static class Examples
 
         // One result for each text, in it one classification for each task, both in the request's order.
         foreach (var answer in response.Results[0].Classifications)
-            Console.WriteLine($"{answer.Task}\t{answer.Label}\t{answer.Scores.Max(score => score.Probability):F4}\t{answer.Version[..12]}");
+        {
+            var probability = answer.Scores.Max(score => score.Probability);
+            Console.WriteLine($"{answer.Task}\t{answer.Label}\t{probability:F4}\t{answer.Version[..12]}");
+        }
     }
 
     /// <summary>Lines of standard input in one stream.</summary>
@@ -35,29 +38,45 @@ internal static class Examples
         }
 
         // Read no faster than the server takes them.
-        async IAsyncEnumerable<ClassifyStreamRequest> RequestsAsync([EnumeratorCancellation] CancellationToken cancelled = default)
+        async IAsyncEnumerable<ClassifyStreamRequest> RequestsAsync(
+            [EnumeratorCancellation] CancellationToken cancelled = default)
         {
             for (var id = 1L; await Console.In.ReadLineAsync(cancelled) is { } line; id++)
             {
                 texts[id] = line;
-                yield return new() { Id = id, Input = new() { Text = line }, Tasks = { new TaskReference { Task = task } } };
+                yield return new()
+                {
+                    Id = id,
+                    Input = new() { Text = line },
+                    Tasks = { new TaskReference { Task = task } }
+                };
             }
         }
     }
 
     /// <summary>Uploads a task version and puts it into production.</summary>
-    public static async Task ImportAsync(ServingClient client, string task, string folder, CancellationToken cancellationToken)
+    public static async Task ImportAsync(
+        ServingClient client, string task, string folder, CancellationToken cancellationToken)
     {
-        var response = await client.ImportTaskAsync(task, folder, alias: "production", cancellationToken: cancellationToken);
+        var response = await client.ImportTaskAsync(
+            task, folder, alias: "production", cancellationToken: cancellationToken);
         Console.WriteLine($"{task}\t{response.Version}\t{(response.Created ? "new" : "was there")}");
     }
 
     /// <summary>Trains a task from a file of texts and labels, and watches it.</summary>
-    public static async Task TrainAsync(ServingClient client, string task, string path, CancellationToken cancellationToken)
+    public static async Task TrainAsync(
+        ServingClient client, string task, string path, CancellationToken cancellationToken)
     {
-        var header = new DatasetHeader { Name = $"{task}-data", Format = DatasetFormat.Tsv, TextColumn = "text", LabelColumn = "label" };
+        var header = new DatasetHeader
+        {
+            Name = $"{task}-data",
+            Format = DatasetFormat.Tsv,
+            TextColumn = "text",
+            LabelColumn = "label"
+        };
         var dataset = await client.UploadDatasetAsync(header, path, cancellationToken: cancellationToken);
-        Console.WriteLine($"{dataset.Rows} rows, labels: {string.Join(", ", dataset.Labels.Select(count => count.Label))}");
+        var labels = string.Join(", ", dataset.Labels.Select(count => count.Label));
+        Console.WriteLine($"{dataset.Rows} rows, labels: {labels}");
 
         var spec = new JobSpec
         {
@@ -73,7 +92,8 @@ internal static class Examples
             {
                 JobEvent.EventOneofCase.Progress =>
                     $"step {happened.Progress.Step}/{happened.Progress.TotalSteps}  loss {happened.Progress.Loss:F3}",
-                JobEvent.EventOneofCase.Evaluation => $"evaluation: accuracy {happened.Evaluation.Metrics["accuracy"]:F4}",
+                JobEvent.EventOneofCase.Evaluation =>
+                    $"evaluation: accuracy {happened.Evaluation.Metrics["accuracy"]:F4}",
                 _ => $"{happened.State} {happened.Message}"
             });
         }

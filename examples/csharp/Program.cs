@@ -8,12 +8,13 @@ using Serving.Example;
 // dotnet run --project examples/csharp -- ADDRESS train TASK FILE.tsv
 if (args.Length < 3)
 {
-    Console.Error.WriteLine("An address, a verb and what it takes are needed: http://localhost:5050 classify \"what a day\" sentiment");
+    Console.Error.WriteLine(
+        "An address, a verb and what it takes are needed: http://localhost:5050 classify \"what a day\" sentiment");
     return 2;
 }
 
-// One client for the whole program: it keeps its connection, and all threads may use it. Calls end after 30 seconds, and are
-// tried again while the server is away; ServingClientOptions changes that.
+// One client for the whole program: it keeps its connection, and all threads may use it. Calls end after 30 seconds,
+// and are tried again while the server is away; ServingClientOptions changes that.
 using var client = new ServingClient(args[0]);
 using var stop = new CancellationTokenSource();
 Console.CancelKeyPress += (_, press) =>

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# The server over HTTP with curl and jq: classifies, trains a task, follows that, judges the task, downloads what came out.
+# The server over HTTP with curl and jq: classifies, trains a task, follows that, judges the task, downloads the result.
 # example.sh http://localhost:5051 TASK FILE.tsv
 set -euo pipefail
 server=$1
 task=$2
 file=$3
 
-# --fail-with-body: an error ends the script, after its JSON says what is wrong. --no-buffer: lines are shown as they come.
+# --fail-with-body: an error ends the script, after its JSON says what is wrong.
+# --no-buffer: lines are shown as they come.
 call() { curl --silent --show-error --fail-with-body --no-buffer "$@"; }
 
 echo "== One text under two tasks"

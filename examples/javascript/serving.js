@@ -19,7 +19,7 @@ export const { Classifier, Tasks, Datasets, Jobs } = grpc.loadPackageDefinition(
 // Plain HTTP/2, as the server does without a certificate; with one, grpc.credentials.createSsl().
 export const insecure = () => grpc.credentials.createInsecure();
 
-/** Calls a method with one request and one response as a promise. Without a deadline it would wait for as long as it takes. */
+/** Calls a method with one request and one response as a promise. Without a deadline it might wait for ever. */
 export const call = (client, method, request, seconds = 10) => new Promise((resolve, reject) => {
   const options = { deadline: Date.now() + seconds * 1000 };
   client[method](request, options, (error, response) => (error ? reject(error) : resolve(response)));

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Clients of other gRPC stacks, and the examples, against the real server. Ends with "clients: N passed, N failed" and exits 1
-# if anything failed. Needs Debian and root for its packages; run.sh --no-install takes what is there.
+# Clients of other gRPC stacks, and the examples, against the real server. Ends with "clients: N passed, N failed" and
+# exits 1 if anything failed. Needs Debian and root for its packages; run.sh --no-install takes what is there.
 #
-# A client prints a line a check, "pass NAME" or "fail NAME: WHY", and "value logits DIGITS..." for what all must agree on. A
-# check that prints nothing has failed: run.sh knows which ones there are.
+# A client prints a line a check, "pass NAME" or "fail NAME: WHY", and "value logits DIGITS..." for what all must agree
+# on. A check that prints nothing has failed: run.sh knows which ones there are.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
@@ -28,7 +28,8 @@ packages=(
   curl jq protobuf-compiler grpc-proto
   python3-grpcio python3-protobuf protobuf-compiler-grpc
   ruby-grpc ruby-grpc-tools
-  golang-go golang-google-grpc-dev golang-google-protobuf-dev golang-github-golang-protobuf-1-5-dev protoc-gen-go-1-5 protoc-gen-go-grpc
+  golang-go golang-google-grpc-dev golang-google-protobuf-dev golang-github-golang-protobuf-1-5-dev
+  protoc-gen-go-1-5 protoc-gen-go-grpc
   chromium
 )
 npm_folders=(tests/clients/node tests/clients/browser examples/javascript examples/browser)
@@ -39,7 +40,8 @@ install() {
     dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
   done
   if [ ${#missing[@]} -gt 0 ]; then
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
+    apt-get update -qq &&
+      DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
       return
   fi
   for folder in "${npm_folders[@]}"; do
@@ -56,7 +58,8 @@ build() {
       --bundle --outfile="$work/checks.js" --log-level=warning &&
     # As examples/README.md says for Debian.
     (cd examples/python && protoc -I ../../protos --python_out=. --grpc_python_out=. \
-      --plugin=protoc-gen-grpc_python=/usr/bin/grpc_python_plugin ../../protos/google/*/*.proto ../../protos/serving/v1/*.proto)
+      --plugin=protoc-gen-grpc_python=/usr/bin/grpc_python_plugin \
+      ../../protos/google/*/*.proto ../../protos/serving/v1/*.proto)
 }
 
 # --- How it counts
@@ -107,8 +110,8 @@ finish() {
 
 # --- The servers
 
-# Starts a server on free ports with a data root of its own, which begins with the demo: its name, more flags. Sets "server" to
-# its process, "grpc" to HOST:PORT and "http" to http://HOST:PORT: the first two addresses that it prints.
+# Starts a server on free ports with a data root of its own, which begins with the demo: its name, more flags. Sets
+# "server" to its process, "grpc" to HOST:PORT and "http" to http://HOST:PORT: the first two addresses that it prints.
 start_server() {
   local name=$1 urls=()
   shift
@@ -190,14 +193,19 @@ client http "import export classify error events cursor" tests/clients/curl/http
 client browser "page page_error refused classify events error deadline" \
   node tests/clients/browser/client.js "$page" "$work/checks.js" "$http" "$closed_http"
 # All seven have the same logits for the same text, bit for bit.
-count all same_logits "$([ "$(sort "$work/logits" | uniq -c | awk '{ print $1 }')" = 7 ] || sort "$work/logits" | uniq -c | tr '\n' ' ')"
+same_logits() {
+  [ "$(sort "$work/logits" | uniq -c | awk '{ print $1 }')" = 7 ] || sort "$work/logits" | uniq -c | tr '\n' ' '
+}
+count all same_logits "$(same_logits)"
 
 # The examples: each classifies, streams a hundred texts, imports a version and trains a task.
 run_example() {
   local name=$1 classify=$2 stream=$3 import=$4 train=$5
-  example "$name" classify '^sentiment\tpositive\t0\.9972\t5badf58d4447$' $classify "what a charming film" sentiment question
+  example "$name" classify '^sentiment\tpositive\t0\.9972\t5badf58d4447$' \
+    $classify "what a charming film" sentiment question
   tail -n +2 models/commands.tsv | cut -f 1 | head -n 100 > "$work/texts"
-  example "$name" stream '^100\t[^\t]+\t(number|entity|human|location|description|abbreviation)$' $stream question < "$work/texts"
+  example "$name" stream '^100\t[^\t]+\t(number|entity|human|location|description|abbreviation)$' \
+    $stream question < "$work/texts"
   sort -n "$work/$name-stream.out" >> "$work/streamed-$name"
   example "$name" import "^$name\t$version\tnew$" $import "$name" "$folder"
   rotated > "$work/$name-all.tsv"
@@ -205,14 +213,17 @@ run_example() {
   example "$name" train "^$name-learned\t[0-9a-f]{64}$" $train "$name-learned" "$work/$name.tsv"
 }
 python="/usr/bin/python3 examples/python"
-run_example example-python "$python/classify.py $grpc" "$python/stream.py $grpc" "$python/import_task.py $grpc" "$python/train.py $grpc"
+run_example example-python \
+  "$python/classify.py $grpc" "$python/stream.py $grpc" "$python/import_task.py $grpc" "$python/train.py $grpc"
 javascript="node examples/javascript"
-run_example example-javascript "$javascript/classify.js $grpc" "$javascript/stream.js $grpc" "$javascript/import-task.js $grpc" "$javascript/train.js $grpc"
+run_example example-javascript "$javascript/classify.js $grpc" "$javascript/stream.js $grpc" \
+  "$javascript/import-task.js $grpc" "$javascript/train.js $grpc"
 csharp="dotnet examples/csharp/bin/Release/net10.0/Example.dll http://$grpc"
 run_example example-csharp "$csharp classify" "$csharp stream" "$csharp import" "$csharp train"
 rotated > "$work/example-curl-all.tsv"
 head -n 61 "$work/example-curl-all.tsv" > "$work/example-curl.tsv"
-example example-curl all '^\{"task":\{"task":"example-curl",.*"examples":60,' examples/curl/example.sh "$http" example-curl "$work/example-curl.tsv"
+example example-curl all '^\{"task":\{"task":"example-curl",.*"examples":60,' \
+  examples/curl/example.sh "$http" example-curl "$work/example-curl.tsv"
 same_stream() {
   [ "$(wc -l < "$work/streamed-example-python")" = 100 ] || echo "they are not 100 lines"
   cmp "$work/streamed-example-python" "$work/streamed-example-javascript" 2>&1

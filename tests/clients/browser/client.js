@@ -1,6 +1,6 @@
-// The example's page in Chromium: node client.js PAGE CHECKS.js SERVER CLOSED_SERVER, where PAGE is its address, CHECKS.js the
-// bundle of checks.js, SERVER the HTTP address of a server that allows the page's origin, and CLOSED_SERVER that of one which
-// does not. See run.sh for the lines that it prints.
+// The example's page in Chromium: node client.js PAGE CHECKS.js SERVER CLOSED_SERVER, where PAGE is its address,
+// CHECKS.js the bundle of checks.js, SERVER the HTTP address of a server that allows the page's origin, and
+// CLOSED_SERVER that of one which does not. See run.sh for the lines that it prints.
 import assert from 'node:assert/strict';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,8 +26,10 @@ async function classify(target, text, tasks) {
   await page.getByLabel('Text').fill(text);
   await page.getByLabel('Tasks').fill(tasks);
   await page.getByRole('button', { name: 'Classify' }).click();
-  await page.waitForFunction(() => document.querySelector('#answers tr') || document.querySelector('#error').textContent);
-  const answers = await page.locator('#answers tr').evaluateAll(rows => rows.map(row => [...row.cells].map(cell => cell.textContent)));
+  await page.waitForFunction(() =>
+    document.querySelector('#answers tr') || document.querySelector('#error').textContent);
+  const answers = await page.locator('#answers tr').evaluateAll(rows =>
+    rows.map(row => [...row.cells].map(cell => cell.textContent)));
   const error = await page.locator('#error').textContent();
   await page.close();
   return { answers, error, log: log.join('\n') };

@@ -42,8 +42,10 @@ check() {
 
 # The logits as hexadecimal digits, as the other clients print them.
 logits() {
-  tail -c +6 "$work/answer" | protoc --proto_path="$protos" --decode=serving.v1.ClassifyResponse serving/v1/classifier.proto |
-    sed -nE 's/^ *logit: *//p' | /usr/bin/python3 -c 'import struct, sys; print(*(struct.pack(">f", float(line)).hex() for line in sys.stdin))'
+  tail -c +6 "$work/answer" |
+    protoc --proto_path="$protos" --decode=serving.v1.ClassifyResponse serving/v1/classifier.proto |
+    sed -nE 's/^ *logit: *//p' |
+    /usr/bin/python3 -c 'import struct, sys; print(*(struct.pack(">f", float(line)).hex() for line in sys.stdin))'
 }
 
 encode > "$work/request" <<< 'inputs { text: "what a charming film" } tasks { task: "sentiment" }'
@@ -57,9 +59,12 @@ frame 01 "$work/request.gz" | call serving.v1.Classifier/Classify -H 'grpc-encod
 check gzip "0 $plain" "$(status) $(logits)"
 
 # The server itself ends a call whose deadline has passed: curl knows nothing of it and waits for 20 seconds.
-for _ in {1..64}; do
-  echo "inputs { text: \"$(printf 'what a charming film %.0s' {1..8})\" }"
-done | { cat; echo 'tasks { task: "sentiment" } tasks { task: "question" } tasks { task: "review" }'; } | encode > "$work/large"
+{
+  for _ in {1..64}; do
+    echo "inputs { text: \"$(printf 'what a charming film %.0s' {1..8})\" }"
+  done
+  echo 'tasks { task: "sentiment" } tasks { task: "question" } tasks { task: "review" }'
+} | encode > "$work/large"
 frame 00 "$work/large" | call serving.v1.Classifier/Classify -H 'grpc-timeout: 1m'
 check deadline 4 "$(status)"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# JSON and files over HTTP, with curl and jq: http.sh http://HOST:PORT TASK VERSION_FOLDER, after a job has succeeded. See run.sh
-# for the lines that it prints.
+# JSON and files over HTTP, with curl and jq: http.sh http://HOST:PORT TASK VERSION_FOLDER, after a job has succeeded.
+# See run.sh for the lines that it prints.
 set -uo pipefail
 server=$1
 task=$2
@@ -27,12 +27,14 @@ check import "$version true" "$(call "$server/v1/tasks/$task/versions?alias=prod
 call "$server/v1/tasks/$task/versions/$version/files/mask.safetensors" -o "$work/mask"
 check export "$(sha256sum < "$folder/mask.safetensors")" "$(sha256sum < "$work/mask")"
 
-call "$server/v1/classify" --json "{\"inputs\": [{\"text\": \"what a charming film\"}], \"tasks\": [{\"task\": \"$task\"}]}" > "$work/answer"
+request="{\"inputs\": [{\"text\": \"what a charming film\"}], \"tasks\": [{\"task\": \"$task\"}]}"
+call "$server/v1/classify" --json "$request" > "$work/answer"
 check classify "positive $version" "$(jq -r '.results[0].classifications[0] | "\(.label) \(.version)"' "$work/answer")"
 echo "value logits $(jq '.results[0].classifications[0].scores[].logit' "$work/answer" |
   /usr/bin/python3 -c 'import struct, sys; print(*(struct.pack(">f", float(line)).hex() for line in sys.stdin))')"
 
-code=$(call "$server/v1/classify" --json '{"inputs": [{"text": "a"}], "tasks": [{"task": "sentimen"}]}' -o "$work/error" -w '%{http_code}')
+request='{"inputs": [{"text": "a"}], "tasks": [{"task": "sentimen"}]}'
+code=$(call "$server/v1/classify" --json "$request" -o "$work/error" -w '%{http_code}')
 resource='.details[] | select(."@type" == "type.googleapis.com/google.rpc.ResourceInfo") | .resourceName'
 check error "404 5 sentimen" "$code $(jq -r ".code, ($resource)" "$work/error" | paste -sd ' ')"
 

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Builds client.go with what Debian has, golang-google-grpc-dev and the two plugins of protoc: build.sh FOLDER makes FOLDER/client.
+# Builds client.go with what Debian has, golang-google-grpc-dev and the two plugins of protoc:
+# build.sh FOLDER makes FOLDER/client.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 protos=$here/../../../protos
 mkdir -p "$1/src/serving/v1" "$1/src/client"
 
-# The protos name no Go packages; protoc-gen-go hears here what they are. Those of google/ are in golang-google-genproto-dev.
+# The protos name no Go packages; protoc-gen-go hears here what they are.
+# Those of google/ are in golang-google-genproto-dev.
 options=(
   Mgoogle/rpc/status.proto=google.golang.org/genproto/googleapis/rpc/status
   Mgoogle/api/http.proto=google.golang.org/genproto/googleapis/api/annotations

@@ -1,4 +1,5 @@
-// The checks with @grpc/grpc-js: node client.js HOST:PORT TASK VERSION_FOLDER DATASET_FILE. See run.sh for the lines that it prints.
+// The checks with @grpc/grpc-js: node client.js HOST:PORT TASK VERSION_FOLDER DATASET_FILE.
+// See run.sh for the lines that it prints.
 import assert from 'node:assert/strict';
 import { createReadStream, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -12,7 +13,8 @@ const CHUNK_BYTES = 50_000; // Several pieces a file.
 
 const [address, task, folder, datasetFile] = process.argv.slice(2);
 const files = [
-  'google/rpc/status.proto', 'google/rpc/error_details.proto', 'grpc/health/v1/health.proto', 'grpc/reflection/v1alpha/reflection.proto',
+  'google/rpc/status.proto', 'google/rpc/error_details.proto',
+  'grpc/health/v1/health.proto', 'grpc/reflection/v1alpha/reflection.proto',
   ...['classifier', 'tasks', 'datasets', 'jobs'].map(name => `serving/v1/${name}.proto`),
 ];
 const options = {
@@ -44,9 +46,13 @@ const upload = (stub, method, parts) => new Promise((resolve, reject) => {
   })().catch(reject);
 });
 const failure = promise => promise.then(() => assert.fail('no error'), error => error);
-const near = (actual, expected) => assert.ok(Math.abs(actual - expected) <= 1e-3, `expected ${expected}, got ${actual}`);
+const near = (actual, expected) =>
+  assert.ok(Math.abs(actual - expected) <= 1e-3, `expected ${expected}, got ${actual}`);
 const pieces = path => createReadStream(path, { highWaterMark: CHUNK_BYTES });
-const classifyRequest = (texts, names) => ({ inputs: texts.map(text => ({ text })), tasks: names.map(name => ({ task: name })) });
+const classifyRequest = (texts, names) => ({
+  inputs: texts.map(text => ({ text })),
+  tasks: names.map(name => ({ task: name })),
+});
 const hex = number => {
   const bytes = Buffer.alloc(4);
   bytes.writeFloatBE(number);
@@ -122,7 +128,9 @@ const checks = {
     const texts = [TEXT, 'Who is this wonderful actor ?', 'the plot makes no sense at all', 'a waste of two hours'];
     const unary = await call(classifier, 'Classify', classifyRequest(texts, names));
     const request = number => ({
-      id: 1_000_000_007 * number, input: { text: texts[number % texts.length] }, tasks: [{ task: names[number % names.length] }],
+      id: 1_000_000_007 * number,
+      input: { text: texts[number % texts.length] },
+      tasks: [{ task: names[number % names.length] }],
     });
 
     const stream = classifier.ClassifyStream(deadline(60));
@@ -150,8 +158,9 @@ const checks = {
   },
 
   async dataset() {
+    const header = { name: `${task}-data`, format: 'DATASET_FORMAT_TSV', textColumn: 'text', labelColumn: 'label' };
     async function* parts() {
-      yield { header: { name: `${task}-data`, format: 'DATASET_FORMAT_TSV', textColumn: 'text', labelColumn: 'label' } };
+      yield { header };
       for await (const chunk of pieces(datasetFile)) {
         yield { chunk };
       }

@@ -1,4 +1,6 @@
-"""The checks with grpcio: client.py HOST:PORT TASK VERSION_FOLDER DATASET_FILE. See run.sh for the lines that it prints."""
+"""The checks with grpcio: client.py HOST:PORT TASK VERSION_FOLDER DATASET_FILE.
+
+See run.sh for the lines that it prints."""
 import pathlib
 import queue
 import struct
@@ -205,7 +207,8 @@ def deadline():
     request = classify_request([TEXT * 8] * 64, ["sentiment", "question", "review"])
     equal("DEADLINE_EXCEEDED", code_of(lambda: classifier.Classify(request, timeout=0.001)), "status")
     # The channel is as good as before.
-    equal("OK", code_of(lambda: classifier.Classify(classify_request([TEXT], ["sentiment"]), timeout=10)), "status after it")
+    small = classify_request([TEXT], ["sentiment"])
+    equal("OK", code_of(lambda: classifier.Classify(small, timeout=10)), "status after it")
 
 
 for check in (health, reflection, import_task, export_task, classify, stream, dataset, job, error, deadline):
