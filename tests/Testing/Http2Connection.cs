@@ -29,9 +29,11 @@ public sealed record Http2Frame(Http2FrameType Type, byte Flags, int StreamId, b
     public List<(string Name, string Value)> Headers => Hpack.Decode(Payload);
 
     /// <summary>Of RST_STREAM, or the last four bytes of the fixed part of GOAWAY.</summary>
-    public uint ErrorCode => BinaryPrimitives.ReadUInt32BigEndian(Payload.AsSpan(Type == Http2FrameType.GoAway ? 4 : 0));
+    public uint ErrorCode =>
+        BinaryPrimitives.ReadUInt32BigEndian(Payload.AsSpan(Type == Http2FrameType.GoAway ? 4 : 0));
 
-    public string? Header(string name) => Headers.Where(header => header.Name == name).Select(header => header.Value).LastOrDefault();
+    public string? Header(string name) =>
+        Headers.Where(header => header.Name == name).Select(header => header.Value).LastOrDefault();
 }
 
 /// <summary>An HTTP/2 connection of which the test writes and sees every frame.</summary>
@@ -89,11 +91,12 @@ public sealed class Http2Connection : IAsyncDisposable
         return WriteAsync(frame);
     }
 
-    public Task SendHeadersAsync(int streamId, bool endStream, params (string Name, string Value)[] headers) => SendAsync(
-        Http2FrameType.Headers,
-        (byte)(Http2Frame.EndHeadersFlag | (endStream ? Http2Frame.EndStreamFlag : 0)),
-        streamId,
-        Hpack.Encode(headers));
+    public Task SendHeadersAsync(int streamId, bool endStream, params (string Name, string Value)[] headers) =>
+        SendAsync(
+            Http2FrameType.Headers,
+            (byte)(Http2Frame.EndHeadersFlag | (endStream ? Http2Frame.EndStreamFlag : 0)),
+            streamId,
+            Hpack.Encode(headers));
 
     /// <summary>The headers of a gRPC request.</summary>
     public Task SendRequestAsync(
@@ -114,7 +117,9 @@ public sealed class Http2Connection : IAsyncDisposable
         return SendAsync(Http2FrameType.RstStream, flags: 0, streamId, payload);
     }
 
-    /// <summary>The next frame that is about a stream or ends the connection; settings and pings are answered on the way.</summary>
+    /// <summary>
+    /// The next frame that is about a stream or ends the connection; settings and pings are answered on the way.
+    /// </summary>
     /// <returns>Null when the peer closed the connection.</returns>
     public async Task<Http2Frame?> ReadAsync()
     {
@@ -128,7 +133,8 @@ public sealed class Http2Connection : IAsyncDisposable
                 await _stream.ReadExactlyAsync(payload);
                 var streamId = BinaryPrimitives.ReadInt32BigEndian(_header.AsSpan(5));
                 frame = new Http2Frame((Http2FrameType)_header[3], _header[4], streamId, payload);
-                if (frame.Type is Http2FrameType.Settings or Http2FrameType.Ping && (frame.Flags & Http2Frame.AckFlag) == 0)
+                if (frame.Type is Http2FrameType.Settings or Http2FrameType.Ping
+                    && (frame.Flags & Http2Frame.AckFlag) == 0)
                 {
                     var answer = frame.Type == Http2FrameType.Ping ? frame.Payload : [];
                     await SendAsync(frame.Type, Http2Frame.AckFlag, streamId: 0, answer);

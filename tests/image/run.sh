@@ -2,13 +2,13 @@
 # Builds the image of the Dockerfile and tries it: health, a first answer, a training job, a stop. Ends with
 # "image: N passed, N failed" and exits 1 if anything failed.
 #
-# It needs no image registry: packages of Debian and this machine's .NET, imported under the names of the base images, stand in
-# for them.
+# It needs no image registry: packages of Debian and this machine's .NET, imported under the names of the base images,
+# stand in for them.
 # Needs root, docker.io, curl and dotnet. Where a Docker daemon cannot run, the trial is skipped and says so.
 #
 #   tests/image/run.sh           all of it
 #   tests/image/run.sh --quick   without jobs: the build, the image's properties, health, the first answer, a stop
-#   tests/image/run.sh --real    with the real base images, on a machine that can pull them; also checks the size of the whole
+#   tests/image/run.sh --real    with the real base images, on a machine that can pull them; checks the whole size, too
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -91,8 +91,8 @@ download() {
     --download-only --no-install-recommends install coreutils dash '^libicu[0-9]+$' '^libssl3(t64)?$' libstdc++6 zlib1g
 }
 
-# A folder with the few of Debian's packages that .NET and a shell need, and with what the official images have: a user, variables,
-# places. Nothing is configured in there, so that it takes seconds.
+# A folder with the few of Debian's packages that .NET and a shell need, and with what the official images have: a user,
+# variables, places. Nothing is configured in there, so that it takes seconds.
 unpack_debian() {
   local root=$work/root
   mkdir -p "$work/debs/partial" "$root"/{etc/ssl/certs,home/app,proc,root,run,tmp,usr/bin}
@@ -139,18 +139,21 @@ rebuild_keeps_packages() {
   echo "no XML" >"$work/copy/src/Directory.Build.props"
   docker build --network host "$work/copy" >"$work/again" 2>&1
   cat "$work/again"
-  grep -q "src/Directory.Build.props" "$work/again" && grep -A 1 'dotnet restore' "$work/again" | grep -qi 'using cache\|cached$'
+  grep -q "src/Directory.Build.props" "$work/again" &&
+    grep -A 1 'dotnet restore' "$work/again" | grep -qi 'using cache\|cached$'
 }
 
 inspect() { docker image inspect -f "$1" "$image"; }
 
 has_properties() {
+  local version
+  version=$(sed -n 's/.*<Version>\(.*\)<.*/\1/p' Directory.Build.props)
   [ "$(inspect '{{.Config.User}}')" = 1654 ] &&
     [ "$(inspect '{{json .Config.Volumes}}')" = '{"/data":{}}' ] &&
     [ "$(inspect '{{json .Config.ExposedPorts}}')" = '{"5050/tcp":{},"5051/tcp":{}}' ] &&
     [ "$(inspect '{{json .Config.Healthcheck.Test}}')" = '["CMD","/app/Serving.Server","health"]' ] &&
     [ "$(inspect '{{index .Config.Labels "org.opencontainers.image.title"}}')" = Serving ] &&
-    [ "$(inspect '{{index .Config.Labels "org.opencontainers.image.version"}}')" = "$(sed -n 's/.*<Version>\(.*\)<.*/\1/p' Directory.Build.props)" ]
+    [ "$(inspect '{{index .Config.Labels "org.opencontainers.image.version"}}')" = "$version" ]
 }
 
 has_a_list_of_packages() {
@@ -159,7 +162,8 @@ has_a_list_of_packages() {
 
 is_small() {
   local own
-  own=$(docker history --human=false --format '{{.Size}} {{.CreatedBy}}' "$image" | awk '{ sum += $1 } /--chown=1654/ { print sum }')
+  own=$(docker history --human=false --format '{{.Size}} {{.CreatedBy}}' "$image" |
+    awk '{ sum += $1 } /--chown=1654/ { print sum }')
   echo "The Dockerfile adds $own bytes to its base image; the whole has $(inspect '{{.Size}}')." | tee "$work/size"
   [ "$own" -lt "$own_bytes_limit" ] || return
   if $real; then [ "$(inspect '{{.Size}}')" -lt "$whole_bytes_limit" ]; fi
@@ -167,8 +171,8 @@ is_small() {
 
 # ---- A container
 
-# Starts one as strictly as compose.yaml does: its name, further options of docker run. It has a network of its own, so its
-# ports are free; the command line goes in there.
+# Starts one as strictly as compose.yaml does: its name, further options of docker run. It has a network of its own, so
+# its ports are free; the command line goes in there.
 start() {
   local name=$1
   shift
@@ -181,28 +185,35 @@ serving() { beside_it dotnet src/Cli/bin/Release/net10.0/serving.dll "$@" --serv
 
 answers() { serving classify "what a charming film" --task sentiment | grep -P '^sentiment\tpositive\t0\.9'; }
 answers_json() {
-  beside_it curl --silent --show-error --fail --json '{"inputs":[{"text":"what a charming film"}],"tasks":[{"task":"sentiment"}]}' \
-    http://127.0.0.1:5051/v1/classify | grep '"label":"positive"'
+  local request='{"inputs":[{"text":"what a charming film"}],"tasks":[{"task":"sentiment"}]}'
+  beside_it curl --silent --show-error --fail --json "$request" http://127.0.0.1:5051/v1/classify |
+    grep '"label":"positive"'
 }
 is_healthy() { [ "$(docker inspect -f '{{.State.Health.Status}}' "$container")" = healthy ]; }
 health_verb_agrees() { docker exec "$container" /app/Serving.Server health; }
 # With a server that is not there it must not say that it is healthy.
 health_verb_can_fail() { ! docker exec "$container" /app/Serving.Server health --server http://127.0.0.1:5999; }
 runs_as_app() { [ "$(docker exec "$container" id -u)" = 1654 ]; }
-root_is_read_only() { docker exec --user 0 "$container" sh -c 'touch /app/new 2>&1 || true' | grep 'Read-only file system'; }
+root_is_read_only() {
+  docker exec --user 0 "$container" sh -c 'touch /app/new 2>&1 || true' | grep 'Read-only file system'
+}
 listens_where_it_should() { ! docker logs "$container" 2>&1 | grep ':8080\|Overriding'; }
 logs_no_error() { ! docker logs "$container" 2>&1 | grep -A 12 '^\(fail\|crit\|warn\):'; }
 
 trains() {
   serving datasets upload commands models/commands.tsv --label-column label &&
-    serving train mask --model mini --dataset commands --epochs 5 --task commands --alias production --watch | tee "$work/train" &&
+    serving train mask --model mini --dataset commands --epochs 5 --task commands --alias production --watch |
+      tee "$work/train" &&
     grep -q '^succeeded' "$work/train"
 }
 
-knows_what_it_learned() { serving classify "could you dim the lamp over the table" --task commands | grep -P '^commands\tlight\t'; }
+knows_what_it_learned() {
+  serving classify "could you dim the lamp over the table" --task commands | grep -P '^commands\tlight\t'
+}
 
 begins_long_training() {
-  serving train mask --model mini --dataset commands --epochs 500 --task long >"$work/long" && eventually 300 a_worker_runs
+  serving train mask --model mini --dataset commands --epochs 500 --task long >"$work/long" &&
+    eventually 300 a_worker_runs
 }
 
 a_worker_runs() { docker top "$container" -o pid,args | grep -q 'Serving.Server.dll worker '; }

@@ -11,6 +11,8 @@ const equal = (actual, expected) => {
   }
 };
 
+const failure = promise => promise.then(() => equal('no error', 'an error'), ConnectError.from);
+
 const hex = number => {
   const view = new DataView(new ArrayBuffer(4));
   view.setFloat32(0, number);
