@@ -61,6 +61,7 @@ public static class ServerApplication
         configure?.Invoke(builder.Services);
 
         var app = builder.Build();
+        app.UseSingletonServices();
         app.UseMetadataLimit();
         app.UseHttpApi(options);
         app.MapGrpcService<ClassifierService>();

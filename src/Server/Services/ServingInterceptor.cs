@@ -14,8 +14,21 @@ internal sealed class ServingInterceptor(
     private const string OwnServices = "/serving.v1.";
 
     public override Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
-        TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation) =>
-        RunAsync(context, () => continuation(request, context));
+        TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
+    {
+        // As RunAsync, without a closure: these are the calls that come by the thousand.
+        var began = time.GetTimestamp();
+        try
+        {
+            return Watch(Refusal(context) is { } refusal
+                ? Task.FromException<TResponse>(refusal)
+                : continuation(request, context), context, began);
+        }
+        catch (Exception exception)
+        {
+            return Watch(Task.FromException<TResponse>(exception), context, began);
+        }
+    }
 
     public override Task<TResponse> ClientStreamingServerHandler<TRequest, TResponse>(
         IAsyncStreamReader<TRequest> requestStream,
@@ -48,10 +61,17 @@ internal sealed class ServingInterceptor(
     private Task<T> RunAsync<T>(ServerCallContext context, Func<Task<T>> handler)
     {
         var began = time.GetTimestamp();
-        var isRefused = !readiness.IsReady && context.Method.StartsWith(OwnServices, StringComparison.Ordinal);
-        var running = isRefused
-            ? Task.FromException<T>(Errors.Unavailable("The server is starting; retry, or watch its health."))
-            : Begin(handler);
+        return Watch(Refusal(context) is { } refusal ? Task.FromException<T>(refusal) : Begin(handler), context, began);
+    }
+
+    /// <returns>Why a call is refused while the server starts; null if it is not.</returns>
+    private RpcException? Refusal(ServerCallContext context) =>
+        readiness.IsReady || !context.Method.StartsWith(OwnServices, StringComparison.Ordinal)
+            ? null
+            : Errors.Unavailable("The server is starting; retry, or watch its health.");
+
+    private Task<T> Watch<T>(Task<T> running, ServerCallContext context, long began)
+    {
         if (!running.IsFaulted || running.Exception.InnerException is not RpcException error)
             return FinishAsync(running, context, began);
         Note(context.Method, error.StatusCode, time.GetElapsedTime(began));
