@@ -1,9 +1,11 @@
 using System.Runtime.CompilerServices;
+using System.Text;
 using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Net.Http.Headers;
+using Serving.Models.Tasks;
 using Serving.Server.Services;
 
 namespace Serving.Server.Http;
@@ -13,6 +15,13 @@ namespace Serving.Server.Http;
 internal static class FileEndpoints
 {
     private const int ChunkBytes = 256 * 1024;
+
+    /// <summary>The most of a form's field that is not a file.</summary>
+    private const int MaxFieldBytes = 64 * 1024;
+
+    private const int MaxBoundaryLength = 70; // RFC 2046, section 5.1.1.
+
+    private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     public static void MapFiles(this WebApplication app)
     {
@@ -45,20 +54,23 @@ internal static class FileEndpoints
             "serving.v1.Tasks/ExportTask",
             request,
             file,
+            [TaskPack.ManifestFile, TaskPack.MaskFile, TaskPack.HeadFile],
             service.ExportTask,
             part => part.Chunk?.File == file ? part.Chunk.Data : null,
             interceptor);
     }
 
     private static Task DownloadArtifactAsync(
-        HttpContext http, string id, string name, JobsService service, ServingInterceptor interceptor) => DownloadAsync<V1.DownloadArtifactRequest, V1.DownloadArtifactResponse>(
-        http,
-        "serving.v1.Jobs/DownloadArtifact",
-        new V1.DownloadArtifactRequest { Id = id, Name = name },
-        name,
-        service.DownloadArtifact,
-        part => part.Data,
-        interceptor);
+        HttpContext http, string id, JobsService service, ServingInterceptor interceptor, string name = "") =>
+        DownloadAsync<V1.DownloadArtifactRequest, V1.DownloadArtifactResponse>(
+            http,
+            "serving.v1.Jobs/DownloadArtifact",
+            new V1.DownloadArtifactRequest { Id = id, Name = name },
+            name,
+            files: [],
+            service.DownloadArtifact,
+            part => part.Data,
+            interceptor);
 
     private static async Task UploadAsync<TRequest, TResponse>(
         HttpContext http,
@@ -88,11 +100,13 @@ internal static class FileEndpoints
         }
     }
 
+    /// <param name="files">Those that there are, for the error if the file is none of them.</param>
     private static async Task DownloadAsync<TRequest, TResponse>(
         HttpContext http,
         string method,
         TRequest request,
         string name,
+        string[] files,
         ServerStreamingServerMethod<TRequest, TResponse> handler,
         Func<TResponse, ByteString?> data,
         ServingInterceptor interceptor)
@@ -102,9 +116,10 @@ internal static class FileEndpoints
         var writer = new FileWriter<TResponse>(http, name, data);
         try
         {
+            JsonMessageCheck.ThrowIfParameters(http.Request.Query);
             await interceptor.ServerStreamingServerHandler(request, writer, new HttpCallContext(http, $"/{method}"), handler);
             if (!writer.HasFile)
-                throw Errors.NotFound("file", name, []);
+                throw Errors.NotFound("file", name, files);
         }
         catch (RpcException error) when (!http.Response.HasStarted)
         {
@@ -119,13 +134,13 @@ internal static class FileEndpoints
     /// <summary>The header from the route, the query and a form's fields, then the file in chunks.</summary>
     private static async IAsyncEnumerable<V1.UploadDatasetRequest> DatasetParts(HttpContext http, string name)
     {
-        var header = new V1.DatasetHeader();
-        MessageParameters.Set(header, http.Request.Query);
+        var header = new V1.DatasetHeader { Name = name };
+        var parameters = new MessageParameters(header, inPath: "name");
+        parameters.Set(http.Request.Query);
         var file = http.Request.Body;
         var form = Form(http);
         if (form is not null)
-            file = await ReadFieldsAsync(form, header, http.RequestAborted);
-        header.Name = name;
+            file = await ReadFieldsAsync(form, header, parameters, http.RequestAborted);
         yield return new() { Header = header };
         await foreach (var data in ChunksAsync(file, http.RequestAborted))
             yield return new() { Chunk = data };
@@ -134,7 +149,8 @@ internal static class FileEndpoints
     }
 
     /// <summary>Reads a form up to its file.</summary>
-    private static async Task<Stream> ReadFieldsAsync(MultipartReader form, V1.DatasetHeader header, CancellationToken cancelled)
+    private static async Task<Stream> ReadFieldsAsync(
+        MultipartReader form, V1.DatasetHeader header, MessageParameters parameters, CancellationToken cancelled)
     {
         while (await form.ReadNextSectionAsync(cancelled) is { } section)
         {
@@ -145,18 +161,34 @@ internal static class FileEndpoints
                 return section.Body;
             }
 
-            MessageParameters.Set(header, Disposition(section).Name.ToString(), await section.ReadAsStringAsync(cancelled));
+            var name = Disposition(section).Name.ToString();
+            parameters.Set(name, await ReadTextAsync(section, name, cancelled));
         }
 
         throw Errors.InvalidArgument("body", "The form has no file; send one: curl -F file=@films.tsv ...");
     }
 
+    private static async Task<string> ReadTextAsync(MultipartSection section, string name, CancellationToken cancelled)
+    {
+        var buffer = new byte[MaxFieldBytes + 1];
+        var count = await section.Body.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancelled);
+        if (count > MaxFieldBytes)
+            throw Errors.InvalidArgument(name, $"It has more than {MaxFieldBytes} bytes. If it is the file, send it as one: curl -F file=@films.tsv ...");
+        try
+        {
+            return Utf8.GetString(buffer, 0, count);
+        }
+        catch (DecoderFallbackException)
+        {
+            throw Errors.InvalidArgument(name, "It is no UTF-8. Encode the text as UTF-8.");
+        }
+    }
+
     /// <summary>The header from the route and the query, then each file of the form in chunks.</summary>
     private static async IAsyncEnumerable<V1.ImportTaskRequest> TaskParts(HttpContext http, string task)
     {
-        var header = new V1.ImportHeader();
-        MessageParameters.Set(header, http.Request.Query);
-        header.Task = task;
+        var header = new V1.ImportHeader { Task = task };
+        new MessageParameters(header, inPath: "task").Set(http.Request.Query);
         var form = Form(http) ?? throw Errors.InvalidArgument(
             "Content-Type",
             $"It is '{http.Request.ContentType}'; a form with the files task.json, mask.safetensors and head.safetensors is "
@@ -171,11 +203,22 @@ internal static class FileEndpoints
         }
     }
 
-    private static MultipartReader? Form(HttpContext http) =>
-        MediaTypeHeaderValue.TryParse(http.Request.ContentType, out var type)
-        && type.MediaType.Equals("multipart/form-data", StringComparison.OrdinalIgnoreCase)
-            ? new(HeaderUtilities.RemoveQuotes(type.Boundary).ToString(), http.Request.Body) { BodyLengthLimit = null }
-            : null;
+    /// <returns>Null if the body is none.</returns>
+    private static MultipartReader? Form(HttpContext http)
+    {
+        if (!MediaTypeHeaderValue.TryParse(http.Request.ContentType, out var type)
+            || !type.MediaType.Equals("multipart/form-data", StringComparison.OrdinalIgnoreCase))
+            return null;
+        var boundary = HeaderUtilities.RemoveQuotes(type.Boundary).ToString();
+        if (boundary.Length is 0 or > MaxBoundaryLength)
+        {
+            throw Errors.InvalidArgument(
+                "Content-Type",
+                $"The form's boundary has {boundary.Length} characters; 1 to {MaxBoundaryLength} are needed. Leave the header to the client: curl -F file=@films.tsv ...");
+        }
+
+        return new(boundary, http.Request.Body) { BodyLengthLimit = null };
+    }
 
     private static ContentDispositionHeaderValue Disposition(MultipartSection section) =>
         section.GetContentDispositionHeader() is { } disposition && disposition.DispositionType == "form-data"
@@ -217,9 +260,13 @@ internal static class FileEndpoints
             {
                 return await _parts.MoveNextAsync();
             }
-            catch (Exception exception) when (exception is IOException or InvalidDataException)
+            catch (Exception exception) when (exception is BadHttpRequestException or InvalidDataException)
             {
                 throw Errors.InvalidArgument("body", $"It can't be read: {exception.Message}");
+            }
+            catch (IOException)
+            {
+                throw Errors.InvalidArgument("body", "It ends too early, or it is a form with another boundary than Content-Type says. Send it again.");
             }
         }
 

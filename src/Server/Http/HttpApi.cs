@@ -3,6 +3,7 @@ using Google.Protobuf.Reflection;
 using Google.Rpc;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Cors.Infrastructure;
+using Microsoft.AspNetCore.Grpc.JsonTranscoding;
 using Microsoft.AspNetCore.Routing.Constraints;
 using Microsoft.AspNetCore.WebUtilities;
 using RpcStatus = Google.Rpc.Status;
@@ -39,25 +40,26 @@ internal static class HttpApi
 
     public static void UseHttpApi(this WebApplication app, ServerOptions options)
     {
+        app.Use(next => context => IsForeign(context, options.CorsOrigins) ? RefuseForeignAsync(context) : next(context));
         app.UseGrpcWeb(new() { DefaultEnabled = true });
         if (options.CorsOrigins.Length > 0)
             app.UseCors();
         app.UseWhen(static context => !IsGrpc(context), http =>
         {
             http.UseStatusCodePages(pages => ExplainAsync(pages.HttpContext));
-            http.Use(next => context => IsForeign(context, options.CorsOrigins) ? RefuseForeignAsync(context) : next(context));
             http.UseJsonRequests(options);
         });
     }
 
     private static bool IsGrpc(HttpContext context) =>
-        context.Request.ContentType?.StartsWith("application/grpc", StringComparison.Ordinal) == true;
+        context.Request.ContentType?.StartsWith("application/grpc", StringComparison.Ordinal) == true
+        && context.GetEndpoint()?.Metadata.GetMetadata<GrpcJsonTranscodingMetadata>() is null;
 
     /// <summary>
     /// A page of another origin may send a browser's simple requests without asking; what they would change stays as it is.
     /// </summary>
     private static bool IsForeign(HttpContext context, string[] allowed) =>
-        context.Request.Headers.Origin is [{ } origin]
+        context.Request.Headers.Origin is { Count: > 0 } origins && origins.ToString() is var origin
         && !(HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method) || HttpMethods.IsOptions(context.Request.Method))
         && !allowed.Contains("*") && !allowed.Contains(origin)
         && origin != $"{context.Request.Scheme}://{context.Request.Host}";

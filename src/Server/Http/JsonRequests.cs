@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text.Json;
 using Grpc.Core;
 using Microsoft.AspNetCore.Grpc.JsonTranscoding;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Net.Http.Headers;
 
 namespace Serving.Server.Http;
@@ -23,11 +24,18 @@ internal static class JsonRequests
 
         try
         {
-            var input = method.MethodDescriptor.InputType;
+            var (input, request) = (method.MethodDescriptor.InputType, context.Request);
             if (method.HttpRule.Body.Length == 0)
-                JsonMessageCheck.ThrowUnlessParameters(context.Request.Query, input);
+            {
+                JsonMessageCheck.ThrowUnlessParameters(request.Query, input, request.RouteValues);
+                request.ContentType = null; // Of nothing; transcoding would answer in its charset.
+            }
             else
-                await CheckBodyAsync(context, json => JsonMessageCheck.ThrowUnlessFits(json, input), options.MaxReceiveMessageBytes);
+            {
+                JsonMessageCheck.ThrowIfParameters(request.Query);
+                await CheckBodyAsync(
+                    context, json => JsonMessageCheck.ThrowUnlessFits(json, input, request.RouteValues), options.MaxReceiveMessageBytes);
+            }
         }
         catch (UnsupportedTypeException exception)
         {
@@ -37,7 +45,13 @@ internal static class JsonRequests
         }
         catch (TooLargeException exception)
         {
-            await HttpErrors.WriteAsync(context, Errors.TooLarge(exception.Message), StatusCodes.Status413PayloadTooLarge);
+            await HttpErrors.WriteAsync(context, Errors.TooLarge(exception.Message));
+            return;
+        }
+        catch (BadHttpRequestException exception)
+        {
+            var error = Errors.InvalidArgument("body", $"It can't be read: {exception.Message}");
+            await HttpErrors.WriteAsync(context, error, exception.StatusCode);
             return;
         }
         catch (RpcException error)
@@ -46,6 +60,7 @@ internal static class JsonRequests
             return;
         }
 
+        HttpErrors.Complete(context);
         await next(context);
     });
 
@@ -92,6 +107,7 @@ internal static class JsonRequests
 
     private static async Task<byte[]> ReadAsync(HttpContext context, int maxBytes)
     {
+        context.Features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize = null; // Ours is maxBytes.
         var reader = context.Request.BodyReader;
         while (true)
         {

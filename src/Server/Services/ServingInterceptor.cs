@@ -52,7 +52,7 @@ internal sealed class ServingInterceptor(
             : Begin(handler);
         if (!running.IsFaulted || running.Exception.InnerException is not RpcException error)
             return FinishAsync(running, context, began);
-        Note(context.Method, error.StatusCode, time.GetElapsedTime(began));
+        Note(context, error, began);
         return running; // Handed on without being thrown again: an overloaded server refuses more than it does.
     }
 
@@ -70,12 +70,12 @@ internal sealed class ServingInterceptor(
 
     private async Task<T> FinishAsync<T>(Task<T> running, ServerCallContext context, long began)
     {
-        var status = StatusCode.OK;
+        RpcException? failure = null;
         try
         {
             return await running;
         }
-        catch (RpcException exception) when (Remember(exception, out status))
+        catch (RpcException exception) when (Remember(exception, out failure))
         {
             throw; // Never reached: a status passes through without being caught and thrown again.
         }
@@ -83,28 +83,29 @@ internal sealed class ServingInterceptor(
         {
             if (!EngineErrors.IsExpected(exception) && !context.CancellationToken.IsCancellationRequested)
                 logger.LogError(exception, "{Method} failed", context.Method);
-            var error = EngineErrors.Of(exception);
-            status = error.StatusCode;
-            throw error;
+            failure = EngineErrors.Of(exception);
+            throw failure;
         }
         finally
         {
-            Note(context.Method, status, time.GetElapsedTime(began));
+            Note(context, failure, began);
         }
     }
 
-    private static bool Remember(RpcException exception, out StatusCode status)
+    private static bool Remember(RpcException exception, out RpcException? failure)
     {
-        status = exception.StatusCode;
+        failure = exception;
         return false;
     }
 
-    /// <param name="path">"/package.Service/Method"</param>
-    private void Note(string path, StatusCode status, TimeSpan duration)
+    private void Note(ServerCallContext context, RpcException? failure, long began)
     {
+        if (failure is not null && context.GetHttpContext().Features.Get<CallFailure>() is { } noted)
+            noted.Error = failure;
+        var (path, status) = (context.Method, failure?.StatusCode ?? StatusCode.OK);
         var slash = path.LastIndexOf('/');
         var (service, method) = (path[1..slash], path[(slash + 1)..]);
-        metrics.CallDone(service, method, (int)status, duration);
+        metrics.CallDone(service, method, (int)status, time.GetElapsedTime(began));
         if (Activity.Current is not { } span)
             return;
         span.DisplayName = path[1..];
@@ -116,4 +117,10 @@ internal sealed class ServingInterceptor(
             or StatusCode.Unimplemented or StatusCode.DeadlineExceeded)
             span.SetStatus(ActivityStatusCode.Error);
     }
+}
+
+/// <summary>How a call failed, on the requests of those who need to know.</summary>
+internal sealed class CallFailure
+{
+    public RpcException? Error { get; set; }
 }
