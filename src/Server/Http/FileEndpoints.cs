@@ -21,22 +21,43 @@ internal static class FileEndpoints
 
     private const int MaxBoundaryLength = 70; // RFC 2046, section 5.1.1.
 
+    private static readonly string[] VersionFiles = [TaskPack.ManifestFile, TaskPack.MaskFile, TaskPack.HeadFile];
+
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     public static void MapFiles(this WebApplication app)
     {
         app.MapPost("/v1/datasets/{name}", UploadDatasetAsync)
             .WithTags("Datasets")
-            .WithSummary("Uploads a dataset: a file as the body, or as a part of a form after the header's fields.");
+            .WithSummary("Uploads a dataset: a file as the body, or as a part of a form after the header's fields.")
+            .WithMetadata(new FileRoute("Datasets_UploadDataset")
+            {
+                Answer = typeof(V1.Dataset),
+                Header = typeof(V1.DatasetHeader),
+                InPath = "name",
+                Body = "The file itself, with the header's fields as parameters; or a form, with fields first and the file last. Gzipped files are unzipped.",
+                Files = ["file"],
+                TakesFields = true
+            });
         app.MapPost("/v1/tasks/{task}/versions", ImportTaskAsync)
             .WithTags("Tasks")
-            .WithSummary("Imports a task version: task.json, mask.safetensors and head.safetensors as parts of a form.");
+            .WithSummary("Imports a task version: task.json, mask.safetensors and head.safetensors as parts of a form.")
+            .WithMetadata(new FileRoute("Tasks_ImportTask")
+            {
+                Answer = typeof(V1.ImportTaskResponse),
+                Header = typeof(V1.ImportHeader),
+                InPath = "task",
+                Body = "A form with the three files. A part's file name says which it is, or its own name if it has none.",
+                Files = VersionFiles
+            });
         app.MapGet("/v1/tasks/{task}/versions/{version}/files/{file}", ExportFileAsync)
             .WithTags("Tasks")
-            .WithSummary("Downloads a file of a task version.");
+            .WithSummary("Downloads a file of a task version.")
+            .WithMetadata(new FileRoute("Tasks_ExportFile"));
         app.MapGet("/v1/jobs/{id}/artifacts/{**name}", DownloadArtifactAsync)
             .WithTags("Jobs")
-            .WithSummary("Downloads an artifact of a job.");
+            .WithSummary("Downloads an artifact of a job.")
+            .WithMetadata(new FileRoute("Jobs_DownloadFile"));
     }
 
     private static Task UploadDatasetAsync(HttpContext http, string name, DatasetsService service, ServingInterceptor interceptor) =>
@@ -54,7 +75,7 @@ internal static class FileEndpoints
             "serving.v1.Tasks/ExportTask",
             request,
             file,
-            [TaskPack.ManifestFile, TaskPack.MaskFile, TaskPack.HeadFile],
+            VersionFiles,
             service.ExportTask,
             part => part.Chunk?.File == file ? part.Chunk.Data : null,
             interceptor);

@@ -68,6 +68,8 @@ internal static class JsonRequests
     private static async Task CheckBodyAsync(HttpContext context, Action<JsonElement> check, int maxBytes)
     {
         var request = context.Request;
+        if (request is { ContentLength: not 0, ContentType: not null })
+            ThrowUnlessJson(request.ContentType);
         var body = await ReadAsync(context, maxBytes);
         if (body.Length == 0)
         {
