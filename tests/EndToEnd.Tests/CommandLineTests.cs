@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using Serving.Testing;
 
@@ -47,9 +46,9 @@ public sealed class CommandLineTests
         await RunAsync(server, "models", "unload", DataFolder.Model, "--force");
         Assert.Contains("loaded\tyes", await RunAsync(server, "models", "load", DataFolder.Model), StringComparison.Ordinal);
 
-        var (exit, _, errors) = await StartAsync(server.Address, "classify", "a", "--task", "tune");
+        var (exit, _, errors) = await CommandLine.RunAsync(server.Address, "classify", "a", "--task", "tune");
         Assert.Equal((1, "NOT_FOUND: There is no task 'tune'. The nearest are 'tone'."), (exit, errors.Trim()));
-        (exit, _, errors) = await StartAsync("http://127.0.0.1:1", "models", "list");
+        (exit, _, errors) = await CommandLine.RunAsync("http://127.0.0.1:1", "models", "list");
         Assert.Equal(1, exit);
         Assert.StartsWith("UNAVAILABLE: ", errors, StringComparison.Ordinal);
     }
@@ -85,33 +84,14 @@ public sealed class CommandLineTests
         Assert.Equal([job, "older ones are left out, see --limit"], newest.Skip(1).Select(line => line.Split('\t')[0]));
         Assert.Equal($"{job} deleted", (await RunAsync(server, "jobs", "delete", job)).Trim());
 
-        var (exit, _, errors) = await StartAsync(server.Address, "train", "head", "--model", "own", "--dataset", "films", "--epochs", "0");
+        var (exit, _, errors) = await CommandLine.RunAsync(server.Address, "train", "head", "--model", "own", "--dataset", "films", "--epochs", "0");
         Assert.Equal((1, "INVALID_ARGUMENT: spec.classifier.epochs: Epochs is 0; it must be 1 to 1000."), (exit, errors.Trim()));
     }
 
     private static async Task<string> RunAsync(ServerProcess server, params string[] arguments)
     {
-        var (exit, output, errors) = await StartAsync(server.Address, arguments);
+        var (exit, output, errors) = await CommandLine.RunAsync(server.Address, arguments);
         Assert.True(exit == 0, $"{string.Join(' ', arguments)}: {errors}");
         return output;
-    }
-
-    private static async Task<(int Exit, string Output, string Errors)> StartAsync(string address, params string[] arguments)
-    {
-        var start = new ProcessStartInfo("dotnet")
-        {
-            UseShellExecute = false,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true
-        };
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "serving.dll"));
-        foreach (var argument in arguments)
-            start.ArgumentList.Add(argument);
-        start.Environment["SERVING_SERVER"] = address;
-        using var process = Process.Start(start)!;
-        var output = process.StandardOutput.ReadToEndAsync();
-        var errors = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync().Within();
-        return (process.ExitCode, await output, await errors);
     }
 }

@@ -217,7 +217,9 @@ internal static class JsonMessageCheck
     private static Grpc.Core.RpcException Wrong(string path, JsonElement value, string needed) =>
         Errors.InvalidArgument(path, $"It is {Shortened(value.GetRawText())}; {needed} is needed.");
 
-    private static string Shortened(string text) => $"'{ShortName(text)}'";
+    private static string Shortened(string text) => $"'{Cut(text)}'";
 
-    private static string ShortName(string text) => text.Length <= MostShown ? text : $"{text[..MostShown]}...";
+    private static string ShortName(string name) => name.Length == 0 ? "\"\"" : Cut(name);
+
+    private static string Cut(string text) => text.Length <= MostShown ? text : $"{text[..MostShown]}...";
 }

@@ -46,7 +46,7 @@ public sealed class BadHttpTests : IAsyncLifetime
             ("""{"tasks": [[]]}""", "tasks[0]", "It is '[]'; an object, a TaskReference, is needed."),
             ("""{"input": []}""", "input", "There is no such field. ClassifyRequest has inputs, "),
             ("""{"inputs": [{"txt": "a"}]}""", "inputs[0].txt", "There is no such field. TextInput has text, pair."),
-            ("""{"": 1}""", "", "There is no such field."),
+            ("""{"": 1}""", "\"\"", "There is no such field."),
             ("""{"inputs": [{"text": 1}]}""", "inputs[0].text", "It is '1'; a string is needed."),
             ("""{"truncation": "RIGHT"}""", "truncation", "one of TRUNCATION_UNSPECIFIED, TRUNCATION_ERROR, TRUNCATION_RIGHT, "),
             ("""{"truncation": "2"}""", "truncation", "It is '2'; one of TRUNCATION_UNSPECIFIED"),
@@ -228,7 +228,7 @@ public sealed class BadHttpTests : IAsyncLifetime
         await RefusedAsync(400, "a form with the files task.json, mask.safetensors and head.safetensors is needed", "Content-Type", [.. raw, import]);
         await RefusedAsync(400, "'alias' is no file of a version", "chunk.file", ["-F", "alias=production", import]);
         await RefusedAsync(400, "'../../x' is no file of a version", "chunk.file", ["-F", $"{file};filename=../../x", import]);
-        await RefusedAsync(400, "can't be read", "chunk", ["-F", $"{file};filename=task.json", import]);
+        await RefusedAsync(400, "task.json is no task manifest", "chunk", ["-F", $"{file};filename=task.json", import]);
         await RefusedAsync(400, "There is no such parameter. ImportHeader has alias, ", "aliass", ["-F", $"{file};filename=task.json", $"{import}?aliass=x"]);
 
         // Cut off in the middle, with a length, in chunks and as a form.
@@ -263,10 +263,12 @@ public sealed class BadHttpTests : IAsyncLifetime
     public async Task FullQueue_SaysWhenToTryAgain()
     {
         // 36 tokens under two tasks: more than the 40, the model's longest text, that may wait here.
+        await _server.Client.ImportTaskAsync("other", _data.WriteVersion(seed: 2), alias: "production");
         var text = string.Join(' ', Enumerable.Repeat("a", 34));
         var answer = await Curl.RunAsync(
-            ["--json", $$"""{"inputs": [{"text": "{{text}}"}], "tasks": [{"task": "tone"}, {"task": "tone"}]}""", $"{Http}/v1/classify"]);
-        Assert.Equal((429, "8", "type.googleapis.com/google.rpc.RetryInfo"), (answer.Status, answer.At("code"), answer.At("details[0].@type")));
+            ["--json", $$"""{"inputs": [{"text": "{{text}}"}], "tasks": [{"task": "tone"}, {"task": "other"}]}""", $"{Http}/v1/classify"]);
+        Assert.True((answer.Status, answer.At("code")) == (429, "8"), answer.ToString());
+        Assert.Equal("type.googleapis.com/google.rpc.RetryInfo", answer.At("details[0].@type"));
         Assert.InRange(int.Parse(answer.Header("retry-after")), 1, 5);
         await GoesOnAsync();
     }
@@ -303,9 +305,18 @@ public sealed class BadHttpTests : IAsyncLifetime
         using var connection = await ConnectAsync();
         await connection.SendAsync(Encoding.ASCII.GetBytes(request));
         connection.Shutdown(SocketShutdown.Send);
-        await using var stream = new NetworkStream(connection);
-        using var reader = new StreamReader(stream, Encoding.Latin1);
-        var all = await reader.ReadToEndAsync().Within();
+        var all = "";
+        var buffer = new byte[4096];
+        try
+        {
+            for (int read; (read = await connection.ReceiveAsync(buffer).Within()) > 0;)
+                all += Encoding.Latin1.GetString(buffer, 0, read);
+        }
+        catch (SocketException)
+        {
+            // Reset: what was sent after the bad request was not read.
+        }
+
         return string.Join(' ', all.Split("HTTP/1.1 ").Skip(1).Select(answer => answer[..3]));
     }
 

@@ -170,7 +170,7 @@ public sealed partial class HttpRoutesTests
             "GET /v1/tasks/{task}/versions/{version}/files/{file}",
             "/v1/tasks/tone/versions/$two/files/tasks.json",
             404,
-            "message=There is no file 'tasks.json'. The nearest are 'task.json', 'head.safetensors', 'mask.safetensors'.");
+            "message=There is no file 'tasks.json'. The nearest are 'task.json', 'mask.safetensors', 'head.safetensors'.");
         yield return new($"POST {Loading}:load", "/v1/tasks/tone/versions/$two:load", 200, "residentBytes") { Json = "{}" };
         yield return new(Alias, "/v1/tasks/tone/aliases/production", 200, "aliases[0].version=$two") { Json = """{"version": "$two"}""" };
         yield return new(Alias, "/v1/tasks/tone/aliases/production", 200, "aliases[0].version=$one", "aliases[0].previousVersions=[]") { Json = """{"rollback": true}""" };

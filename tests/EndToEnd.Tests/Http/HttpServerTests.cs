@@ -65,7 +65,7 @@ public sealed class HttpServerTests
         foreach (var type in (string[])["application/grpc-web", "application/grpc-web+proto", "application/grpc-web-text"])
         {
             var answer = await GrpcWebAsync(server, type, origin: null);
-            Assert.True(answer.Status == 200 && answer.ContentType == type, answer.ToString());
+            Assert.True(answer.Status == 200 && answer.ContentType == type.Replace("+proto", ""), answer.ToString());
             var frames = Frames(type.EndsWith("text", StringComparison.Ordinal) ? FromBase64(answer.Text) : answer.Body);
             Assert.Equal([0x00, 0x80], frames.Select(frame => frame.Flags)); // A message, then trailers.
             Assert.Equal("tone", ClassifyResponse.Parser.ParseFrom(frames[0].Data).Results.Single().Classifications.Single().Task);
@@ -215,7 +215,7 @@ public sealed class HttpServerTests
         await server.Client.UploadDatasetAsync(new() { Name = "texts", TextColumn = "text", LabelColumn = "label" }, texts);
         var job = await server.Client.Jobs.SubmitJobAsync(new()
         {
-            Spec = new() { Classifier = new() { Method = TrainingMethod.Mask, Model = DataFolder.Model, Dataset = "texts", Epochs = 1000 } }
+            Spec = new() { Classifier = new() { Method = TrainingMethod.Mask, Model = DataFolder.Model, Dataset = "texts", MaxTokens = 30, Epochs = 1000 } }
         });
         using var http = new HttpClient();
         using var answer = await http.GetAsync($"{server.HttpAddress}/v1/jobs/{job.Id}/events", HttpCompletionOption.ResponseHeadersRead).Within();
