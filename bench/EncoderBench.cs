@@ -11,10 +11,16 @@ internal static class EncoderBench
 {
     public static Command Create()
     {
-        var shape = new Option<string>("--shape") { DefaultValueFactory = _ => "base", Description = string.Join(", ", Shapes.Names) };
+        var shape = new Option<string>("--shape")
+        {
+            DefaultValueFactory = _ => "base",
+            Description = string.Join(", ", Shapes.Names)
+        };
         var batch = new Option<int>("--batch") { DefaultValueFactory = _ => 8, Description = "Sequences of a batch." };
-        var seq = new Option<int>("--seq") { DefaultValueFactory = _ => 128, Description = "Tokens of every sequence." };
-        var lengths = new Option<FileInfo?>("--lengths") { Description = "Tokens of each sequence, one number a line." };
+        var seq =
+            new Option<int>("--seq") { DefaultValueFactory = _ => 128, Description = "Tokens of every sequence." };
+        var lengths =
+            new Option<FileInfo?>("--lengths") { Description = "Tokens of each sequence, one number a line." };
         var tasks = new Option<int>("--tasks") { DefaultValueFactory = _ => 0, Description = "0 runs without masks." };
         var threads = new Option<int>("--threads") { DefaultValueFactory = _ => Environment.ProcessorCount };
         var runs = new Option<int>("--runs") { DefaultValueFactory = _ => 10 };
@@ -87,7 +93,7 @@ internal static class EncoderBench
         return BertMasks.Load(backend, config, random);
     }
 
-    /// <summary>Batches in the order of the lengths; sequence i is of task i modulo the tasks, sorted by task.</summary>
+    /// <summary>Batches in the order of the lengths; sequence i has task i modulo the tasks; sorted by task.</summary>
     private static List<BertBatch> Batches(int[] lengths, int batchSize, BertMasks[] masks)
     {
         var batches = new List<BertBatch>();

@@ -4,7 +4,7 @@ using Serving.Tensors.Cpu;
 
 namespace Serving.Bench;
 
-/// <summary>One linear layer: plain, bfloat16, through one mask and through many, against the multiply-add peak.</summary>
+/// <summary>One linear layer: plain, bfloat16, with one mask and with many, beside the multiply-add peak.</summary>
 internal static class LinearBench
 {
     public static Command Create()
@@ -12,7 +12,8 @@ internal static class LinearBench
         var rows = new Option<int>("--rows") { DefaultValueFactory = _ => 1024, Description = "Tokens." };
         var inFeatures = new Option<int>("--in") { DefaultValueFactory = _ => 768 };
         var outFeatures = new Option<int>("--out") { DefaultValueFactory = _ => 3072 };
-        var segment = new Option<int>("--segment") { DefaultValueFactory = _ => 25, Description = "Rows of each mask." };
+        var segment =
+            new Option<int>("--segment") { DefaultValueFactory = _ => 25, Description = "Rows of each mask." };
         var threads = new Option<int>("--threads") { DefaultValueFactory = _ => Environment.ProcessorCount };
         var json = CommonOptions.Json();
         var command = new Command("linear", "A linear layer, plain and through masks.")

@@ -8,7 +8,8 @@ namespace Serving.Bench;
 /// <summary>Runs, medians and the facts that every result carries.</summary>
 internal static class Measurement
 {
-    private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions Json =
+        new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     // Twice at least, and until the runtime has compiled what is hot.
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(1.5);

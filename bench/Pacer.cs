@@ -3,14 +3,15 @@ using System.Runtime.InteropServices;
 
 namespace Serving.Bench;
 
-/// <summary>Does something at fixed times, to the tenth of a millisecond: the runtime's own timers would do it in bunches.</summary>
+/// <summary>Runs an action at fixed times, to a tenth of a millisecond; the runtime's timers would bunch it.</summary>
 internal static partial class Pacer
 {
     /// <summary>Calls on a thread of its own; what is late is done at once.</summary>
     /// <param name="perSecond">How often, beginning now.</param>
     /// <param name="action">Gets the time it was due, as <see cref="Stopwatch.GetTimestamp"/> counts.</param>
     public static Task RunAsync(double perSecond, TimeSpan duration, Action<long> action) => Task.Factory.StartNew(
-        () => Run(perSecond, duration, action), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        () => Run(perSecond, duration, action), CancellationToken.None, TaskCreationOptions.LongRunning,
+        TaskScheduler.Default);
 
     private static void Run(double perSecond, TimeSpan duration, Action<long> action)
     {
@@ -29,7 +30,8 @@ internal static partial class Pacer
         var left = due - Stopwatch.GetTimestamp();
         if (left <= 0)
             return;
-        var wait = new TimeSpec(left / Stopwatch.Frequency, left % Stopwatch.Frequency * (1_000_000_000 / Stopwatch.Frequency));
+        var wait = new TimeSpec(
+            left / Stopwatch.Frequency, left % Stopwatch.Frequency * (1_000_000_000 / Stopwatch.Frequency));
         _ = Sleep(in wait, 0);
     }
 

@@ -33,16 +33,22 @@ internal sealed class ServedProcess : IDisposable
         string data, string? processors = null, params (string Name, string Value)[] environment)
     {
         const string announcement = "Serving listens on ";
-        string[] command = ["dotnet", Path.Combine(AppContext.BaseDirectory, "Serving.Server.dll"), "--port", "0", "--data", data];
+        var program = Path.Combine(AppContext.BaseDirectory, "Serving.Server.dll");
+        string[] command = ["dotnet", program, "--port", "0", "--data", data];
         if (processors is not null)
             command = ["taskset", "--cpu-list", processors, .. command]; // It becomes the server: same process id.
-        var start = new ProcessStartInfo(command[0], command[1..]) { UseShellExecute = false, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(command[0], command[1..])
+        {
+            UseShellExecute = false,
+            RedirectStandardOutput = true
+        };
         foreach (var (name, value) in environment)
             start.Environment[name] = value;
         var process = Process.Start(start)!;
         string? line;
         do
-            line = await process.StandardOutput.ReadLineAsync() ?? throw new InvalidOperationException("The server did not start.");
+            line = await process.StandardOutput.ReadLineAsync()
+                ?? throw new InvalidOperationException("The server did not start.");
         while (!line.StartsWith(announcement, StringComparison.Ordinal));
         _ = process.StandardOutput.ReadToEndAsync(); // So that it never waits for a reader.
         var server = new ServedProcess(process, new Uri(line[announcement.Length..]));

@@ -36,7 +36,8 @@ internal sealed class ServerData : IDisposable
         var masks = new RandomMasks(1 + (1000 * seed), firstLayer);
         masks.Prepare(encoder.Config);
         var writer = new TaskPackWriter();
-        foreach (var (name, rows, columns) in BertTensors.Maskable(encoder.Config).Where(tensor => masks.HasMask(tensor.Name)))
+        var maskable = BertTensors.Maskable(encoder.Config).Where(tensor => masks.HasMask(tensor.Name));
+        foreach (var (name, rows, columns) in maskable)
             writer.AddMask(name, rows, columns, masks.ReadMask(name).ToArray());
         writer.SetHead(RandomTensors.NormalValues(2 * encoder.Config.Hidden, seed: 2 + seed), [0f, 0f]);
         var version = writer.Write(parent, new()
@@ -63,7 +64,8 @@ internal sealed class ServerData : IDisposable
     private static void WriteModel(string folder, BertConfig config, RecordingWeights weights)
     {
         Directory.CreateDirectory(folder);
-        File.WriteAllText(System.IO.Path.Combine(folder, "config.json"), JsonSerializer.Serialize(new Dictionary<string, object>
+        File.WriteAllText(
+            System.IO.Path.Combine(folder, "config.json"), JsonSerializer.Serialize(new Dictionary<string, object>
         {
             ["model_type"] = "bert",
             ["hidden_act"] = "gelu",
@@ -75,7 +77,8 @@ internal sealed class ServerData : IDisposable
             ["max_position_embeddings"] = config.MaxPositions,
             ["type_vocab_size"] = config.Types
         }));
-        File.WriteAllLines(System.IO.Path.Combine(folder, "vocab.txt"), ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"]);
+        File.WriteAllLines(
+            System.IO.Path.Combine(folder, "vocab.txt"), ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"]);
         using var file = File.Create(System.IO.Path.Combine(folder, "model.safetensors"));
         weights.Write(file);
     }
@@ -83,7 +86,8 @@ internal sealed class ServerData : IDisposable
     /// <summary>Keeps what an encoder reads, so that it can be written as a model.</summary>
     private sealed class RecordingWeights(IBertWeights inner) : IBertWeights
     {
-        private readonly Dictionary<string, (int Rows, int Columns, float[] Values)> _read = new(StringComparer.Ordinal);
+        private readonly Dictionary<string, (int Rows, int Columns, float[] Values)> _read = new(
+            StringComparer.Ordinal);
 
         public void Read(string name, int rows, int columns, int firstRow, Span<float> values)
         {
@@ -97,7 +101,8 @@ internal sealed class ServerData : IDisposable
         {
             var writer = new SafetensorsWriter();
             foreach (var (name, (rows, columns, values)) in _read)
-                writer.Add(name, rows == 1 && !name.EndsWith("embeddings.weight", StringComparison.Ordinal) ? [columns] : [rows, columns], values);
+                var isVector = rows == 1 && !name.EndsWith("embeddings.weight", StringComparison.Ordinal);
+                writer.Add(name, isVector ? [columns] : [rows, columns], values);
             writer.Write(output);
         }
     }

@@ -15,7 +15,8 @@ internal sealed class ServerRequests(int[] lengths, int tasks, double skew)
     private const int SpecialTokens = 2;
 
     private readonly TextInput[] _texts =
-        [.. lengths.Select(length => new TextInput { Text = string.Join(' ', Enumerable.Repeat("a", length - SpecialTokens)) })];
+        [.. lengths.Select(
+            length => new TextInput { Text = string.Join(' ', Enumerable.Repeat("a", length - SpecialTokens)) })];
 
     private readonly TaskReference[] _tasks =
         [.. Enumerable.Range(0, tasks).Select(task => new TaskReference { Task = ServerData.TaskName(task) })];

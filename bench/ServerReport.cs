@@ -30,19 +30,26 @@ internal sealed class ServerReport(bool asJson, string shape, int tasks, ServerL
     ];
 
     public void Print(ServerResult result) => Measurement.Print(
-        asJson, [("bench", "server"), .. Load, .. Figures.Select(figure => (figure.Name, (object)Measurement.Rounded(figure.Of(result))))]);
+        asJson, [("bench", "server"), .. Load, .. Figures.Select(
+            figure => (figure.Name, (object)Measurement.Rounded(figure.Of(result))))]);
 
     /// <summary>Prints every round without and with something, and the ratios of the medians.</summary>
-    public void Compare(string what, List<ServerResult> without, List<ServerResult> with, params (string Name, object Value)[] more) => Measurement.Print(
+    public void Compare(
+        string what,
+        List<ServerResult> without,
+        List<ServerResult> with,
+        params (string Name, object Value)[] more) => Measurement.Print(
         asJson,
         [
             ("bench", $"server, {what}"),
             .. Load,
-            .. Figures.SelectMany(figure => Compare(what, figure.Name, without.ConvertAll(figure.Of.Invoke), with.ConvertAll(figure.Of.Invoke))),
+            .. Figures.SelectMany(figure => Compare(
+                what, figure.Name, without.ConvertAll(figure.Of.Invoke), with.ConvertAll(figure.Of.Invoke))),
             .. more
         ]);
 
-    private static IEnumerable<(string Name, object Value)> Compare(string what, string name, List<double> without, List<double> with)
+    private static IEnumerable<(string Name, object Value)> Compare(
+        string what, string name, List<double> without, List<double> with)
     {
         if (without.Concat(with).All(value => value == 0))
             yield break;

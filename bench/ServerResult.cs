@@ -30,13 +30,18 @@ internal sealed class ServerResult
 
     public double ClientCpuPerRequest => ClientCpu.TotalMilliseconds / _answered.Count;
 
-    /// <summary>Of the tasks' shares of the answers: 1 when all got the same, 1/n when one got everything (Jain, Chiu and Hawe 1984).</summary>
+    /// <summary>
+    /// Of the tasks' shares of the answers: 1 when all got the same, 1/n when one got everything (Jain, Chiu and Hawe
+    /// 1984).
+    /// </summary>
     public double JainIndex
     {
         get
         {
             double[] shares = [.. _answeredByTask.Values];
-            return shares.Length == 0 ? 0 : Math.Pow(shares.Sum(), 2) / (shares.Length * shares.Sum(share => share * share));
+            return shares.Length == 0
+                ? 0
+                : Math.Pow(shares.Sum(), 2) / (shares.Length * shares.Sum(share => share * share));
         }
     }
 

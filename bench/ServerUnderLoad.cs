@@ -66,7 +66,8 @@ internal sealed class ServerUnderLoad : IDisposable
     /// <summary>Sends calls at fixed times; a call's time counts from when it was due.</summary>
     private async Task OfferAsync(ServerLoad load, ServerResult result)
     {
-        using var running = new CountdownEvent(1); // Not a list of tasks, which would keep all of them from the collector.
+        // Not a list of tasks, which would keep all of them from the collector.
+        using var running = new CountdownEvent(1);
         Exception? failure = null;
         await Pacer.RunAsync(load.Rate, load.Duration, due =>
         {
@@ -134,7 +135,8 @@ internal sealed class ServerUnderLoad : IDisposable
             result.Answer(request.Task, Stopwatch.GetElapsedTime(request.At));
         }
 
-        async IAsyncEnumerable<ClassifyStreamRequest> SendAsync([EnumeratorCancellation] CancellationToken cancelled = default)
+        async IAsyncEnumerable<ClassifyStreamRequest> SendAsync(
+            [EnumeratorCancellation] CancellationToken cancelled = default)
         {
             while (Stopwatch.GetElapsedTime(begin) < load.Duration)
             {

@@ -7,15 +7,24 @@ using Serving.Text.Bert;
 
 namespace Serving.Bench;
 
-/// <summary>Loading, activating and unloading tasks while others are served: times, bytes, and what stays behind.</summary>
+/// <summary>Loading, activating and unloading tasks while others are served: times, bytes, and leaks.</summary>
 internal static class SwapBench
 {
     public static Command Create()
     {
-        var shape = new Option<string>("--shape") { DefaultValueFactory = _ => "base", Description = string.Join(", ", Shapes.Names) };
-        var tasks = new Option<int>("--tasks") { DefaultValueFactory = _ => 100, Description = "Resident at the same time." };
+        var shape = new Option<string>("--shape")
+        {
+            DefaultValueFactory = _ => "base",
+            Description = string.Join(", ", Shapes.Names)
+        };
+        var tasks =
+            new Option<int>("--tasks") { DefaultValueFactory = _ => 100, Description = "Resident at the same time." };
         var firstLayer = new Option<int>("--first-layer") { Description = "Layers below it have no masks." };
-        var cycles = new Option<int>("--cycles") { DefaultValueFactory = _ => 1000, Description = "Loads and unloads for the leak check." };
+        var cycles = new Option<int>("--cycles")
+        {
+            DefaultValueFactory = _ => 1000,
+            Description = "Loads and unloads for the leak check."
+        };
         var threads = new Option<int>("--threads") { DefaultValueFactory = _ => Environment.ProcessorCount };
         var json = CommonOptions.Json();
         var command = new Command("swap", "Task versions loaded from disk, activated and unloaded.")
@@ -55,7 +64,8 @@ internal static class SwapBench
         await stop.CancelAsync();
         await swapping;
 
-        await SwapAsync(engine, path, Math.Max(1, cycles / 2), CancellationToken.None); // Until heap and pools have grown.
+        // Until heap and pools have grown.
+        await SwapAsync(engine, path, Math.Max(1, cycles / 2), CancellationToken.None);
         var beforeCycles = ResidentBytes();
         await SwapAsync(engine, path, cycles, CancellationToken.None);
         var leaked = ResidentBytes() - beforeCycles;

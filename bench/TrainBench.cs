@@ -16,15 +16,28 @@ internal static class TrainBench
 
     public static Command Create()
     {
-        var shape = new Option<string>("--shape") { DefaultValueFactory = _ => "mini", Description = string.Join(", ", Shapes.Names) };
+        var shape = new Option<string>("--shape")
+        {
+            DefaultValueFactory = _ => "mini",
+            Description = string.Join(", ", Shapes.Names)
+        };
         var batch = new Option<int>("--batch") { DefaultValueFactory = _ => 32, Description = "Sequences of a step." };
         var seq = new Option<int>("--seq") { DefaultValueFactory = _ => 64, Description = "Tokens of every sequence." };
-        var method = new Option<string>("--method") { DefaultValueFactory = _ => "finetune", Description = "finetune, mask, pretrain" };
+        var method = new Option<string>("--method")
+        {
+            DefaultValueFactory = _ => "finetune",
+            Description = "finetune, mask, pretrain"
+        };
         var dropout = new Option<float>("--dropout") { DefaultValueFactory = _ => 0.1f };
         var threads = new Option<int>("--threads") { DefaultValueFactory = _ => Environment.ProcessorCount };
-        var runs = new Option<int>("--runs") { DefaultValueFactory = _ => 10, Description = "Steps, of which the median counts." };
+        var runs = new Option<int>("--runs")
+        {
+            DefaultValueFactory = _ => 10,
+            Description = "Steps, of which the median counts."
+        };
         var json = CommonOptions.Json();
-        var command = new Command("train", "Steps of training a BERT classifier, its masks, or of masked language modelling.")
+        var command = new Command(
+            "train", "Steps of training a BERT classifier, its masks, or of masked language modelling.")
         {
             shape, batch, seq, method, dropout, threads, runs, json
         };
@@ -51,10 +64,12 @@ internal static class TrainBench
         using var scores = method == "mask" ? BertScores.Create(backend, model, new(), seed: 3) : null;
         if (scores is null)
             model.TrainAll();
+        var headParameters = method == "pretrain" ? tokenHead.Parameters : head.Parameters;
         using var optimizer = new AdamOptimizer(
-            backend, [.. model.Parameters, .. scores?.Parameters ?? [], .. method == "pretrain" ? tokenHead.Parameters : head.Parameters], new());
+            backend, [.. model.Parameters, .. scores?.Parameters ?? [], .. headParameters], new());
         using var tape = new Tape(backend);
-        var batch = new SequenceBatch([.. Enumerable.Range(0, batchSize).Select(i => Sequence(i, length, config.Vocab))]);
+        var batch = new SequenceBatch(
+            [.. Enumerable.Range(0, batchSize).Select(i => Sequence(i, length, config.Vocab))]);
         int[] labels = [.. Enumerable.Range(0, batchSize).Select(i => i % Labels)];
         var (hiddenTokens, hiddenLabels) = HiddenTokens(batch);
         var peak = LinearBench.PeakGflops(backend);
@@ -71,7 +86,8 @@ internal static class TrainBench
             }
             else
             {
-                var logits = head.Forward(tape, model.Pool(tape, model.Forward(tape, batch, batch.FirstTokens, scores, keys), scores), keys);
+                var states = model.Forward(tape, batch, batch.FirstTokens, scores, keys);
+                var logits = head.Forward(tape, model.Pool(tape, states, scores), keys);
                 tape.SoftmaxCrossEntropy(logits, labels, 1f / batchSize);
             }
 
@@ -104,7 +120,8 @@ internal static class TrainBench
         for (var i = 0; i < batch.Count; i++)
         {
             var length = batch.Offsets[i + 1] - batch.Offsets[i];
-            rows.AddRange(Enumerable.Range(0, (int)(rate * length)).Select(hidden => batch.Offsets[i] + (int)(hidden / rate)));
+            rows.AddRange(
+                Enumerable.Range(0, (int)(rate * length)).Select(hidden => batch.Offsets[i] + (int)(hidden / rate)));
             offsets[i + 1] = rows.Count;
         }
 
@@ -112,6 +129,7 @@ internal static class TrainBench
     }
 
     private static TokenSequence Sequence(int seed, int length, int vocab) => new(
-        [.. Enumerable.Range(0, length).Select(i => new Token(((seed * 131) + i) * 7919 % vocab, 0, TokenSource.Text, default))],
+        [.. Enumerable.Range(0, length).Select(
+            i => new Token(((seed * 131) + i) * 7919 % vocab, 0, TokenSource.Text, default))],
         DroppedTokens: 0);
 }

@@ -18,9 +18,17 @@ internal sealed class TrainingBeside(ServingClient client, string model)
         var file = Path.GetTempFileName();
         try
         {
-            await File.WriteAllLinesAsync(file, Enumerable.Range(0, rows).Select(row => $"{string.Join(' ', Enumerable.Repeat("a", 1 + (row % mostWords)))}\t{row % 2}"));
+            await File.WriteAllLinesAsync(file, Enumerable.Range(0, rows)
+                .Select(row => $"{string.Join(' ', Enumerable.Repeat("a", 1 + (row % mostWords)))}\t{row % 2}"));
             await client.UploadDatasetAsync(
-                new() { Name = Dataset, Format = DatasetFormat.Tsv, NoHeader = true, TextColumn = "1", LabelColumn = "2" }, file);
+                new()
+                {
+                    Name = Dataset,
+                    Format = DatasetFormat.Tsv,
+                    NoHeader = true,
+                    TextColumn = "1",
+                    LabelColumn = "2"
+                }, file);
         }
         finally
         {
@@ -31,7 +39,14 @@ internal sealed class TrainingBeside(ServingClient client, string model)
     /// <summary>Begins, and waits until it computes.</summary>
     public async Task BeginAsync()
     {
-        var recipe = new ClassifierRecipe { Model = model, Dataset = Dataset, Method = TrainingMethod.Mask, Epochs = 1000, Mask = new() };
+        var recipe = new ClassifierRecipe
+        {
+            Model = model,
+            Dataset = Dataset,
+            Method = TrainingMethod.Mask,
+            Epochs = 1000,
+            Mask = new()
+        };
         _job = (await client.Jobs.SubmitJobAsync(new() { Spec = new() { Classifier = recipe } })).Id;
         await foreach (var happened in client.WatchJobAsync(_job))
         {
@@ -39,7 +54,8 @@ internal sealed class TrainingBeside(ServingClient client, string model)
                 return;
         }
 
-        throw new InvalidOperationException($"The job {_job} ended: {(await client.Jobs.GetJobAsync(new() { Id = _job })).Message}");
+        throw new InvalidOperationException(
+            $"The job {_job} ended: {(await client.Jobs.GetJobAsync(new() { Id = _job })).Message}");
     }
 
     /// <summary>Steps done since it began.</summary>

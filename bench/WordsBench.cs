@@ -2,7 +2,7 @@ using System.CommandLine;
 
 namespace Serving.Bench;
 
-/// <summary>What counting words alone would get: the majority, and logistic regression on words and pairs of words.</summary>
+/// <summary>Baselines that count words: the majority, and logistic regression on words and pairs of words.</summary>
 internal static class WordsBench
 {
     private const int Epochs = 20;
@@ -11,10 +11,15 @@ internal static class WordsBench
 
     public static Command Create()
     {
-        var train = new Option<FileInfo>("--train") { Required = true, Description = ".tsv with a header, a text and a label a row." };
+        var train = new Option<FileInfo>("--train")
+        {
+            Required = true,
+            Description = ".tsv with a header, a text and a label a row."
+        };
         var dev = new Option<FileInfo>("--dev") { Required = true };
         var json = CommonOptions.Json();
-        var command = new Command("words", "A bag-of-words logistic regression, as a baseline for tasks.") { train, dev, json };
+        var command =
+            new Command("words", "A bag-of-words logistic regression, as a baseline for tasks.") { train, dev, json };
         command.SetAction(parsed => Run(parsed.GetValue(train)!, parsed.GetValue(dev)!, parsed.GetValue(json)));
         return command;
     }
@@ -35,11 +40,17 @@ internal static class WordsBench
             ("words_and_pairs", Accuracy(learned, judged, labels, pairs: true)));
     }
 
-    /// <summary>Multinomial logistic regression by AdaGrad (Duchi et al. 2011) on binary features of unit length.</summary>
-    private static double Accuracy(List<(string Text, string Label)> learned, List<(string Text, string Label)> judged, string[] labels, bool pairs)
+    /// <summary>Logistic regression by AdaGrad (Duchi et al. 2011) on binary features of unit length.</summary>
+    private static double Accuracy(
+        List<(string Text, string Label)> learned, List<(string Text, string Label)> judged, string[] labels,
+        bool pairs)
     {
         var ids = new Dictionary<string, int>(StringComparer.Ordinal);
-        var examples = learned.Select(row => (Features: Features(row.Text, pairs, word => ids.TryAdd(word, ids.Count) ? ids.Count - 1 : ids[word]), Label: Array.IndexOf(labels, row.Label))).ToList();
+        var examples = learned.Select(row =>
+        {
+            var features = Features(row.Text, pairs, word => ids.TryAdd(word, ids.Count) ? ids.Count - 1 : ids[word]);
+            return (Features: features, Label: Array.IndexOf(labels, row.Label));
+        }).ToList();
         var weights = new double[(ids.Count + 1) * labels.Length];
         var squares = new double[weights.Length];
         var random = new Random(1);
@@ -98,5 +109,6 @@ internal static class WordsBench
     }
 
     private static List<(string Text, string Label)> Read(FileInfo file) =>
-        [.. File.ReadLines(file.FullName).Skip(1).Select(line => line.Split('\t')).Select(cells => (cells[0], cells[1]))];
+        [.. File.ReadLines(file.FullName).Skip(1).Select(line => line.Split('\t'))
+            .Select(cells => (cells[0], cells[1]))];
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The encoder beside ONNX Runtime, fp32, on the same threads: one JSON object a line. ONNX Runtime pads each batch to its
-# longest text; it runs one model without masks, whatever tasks are asked of ours.
-# Usage: bench/encoder.sh FOLDER LENGTHS   FOLDER has ort_bench.mjs, onnxruntime-node and tiny.onnx, mini.onnx, base.onnx;
-#                                          LENGTHS has the tokens of a text a line.
+# The encoder beside ONNX Runtime, fp32, on the same threads: one JSON object a line. ONNX Runtime pads each batch to
+# its longest text; it runs one model without masks, whatever tasks are asked of ours.
+# Usage: bench/encoder.sh FOLDER LENGTHS
+# FOLDER has ort_bench.mjs, onnxruntime-node and tiny.onnx, mini.onnx, base.onnx; LENGTHS a text's tokens a line.
 set -euo pipefail
 folder=$1
 lengths=$(realpath "$2")

@@ -10,7 +10,7 @@ internal sealed class GatedBackend : TensorBackend
     private readonly ManualResetEventSlim _open;
     private readonly SemaphoreSlim _began;
 
-    /// <param name="hasLanes">Whether it has the two lanes of a processor with two threads, behind the same gate.</param>
+    /// <param name="hasLanes">Whether it has the two lanes of two threads, both behind the gate.</param>
     public GatedBackend(bool hasLanes = false)
     {
         _inner = new CpuBackend(2);
@@ -104,7 +104,8 @@ internal sealed class GatedBackend : TensorBackend
         Tensor output) =>
         _inner.Attention(query, queryOffsets, key, value, keyOffsets, heads, output);
 
-    public override void GatherRows(Tensor x, ReadOnlySpan<int> rows, Tensor output) => _inner.GatherRows(x, rows, output);
+    public override void GatherRows(Tensor x, ReadOnlySpan<int> rows, Tensor output) =>
+        _inner.GatherRows(x, rows, output);
 
     public override void Dispose()
     {

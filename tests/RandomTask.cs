@@ -31,7 +31,8 @@ internal static class RandomTask
             writer.AddMask(name, rows, columns, bits);
         }
 
-        float[] weight = [.. Enumerable.Range(0, labels * config.Hidden).Select(_ => (random.NextSingle() + 0.1f) * headScale)];
+        float[] weight =
+            [.. Enumerable.Range(0, labels * config.Hidden).Select(_ => (random.NextSingle() + 0.1f) * headScale)];
         writer.SetHead(weight, new float[labels]);
         return writer.Write(parent, new()
         {

@@ -1,6 +1,6 @@
 namespace Serving.Testing;
 
-/// <summary>Data sets and reference vectors in a folder "shared" beside the repository; the product needs none of them.</summary>
+/// <summary>Datasets and reference vectors in a folder "shared" beside the repository, for tests only.</summary>
 internal static class SharedFiles
 {
     private static readonly string Root = Path.Combine(FindRepository(), "..", "shared");
@@ -13,7 +13,11 @@ internal static class SharedFiles
     {
         var folder = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(folder, "Serving.sln")))
-            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("Serving.sln is above no folder.");
+        {
+            folder = Path.GetDirectoryName(folder)
+                ?? throw new InvalidOperationException("Serving.sln is above no folder.");
+        }
+
         return folder;
     }
 }

@@ -21,10 +21,18 @@ internal static class AnalyzeCommands
 
     private static Command Evaluate()
     {
-        var maxTokens = new Option<int?>("--max-tokens") { Description = "Longer texts are cut off; as many as the model reads by default." };
-        return Job("evaluate", "Judges a task on a dataset: accuracy, F1, Matthews, confusion, calibration.", [Task, Dataset, maxTokens], parsed =>
+        var maxTokens = new Option<int?>("--max-tokens")
         {
-            var recipe = new EvaluationRecipe { Task = References.Parse(parsed.GetValue(Task)!), Dataset = parsed.GetValue(Dataset) };
+            Description = "Longer texts are cut off; as many as the model reads by default."
+        };
+        const string description = "Judges a task on a dataset: accuracy, F1, Matthews, confusion, calibration.";
+        return Job("evaluate", description, [Task, Dataset, maxTokens], parsed =>
+        {
+            var recipe = new EvaluationRecipe
+            {
+                Task = References.Parse(parsed.GetValue(Task)!),
+                Dataset = parsed.GetValue(Dataset)
+            };
             Set(parsed.GetValue(maxTokens), value => recipe.MaxTokens = value);
             return new() { Evaluation = recipe };
         });
@@ -32,7 +40,12 @@ internal static class AnalyzeCommands
 
     private static Command Similarity()
     {
-        var tasks = new Option<string[]>("--tasks") { Required = true, AllowMultipleArgumentsPerToken = true, Description = $"At least two: {Reference}" };
+        var tasks = new Option<string[]>("--tasks")
+        {
+            Required = true,
+            AllowMultipleArgumentsPerToken = true,
+            Description = $"At least two: {Reference}"
+        };
         return Job("similarity", "How far tasks' masks differ, by tensor and by block.", [tasks], parsed =>
             new() { MaskSimilarity = new() { Tasks = { parsed.GetValue(tasks)!.Select(References.Parse) } } });
     }
@@ -51,15 +64,20 @@ internal static class AnalyzeCommands
     private static Command Connectivity()
     {
         var first = new Option<string>("--first") { Required = true, Description = Reference };
-        var second = new Option<string>("--second") { Required = true, Description = $"For the same labels: {Reference}" };
-        var training = new Option<string?>("--training-dataset") { Description = "What a Bézier curve is learned from; the line alone without it." };
+        var second =
+            new Option<string>("--second") { Required = true, Description = $"For the same labels: {Reference}" };
+        var training = new Option<string?>("--training-dataset")
+        {
+            Description = "What a Bézier curve is learned from; the line alone without it."
+        };
         var points = new Option<int?>("--points") { Description = "Of a path, ends included." };
         var maxTokens = new Option<int?>("--max-tokens");
         var steps = new Option<int?>("--steps") { Description = "Of learning the curve." };
         var batch = new Option<int?>("--batch") { Description = "Examples of a step." };
         var learningRate = new Option<double?>("--learning-rate");
         var seed = new Option<ulong>("--seed");
-        return Job("connectivity", "Losses along a path between two classifiers.", [first, second, Dataset, training, points, maxTokens, steps, batch, learningRate, seed], parsed =>
+        Option[] options = [first, second, Dataset, training, points, maxTokens, steps, batch, learningRate, seed];
+        return Job("connectivity", "Losses along a path between two classifiers.", options, parsed =>
         {
             var recipe = new ConnectivityRecipe
             {
@@ -81,9 +99,14 @@ internal static class AnalyzeCommands
     private static Command Projection()
     {
         var most = new Option<int?>("--most-examples") { Description = "The dataset's first rows." };
-        return Job("projection", "[CLS] vectors in two dimensions, without the masks and with them.", [Task, Dataset, most], parsed =>
+        const string description = "[CLS] vectors in two dimensions, without the masks and with them.";
+        return Job("projection", description, [Task, Dataset, most], parsed =>
         {
-            var recipe = new ProjectionRecipe { Task = References.Parse(parsed.GetValue(Task)!), Dataset = parsed.GetValue(Dataset) };
+            var recipe = new ProjectionRecipe
+            {
+                Task = References.Parse(parsed.GetValue(Task)!),
+                Dataset = parsed.GetValue(Dataset)
+            };
             Set(parsed.GetValue(most), value => recipe.MostExamples = value);
             return new() { Projection = recipe };
         });
@@ -92,14 +115,27 @@ internal static class AnalyzeCommands
     private static Command Sweep()
     {
         var model = new Option<string>("--model") { Required = true, Description = "The backbone." };
-        var validation = new Option<string?>("--validation") { Description = "A dataset to judge by, instead of a part of the other." };
+        var validation = new Option<string?>("--validation")
+        {
+            Description = "A dataset to judge by, instead of a part of the other."
+        };
         var sparsities = new Option<double[]>("--initial-sparsities") { AllowMultipleArgumentsPerToken = true };
-        var blocks = new Option<int[]>("--masked-blocks") { AllowMultipleArgumentsPerToken = true, Description = "How many layers are masked, bottom up and top down." };
-        var seeds = new Option<ulong[]>("--seeds") { AllowMultipleArgumentsPerToken = true, Description = "Each point is trained with each." };
+        var blocks = new Option<int[]>("--masked-blocks")
+        {
+            AllowMultipleArgumentsPerToken = true,
+            Description = "How many layers are masked, bottom up and top down."
+        };
+        var seeds = new Option<ulong[]>("--seeds")
+        {
+            AllowMultipleArgumentsPerToken = true,
+            Description = "Each point is trained with each."
+        };
         var epochs = new Option<int?>("--epochs");
         var maxTokens = new Option<int?>("--max-tokens");
         var learningRate = new Option<double?>("--learning-rate");
-        return Job("sweep", "Trains masks over a range of initial sparsities, or of masked blocks.", [model, Dataset, validation, sparsities, blocks, seeds, epochs, maxTokens, learningRate], parsed =>
+        const string description = "Trains masks over a range of initial sparsities, or of masked blocks.";
+        Option[] options = [model, Dataset, validation, sparsities, blocks, seeds, epochs, maxTokens, learningRate];
+        return Job("sweep", description, options, parsed =>
         {
             var trained = new ClassifierRecipe
             {
@@ -130,7 +166,8 @@ internal static class AnalyzeCommands
         foreach (var option in options)
             command.Add(option);
         command.Add(Watch);
-        command.Do((parsed, client, output, cancelled) => JobsCommands.SubmitAsync(client, spec(parsed), parsed.GetValue(Watch), output, cancelled));
+        command.Do((parsed, client, output, cancelled) => JobsCommands.SubmitAsync(
+            client, spec(parsed), parsed.GetValue(Watch), output, cancelled));
         return command;
     }
 }

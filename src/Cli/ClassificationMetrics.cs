@@ -3,7 +3,7 @@ namespace Serving.Cli;
 /// <summary>How predictions agree with what is right.</summary>
 /// <param name="Accuracy">0 to 1.</param>
 /// <param name="F1">Of two labels that of the second, the positive one; of more the mean over labels (macro).</param>
-/// <param name="Matthews">-1 to 1; for more than two labels R_K (Gorodkin 2004). 0 if either side knows one label only.</param>
+/// <param name="Matthews">-1 to 1; R_K for more than two labels (Gorodkin 2004). 0 if a side has one label.</param>
 internal sealed record ClassificationMetrics(double Accuracy, double F1, double Matthews)
 {
     public static ClassificationMetrics Of(IReadOnlyList<(int Right, int Predicted)> pairs, int labels)
@@ -19,7 +19,8 @@ internal sealed record ClassificationMetrics(double Accuracy, double F1, double 
                 hits[r]++;
         }
 
-        double F1Of(int label) => right[label] + predicted[label] == 0 ? 0 : 2 * hits[label] / (right[label] + predicted[label]);
+        double F1Of(int label) =>
+            right[label] + predicted[label] == 0 ? 0 : 2 * hits[label] / (right[label] + predicted[label]);
         double count = pairs.Count;
         var products = Enumerable.Range(0, labels).Sum(label => right[label] * predicted[label]);
         var spread = (count * count - right.Sum(n => n * n)) * (count * count - predicted.Sum(n => n * n));

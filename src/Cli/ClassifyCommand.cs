@@ -18,14 +18,21 @@ internal static class ClassifyCommand
         Description = "TASK, TASK@ALIAS or TASK:VERSION; several for one text."
     };
     private static readonly Argument<string?> Text = new("text") { Arity = ArgumentArity.ZeroOrOne };
-    private static readonly Option<string?> Pair = new("--pair") { Description = "The second text, for tasks that read pairs." };
-    private static readonly Option<FileInfo?> Input = new("--input") { Description = "A .tsv, .csv or .jsonl file with one text a line." };
-    private static readonly Option<FileInfo?> OutputFile = new("--output") { Description = "Gets a line for each text: its number, label and probability." };
-    private static readonly Option<string?> TextColumn = new("--text-column") { Description = "Name, or number from 1; 'text' or 'sentence' by default." };
+    private static readonly Option<string?> Pair =
+        new("--pair") { Description = "The second text, for tasks that read pairs." };
+    private static readonly Option<FileInfo?> Input =
+        new("--input") { Description = "A .tsv, .csv or .jsonl file with one text a line." };
+    private static readonly Option<FileInfo?> OutputFile =
+        new("--output") { Description = "Gets a line for each text: its number, label and probability." };
+    private static readonly Option<string?> TextColumn =
+        new("--text-column") { Description = "Name, or number from 1; 'text' or 'sentence' by default." };
     private static readonly Option<string?> PairColumn = new("--pair-column");
-    private static readonly Option<string?> LabelColumn = new("--label-column") { Description = "What is right: a label or its number from 0; 'label' by default." };
-    private static readonly Option<bool> NoHeader = new("--no-header") { Description = "The first line is a text already; columns go by number." };
-    private static readonly Option<bool> Truncate = new("--truncate") { Description = "Shorten texts that are too long." };
+    private static readonly Option<string?> LabelColumn =
+        new("--label-column") { Description = "What is right: a label or its number from 0; 'label' by default." };
+    private static readonly Option<bool> NoHeader =
+        new("--no-header") { Description = "The first line is a text already; columns go by number." };
+    private static readonly Option<bool> Truncate =
+        new("--truncate") { Description = "Shorten texts that are too long." };
 
     public static Command Create()
     {
@@ -74,7 +81,8 @@ internal static class ClassifyCommand
         if (parsed.GetValue(Tasks)! is not [var name])
             throw new CommandException("A file is classified under one task; give --task once.");
         var columns = new InputColumns(
-            parsed.GetValue(TextColumn), parsed.GetValue(PairColumn), parsed.GetValue(LabelColumn), !parsed.GetValue(NoHeader));
+            parsed.GetValue(TextColumn), parsed.GetValue(PairColumn), parsed.GetValue(LabelColumn),
+            !parsed.GetValue(NoHeader));
         var rows = InputFile.Read(file.FullName, columns);
         var predictions = new Classification?[rows.Count];
         var failures = new List<(int Row, string Message)>();
@@ -97,7 +105,8 @@ internal static class ClassifyCommand
                 target.FullName,
                 predictions.Select((prediction, i) => prediction is null
                     ? $"{i + 1}\t\t"
-                    : $"{i + 1}\t{prediction.Label}\t{Probability(prediction):F6}").Prepend("number\tlabel\tprobability"),
+                    : $"{i + 1}\t{prediction.Label}\t{Probability(prediction):F6}")
+                        .Prepend("number\tlabel\tprobability"),
                 cancelled);
         }
 
@@ -109,7 +118,8 @@ internal static class ClassifyCommand
         }
     }
 
-    private static Truncation TruncationOf(ParseResult parsed) => parsed.GetValue(Truncate) ? Truncation.LongestFirst : Truncation.Error;
+    private static Truncation TruncationOf(ParseResult parsed) =>
+        parsed.GetValue(Truncate) ? Truncation.LongestFirst : Truncation.Error;
 
     private static float Probability(Classification classification) =>
         classification.Scores.Single(score => score.Label == classification.Label).Probability;

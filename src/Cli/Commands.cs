@@ -34,13 +34,15 @@ internal static class Commands
     };
 
     /// <summary>Gives a command its work; what goes wrong is one line on standard error and exit code 1.</summary>
-    public static void Do(this Command command, Func<ParseResult, ServingClient, Output, CancellationToken, Task> work) =>
+    public static void Do(
+        this Command command, Func<ParseResult, ServingClient, Output, CancellationToken, Task> work) =>
         command.SetAction(async (parsed, cancelled) =>
         {
             var output = new Output(parsed.GetValue(Json), Console.Out);
             try
             {
-                using var client = new ServingClient(new ServingClientOptions { Addresses = Addresses(parsed.GetValue(Server)!) });
+                using var client = new ServingClient(
+                    new ServingClientOptions { Addresses = Addresses(parsed.GetValue(Server)!) });
                 await work(parsed, client, output, cancelled);
                 return 0;
             }
@@ -48,7 +50,8 @@ internal static class Commands
             {
                 return await FailAsync($"{StatusName(exception.StatusCode)}: {exception.Status.Detail}");
             }
-            catch (Exception exception) when (exception is CommandException or ArgumentException or IOException or UnauthorizedAccessException)
+            catch (Exception exception)
+                when (exception is CommandException or ArgumentException or IOException or UnauthorizedAccessException)
             {
                 return await FailAsync(exception.Message);
             }
@@ -70,11 +73,13 @@ internal static class Commands
     {
         try
         {
-            return [.. text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(address => new Uri(address))];
+            return [.. text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+                .Select(address => new Uri(address))];
         }
         catch (UriFormatException exception)
         {
-            throw new CommandException($"--server is '{text}': {exception.Message} http://HOST:PORT is needed.", exception);
+            throw new CommandException(
+                $"--server is '{text}': {exception.Message} http://HOST:PORT is needed.", exception);
         }
     }
 
@@ -90,4 +95,5 @@ internal static class Commands
 }
 
 /// <summary>What was asked for can't be done; the message says why and what to do.</summary>
-internal sealed class CommandException(string message, Exception? innerException = null) : Exception(message, innerException);
+internal sealed class CommandException(string message, Exception? innerException = null)
+    : Exception(message, innerException);

@@ -15,12 +15,18 @@ internal static class DatasetsCommands
 
     private static Command Upload()
     {
-        var file = new Argument<FileInfo>("file") { Description = ".tsv, .csv, .jsonl or .txt (a text a line), also gzipped with .gz." };
+        var file = new Argument<FileInfo>("file")
+        {
+            Description = ".tsv, .csv, .jsonl or .txt (a text a line), also gzipped with .gz."
+        };
         var text = new Option<string>("--text-column") { DefaultValueFactory = _ => "text" };
         var pair = new Option<string?>("--pair-column") { Description = "For tasks that read two texts." };
         var label = new Option<string?>("--label-column") { Description = "Left out for texts without labels." };
         var noHeader = new Option<bool>("--no-header") { Description = "Columns are then numbers from 1." };
-        var rejected = new Option<long>("--max-rejected-rows") { Description = "How many rows may be left out because they can't be used." };
+        var rejected = new Option<long>("--max-rejected-rows")
+        {
+            Description = "How many rows may be left out because they can't be used."
+        };
         var command = new Command("upload", "Uploads a file.") { Name, file, text, pair, label, noHeader, rejected };
         command.Do(async (parsed, client, output, cancelled) =>
         {
@@ -69,7 +75,8 @@ internal static class DatasetsCommands
     {
         var command = new Command("show", "One dataset, with its first rows.") { Name };
         command.Do(async (parsed, client, output, cancelled) => Print(
-            await client.Datasets.GetDatasetAsync(new() { Name = parsed.GetValue(Name) }, cancellationToken: cancelled), output));
+            await client.Datasets.GetDatasetAsync(new() { Name = parsed.GetValue(Name) }, cancellationToken: cancelled),
+            output));
         return command;
     }
 
@@ -78,7 +85,8 @@ internal static class DatasetsCommands
         var command = new Command("delete", "Deletes a dataset.") { Name };
         command.Do(async (parsed, client, output, cancelled) =>
         {
-            var response = await client.Datasets.DeleteDatasetAsync(new() { Name = parsed.GetValue(Name) }, cancellationToken: cancelled);
+            var response = await client.Datasets.DeleteDatasetAsync(
+                new() { Name = parsed.GetValue(Name) }, cancellationToken: cancelled);
             output.Write(response, o => o.Line($"{parsed.GetValue(Name)}: {Output.Bytes(response.FreedBytes)} freed"));
         });
         return command;
@@ -87,33 +95,36 @@ internal static class DatasetsCommands
     private static DatasetFormat Format(string name)
     {
         const string gzip = ".gz";
-        var extension = Path.GetExtension(name.EndsWith(gzip, StringComparison.OrdinalIgnoreCase) ? name[..^gzip.Length] : name).ToLowerInvariant();
+        var unzipped = name.EndsWith(gzip, StringComparison.OrdinalIgnoreCase) ? name[..^gzip.Length] : name;
+        var extension = Path.GetExtension(unzipped).ToLowerInvariant();
         return extension switch
         {
             ".tsv" => DatasetFormat.Tsv,
             ".csv" => DatasetFormat.Csv,
             ".jsonl" or ".ndjson" => DatasetFormat.Jsonl,
             ".txt" => DatasetFormat.Lines,
-            _ => throw new CommandException($"{name} ends in '{extension}'; .tsv, .csv, .jsonl and .txt can be uploaded, also with {gzip}.")
+            _ => throw new CommandException(
+                $"{name} ends in '{extension}'; .tsv, .csv, .jsonl and .txt can be uploaded, also with {gzip}.")
         };
     }
 
     private static void Print(Dataset dataset, Output output) => output.Write(dataset, o =>
     {
+        var rejected = dataset.Rejected.Take(3).Select(row => $"line {row.Line} {row.Reason}");
+        var labels = dataset.Labels.Take(20).Select(label => $"{label.Label} ({label.Rows})");
         o.Table(["DATASET", dataset.Name], (string[][])
         [
             ["digest", dataset.Digest],
             ["rows", dataset.Rows.ToString()],
-            ["left out", dataset.RejectedRows == 0
-                ? "none"
-                : $"{dataset.RejectedRows}: {string.Join("; ", dataset.Rejected.Take(3).Select(row => $"line {row.Line} {row.Reason}"))}"],
+            ["left out", dataset.RejectedRows == 0 ? "none" : $"{dataset.RejectedRows}: {string.Join("; ", rejected)}"],
             ["pairs", dataset.HasPairs ? "yes" : "no"],
-            ["labels", dataset.Labels.Count == 0 ? "none" : string.Join(", ", dataset.Labels.Take(20).Select(label => $"{label.Label} ({label.Rows})"))],
+            ["labels", dataset.Labels.Count == 0 ? "none" : string.Join(", ", labels)],
             ["size", Output.Bytes(dataset.Bytes)]
         ]);
         if (dataset.Preview.Count == 0)
             return;
-        o.Table(["LABEL", "TEXT", "PAIR"], dataset.Preview.Select(row => (string[])[row.Label, Shown(row.Text), Shown(row.Pair)]));
+        var rows = dataset.Preview.Select(row => (string[])[row.Label, Shown(row.Text), Shown(row.Pair)]);
+        o.Table(["LABEL", "TEXT", "PAIR"], rows);
     });
 
     private static string Shown(string text)

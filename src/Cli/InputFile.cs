@@ -40,7 +40,8 @@ internal static class InputFile
             {
                 Separator = delimiter,
                 HasHeader = columns.HasHeader,
-                Mode = delimiter == '\t' ? CsvMode.NoEscape : CsvMode.Rfc4180 // Quotes in tab-separated data sets are just quotes.
+                // Quotes in tab-separated data sets are just quotes.
+                Mode = delimiter == '\t' ? CsvMode.NoEscape : CsvMode.Rfc4180
             });
             string[] header = columns.HasHeader ? [.. csv.Headers] : [];
             var text = Find(path, header, columns.Text, UsualTexts) ?? throw Missing(path, "text", header);
@@ -97,9 +98,11 @@ internal static class InputFile
             {
                 using var document = JsonDocument.Parse(line);
                 var text = Value(document.RootElement, columns.Text, UsualTexts)
-                    ?? throw new CommandException($"{path}: line {number} has no text; name its field with --text-column.");
+                    ?? throw new CommandException(
+                        $"{path}: line {number} has no text; name its field with --text-column.");
                 rows.Add(new(
-                    text, Value(document.RootElement, columns.Pair, UsualPairs), Value(document.RootElement, columns.Label, UsualLabels)));
+                    text, Value(document.RootElement, columns.Pair, UsualPairs),
+                    Value(document.RootElement, columns.Label, UsualLabels)));
             }
             catch (Exception exception) when (exception is JsonException or InvalidOperationException)
             {

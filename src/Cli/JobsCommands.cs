@@ -12,11 +12,13 @@ internal static class JobsCommands
 {
     private static readonly Argument<string> Id = new("job");
 
-    public static Command Create() => new("jobs", "Training jobs.") { List(), Show(), Watch(), Download(), Cancel(), Resume(), Delete() };
+    public static Command Create() =>
+        new("jobs", "Training jobs.") { List(), Show(), Watch(), Download(), Cancel(), Resume(), Delete() };
 
     /// <summary>Queues a job, and follows it if asked.</summary>
     /// <exception cref="CommandException">It was followed, and did not succeed.</exception>
-    public static async Task SubmitAsync(ServingClient client, JobSpec spec, bool watch, Output output, CancellationToken cancelled)
+    public static async Task SubmitAsync(
+        ServingClient client, JobSpec spec, bool watch, Output output, CancellationToken cancelled)
     {
         var job = await client.Jobs.SubmitJobAsync(new() { Spec = spec }, cancellationToken: cancelled);
         if (!watch)
@@ -32,7 +34,11 @@ internal static class JobsCommands
 
     private static Command List()
     {
-        var limit = new Option<int>("--limit") { DefaultValueFactory = _ => 100, Description = "How many; older ones are left out." };
+        var limit = new Option<int>("--limit")
+        {
+            DefaultValueFactory = _ => 100,
+            Description = "How many; older ones are left out."
+        };
         var command = new Command("list", "The latest jobs.") { limit };
         command.Do(async (parsed, client, output, cancelled) =>
         {
@@ -79,7 +85,8 @@ internal static class JobsCommands
 
     private static Command Watch()
     {
-        var command = new Command("watch", "Follows a job until it is over, whatever happens to the connection.") { Id };
+        var command =
+            new Command("watch", "Follows a job until it is over, whatever happens to the connection.") { Id };
         command.Do((parsed, client, output, cancelled) => FollowAsync(client, parsed.GetValue(Id)!, output, cancelled));
         return command;
     }
@@ -96,7 +103,8 @@ internal static class JobsCommands
                 await client.DownloadArtifactAsync(job.Id, artifact.Name, Path.Combine(root, artifact.Name), cancelled);
             output.Write(job, o => o.Line(job.Artifacts.Count == 0
                 ? $"{job.Id} has no files; a job has them once it succeeded."
-                : string.Join('\n', job.Artifacts.Select(artifact => $"{Path.Combine(root, artifact.Name)}  {Output.Bytes(artifact.Bytes)}"))));
+                : string.Join('\n', job.Artifacts.Select(
+                    artifact => $"{Path.Combine(root, artifact.Name)}  {Output.Bytes(artifact.Bytes)}"))));
         });
         return command;
     }
@@ -105,15 +113,18 @@ internal static class JobsCommands
     {
         var command = new Command("cancel", "Ends a job within a step.") { Id };
         command.Do(async (parsed, client, output, cancelled) => Print(
-            await client.Jobs.CancelJobAsync(new() { Id = parsed.GetValue(Id) }, cancellationToken: cancelled), output));
+            await client.Jobs.CancelJobAsync(new() { Id = parsed.GetValue(Id) }, cancellationToken: cancelled),
+            output));
         return command;
     }
 
     private static Command Resume()
     {
-        var command = new Command("resume", "Lets a job that failed or was cancelled go on from its last checkpoint.") { Id };
+        var command =
+            new Command("resume", "Lets a job that failed or was cancelled go on from its last checkpoint.") { Id };
         command.Do(async (parsed, client, output, cancelled) => Print(
-            await client.Jobs.ResumeJobAsync(new() { Id = parsed.GetValue(Id) }, cancellationToken: cancelled), output));
+            await client.Jobs.ResumeJobAsync(new() { Id = parsed.GetValue(Id) }, cancellationToken: cancelled),
+            output));
         return command;
     }
 
@@ -122,7 +133,8 @@ internal static class JobsCommands
         var command = new Command("delete", "Deletes a job that is over; what it published stays.") { Id };
         command.Do(async (parsed, client, output, cancelled) =>
         {
-            var response = await client.Jobs.DeleteJobAsync(new() { Id = parsed.GetValue(Id) }, cancellationToken: cancelled);
+            var response = await client.Jobs.DeleteJobAsync(
+                new() { Id = parsed.GetValue(Id) }, cancellationToken: cancelled);
             output.Write(response, o => o.Line($"{parsed.GetValue(Id)} deleted"));
         });
         return command;
@@ -137,7 +149,11 @@ internal static class JobsCommands
             await DrawAsync(events);
         var job = await client.Jobs.GetJobAsync(new() { Id = id }, cancellationToken: cancelled);
         if (job.State != JobState.Succeeded)
-            throw new CommandException($"The job {Name(job.State)}{(job.Message.Length > 0 ? $": {job.Message}" : "")}");
+        {
+            throw new CommandException(
+                $"The job {Name(job.State)}{(job.Message.Length > 0 ? $": {job.Message}" : "")}");
+        }
+
         if (!output.IsJson)
             Print(job, output);
     }
@@ -150,7 +166,8 @@ internal static class JobsCommands
 
     /// <summary>A bar for the steps; what else happens stands above it.</summary>
     private static Task DrawAsync(IAsyncEnumerable<JobEvent> events) => AnsiConsole.Progress()
-        .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn())
+        .Columns(
+            new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn())
         .StartAsync(async context =>
         {
             var bar = context.AddTask("waiting", maxValue: 1);
@@ -174,9 +191,12 @@ internal static class JobsCommands
     private static string Describe(JobEvent happened) => happened.EventCase switch
     {
         JobEvent.EventOneofCase.Progress => Describe(happened.Progress),
-        JobEvent.EventOneofCase.Evaluation => $"evaluation at step {happened.Evaluation.Step}: {Metrics(happened.Evaluation.Metrics)}{(happened.Evaluation.Best ? " (best)" : "")}",
+        JobEvent.EventOneofCase.Evaluation => Describe(happened.Evaluation),
         _ => $"{Name(happened.State)}{(happened.Message.Length > 0 ? $": {happened.Message}" : "")}"
     };
+
+    private static string Describe(JobEvaluation evaluation) =>
+        $"evaluation at step {evaluation.Step}: {Metrics(evaluation.Metrics)}{(evaluation.Best ? " (best)" : "")}";
 
     private static string Describe(JobProgress progress) => string.Create(
         CultureInfo.InvariantCulture,
@@ -185,19 +205,23 @@ internal static class JobsCommands
 
     private static string Metrics(IEnumerable<KeyValuePair<string, double>> metrics) => string.Join(
         "  ",
-        metrics.OrderBy(metric => metric.Key, StringComparer.Ordinal).Select(metric => string.Create(CultureInfo.InvariantCulture, $"{metric.Key} {metric.Value:F4}")));
+        metrics.OrderBy(metric => metric.Key, StringComparer.Ordinal)
+            .Select(metric => string.Create(CultureInfo.InvariantCulture, $"{metric.Key} {metric.Value:F4}")));
 
     private static string RecipeOf(Job job) => job.Spec.RecipeCase switch
     {
-        JobSpec.RecipeOneofCase.Classifier => $"{Name(job.Spec.Classifier.Method)} {job.Spec.Classifier.Model} on {job.Spec.Classifier.Dataset}",
+        JobSpec.RecipeOneofCase.Classifier =>
+            $"{Name(job.Spec.Classifier.Method)} {job.Spec.Classifier.Model} on {job.Spec.Classifier.Dataset}",
         JobSpec.RecipeOneofCase.Pretraining => $"pretrain on {string.Join(", ", job.Spec.Pretraining.Datasets)}",
-        JobSpec.RecipeOneofCase.Evaluation => $"evaluate {job.Spec.Evaluation.Task?.Task} on {job.Spec.Evaluation.Dataset}",
+        JobSpec.RecipeOneofCase.Evaluation =>
+            $"evaluate {job.Spec.Evaluation.Task?.Task} on {job.Spec.Evaluation.Dataset}",
         _ => Name(job.Spec.RecipeCase)
     };
 
     /// <summary>As people write it: "head only".</summary>
     private static string Name(Enum value) => string.Concat(
-        value.ToString().Select((c, i) => i > 0 && char.IsUpper(c) ? $" {char.ToLowerInvariant(c)}" : char.ToLowerInvariant(c).ToString()));
+        value.ToString().Select(
+            (c, i) => i > 0 && char.IsUpper(c) ? $" {char.ToLowerInvariant(c)}" : char.ToLowerInvariant(c).ToString()));
 
     private static void Print(Job job, Output output) => output.Write(job, o => o.Table(["JOB", job.Id], (string[][])
     [

@@ -8,7 +8,8 @@ internal static class ModelsCommands
 {
     private static readonly Argument<string> Name = new("model") { Description = "The name of its folder." };
 
-    public static Command Create() => new("models", "Backbones on disk and in memory.") { List(), Show(), Load(), Unload() };
+    public static Command Create() =>
+        new("models", "Backbones on disk and in memory.") { List(), Show(), Load(), Unload() };
 
     private static Command List()
     {
@@ -35,7 +36,8 @@ internal static class ModelsCommands
     {
         var command = new Command("show", "One model.") { Name };
         command.Do(async (parsed, client, output, cancelled) => Print(
-            await client.Models.GetModelAsync(new() { Model = parsed.GetValue(Name) }, cancellationToken: cancelled), output));
+            await client.Models.GetModelAsync(new() { Model = parsed.GetValue(Name) }, cancellationToken: cancelled),
+            output));
         return command;
     }
 
@@ -43,7 +45,8 @@ internal static class ModelsCommands
     {
         var command = new Command("load", "Reads a model into memory.") { Name };
         command.Do(async (parsed, client, output, cancelled) => Print(
-            await client.Models.LoadModelAsync(new() { Model = parsed.GetValue(Name) }, cancellationToken: cancelled), output));
+            await client.Models.LoadModelAsync(new() { Model = parsed.GetValue(Name) }, cancellationToken: cancelled),
+            output));
         return command;
     }
 
@@ -60,11 +63,14 @@ internal static class ModelsCommands
         return command;
     }
 
+    private static string Shape(Model model) =>
+        $"{model.Architecture}, {model.Layers} layers, hidden {model.Hidden}, {model.Heads} heads";
+
     private static void Print(Model model, Output output) => output.Write(model, o => o.Table(
         ["", model.Name],
         [
             ["loaded", model.Loaded ? "yes" : "no"],
-            ["architecture", $"{model.Architecture}, {model.Layers} layers, hidden {model.Hidden}, {model.Heads} heads"],
+            ["architecture", Shape(model)],
             ["vocabulary", model.Vocabulary.ToString()],
             ["max tokens", model.MaxTokens.ToString()],
             ["digest", model.Digest],

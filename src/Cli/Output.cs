@@ -3,7 +3,7 @@ using Spectre.Console;
 
 namespace Serving.Cli;
 
-/// <summary>Answers for people, as tables on a terminal and tab-separated lines otherwise, or as JSON for programs.</summary>
+/// <summary>Answers for people, as tables on a terminal or tab-separated lines, or JSON for programs.</summary>
 internal sealed class Output(bool isJson, TextWriter writer)
 {
     private static readonly JsonFormatter Formatter = new(JsonFormatter.Settings.Default

@@ -37,7 +37,10 @@ internal static class Report
         }
 
         foreach (var (name, value) in values)
-            output.Line(string.Create(CultureInfo.InvariantCulture, $"{name} {(value is double number ? number.ToString("F4", CultureInfo.InvariantCulture) : value)}"));
+        {
+            var shown = value is double number ? number.ToString("F4", CultureInfo.InvariantCulture) : value;
+            output.Line(string.Create(CultureInfo.InvariantCulture, $"{name} {shown}"));
+        }
     }
 
     /// <summary>A label of the file among the task's: by name, or by number from 0.</summary>
@@ -46,7 +49,8 @@ internal static class Report
         var index = Array.IndexOf(labels, label);
         if (index >= 0)
             return index;
-        return int.TryParse(label, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number < labels.Length
+        return int.TryParse(label, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            && number < labels.Length
             ? number
             : throw new CommandException(
                 $"Text number {row + 1} has the label '{label}', which the task does not know; its labels are "

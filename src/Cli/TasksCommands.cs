@@ -48,14 +48,21 @@ internal static class TasksCommands
     private static Command Show()
     {
         var command = new Command("show", "One task's versions and aliases.") { Name };
-        command.Do(async (parsed, client, output, cancelled) => Print(await GetAsync(client, parsed, cancelled), output));
+        command.Do(
+            async (parsed, client, output, cancelled) => Print(await GetAsync(client, parsed, cancelled), output));
         return command;
     }
 
     private static Command Promote()
     {
-        var canary = new Option<double?>("--canary") { Description = "Sends this share of requests to the version, 0 to 1, instead of all." };
-        var shadow = new Option<bool>("--shadow") { Description = "Only runs the version along; answers stay those of the alias." };
+        var canary = new Option<double?>("--canary")
+        {
+            Description = "Sends this share of requests to the version, 0 to 1, instead of all."
+        };
+        var shadow = new Option<bool>("--shadow")
+        {
+            Description = "Only runs the version along; answers stay those of the alias."
+        };
         var command = new Command("promote", "Points an alias at a version.") { Name, Version, Alias, canary, shadow };
         command.Do(async (parsed, client, output, cancelled) =>
         {
@@ -77,7 +84,8 @@ internal static class TasksCommands
         var command = new Command("rollback", "Points an alias at the version before.") { Name, Alias };
         command.Do(async (parsed, client, output, cancelled) => Print(
             await client.Tasks.SetAliasAsync(
-                new() { Task = parsed.GetValue(Name), Alias = parsed.GetValue(Alias), Rollback = true }, cancellationToken: cancelled),
+                new() { Task = parsed.GetValue(Name), Alias = parsed.GetValue(Alias), Rollback = true },
+                cancellationToken: cancelled),
             output));
         return command;
     }
@@ -87,9 +95,14 @@ internal static class TasksCommands
         var command = new Command("load", "Copies a version into memory.") { Name, Version };
         command.Do(async (parsed, client, output, cancelled) =>
         {
-            var request = new LoadTaskRequest { Task = parsed.GetValue(Name), Version = await VersionAsync(client, parsed, cancelled) };
+            var request = new LoadTaskRequest
+            {
+                Task = parsed.GetValue(Name),
+                Version = await VersionAsync(client, parsed, cancelled)
+            };
             var response = await client.Tasks.LoadTaskAsync(request, cancellationToken: cancelled);
-            output.Write(response, o => o.Line($"{request.Task} {request.Version}: {Output.Bytes(response.ResidentBytes)}"));
+            output.Write(
+                response, o => o.Line($"{request.Task} {request.Version}: {Output.Bytes(response.ResidentBytes)}"));
         });
         return command;
     }
@@ -99,9 +112,14 @@ internal static class TasksCommands
         var command = new Command("unload", "Frees a version's memory.") { Name, Version };
         command.Do(async (parsed, client, output, cancelled) =>
         {
-            var request = new UnloadTaskRequest { Task = parsed.GetValue(Name), Version = await VersionAsync(client, parsed, cancelled) };
+            var request = new UnloadTaskRequest
+            {
+                Task = parsed.GetValue(Name),
+                Version = await VersionAsync(client, parsed, cancelled)
+            };
             var response = await client.Tasks.UnloadTaskAsync(request, cancellationToken: cancelled);
-            output.Write(response, o => o.Line($"{request.Task} {request.Version}: {Output.Bytes(response.FreedBytes)} freed"));
+            output.Write(
+                response, o => o.Line($"{request.Task} {request.Version}: {Output.Bytes(response.FreedBytes)} freed"));
         });
         return command;
     }
@@ -118,14 +136,18 @@ internal static class TasksCommands
                 task.Version = await VersionAsync(client, parsed.GetValue(Name)!, chosen, cancelled);
             var path = parsed.GetValue(folder)!.FullName;
             var exported = await client.ExportTaskAsync(task, path, cancellationToken: cancelled);
-            output.Write(new ImportTaskResponse { Version = exported }, o => o.Line($"{task.Task} {exported} is in {path}"));
+            output.Write(
+                new ImportTaskResponse { Version = exported }, o => o.Line($"{task.Task} {exported} is in {path}"));
         });
         return command;
     }
 
     private static Command Import()
     {
-        var folder = new Argument<DirectoryInfo>("folder") { Description = "With task.json, mask.safetensors and head.safetensors." };
+        var folder = new Argument<DirectoryInfo>("folder")
+        {
+            Description = "With task.json, mask.safetensors and head.safetensors."
+        };
         var version = new Option<string?>("--version") { Description = "What it must hash to." };
         var alias = new Option<string?>("--alias") { Description = "An alias to point at it." };
         var command = new Command("import", "Uploads a version.") { Name, folder, alias, version };
@@ -148,16 +170,22 @@ internal static class TasksCommands
         var command = new Command("delete", "Deletes a version's files.") { Name, Version };
         command.Do(async (parsed, client, output, cancelled) =>
         {
-            var request = new DeleteTaskVersionRequest { Task = parsed.GetValue(Name), Version = await VersionAsync(client, parsed, cancelled) };
+            var request = new DeleteTaskVersionRequest
+            {
+                Task = parsed.GetValue(Name),
+                Version = await VersionAsync(client, parsed, cancelled)
+            };
             var response = await client.Tasks.DeleteTaskVersionAsync(request, cancellationToken: cancelled);
-            output.Write(response, o => o.Line($"{request.Task} {request.Version}: {Output.Bytes(response.FreedFileBytes)} of files deleted"));
+            output.Write(response, o => o.Line(
+                $"{request.Task} {request.Version}: {Output.Bytes(response.FreedFileBytes)} of files deleted"));
         });
         return command;
     }
 
     private static Command Compare()
     {
-        var tasks = new Argument<string[]>("tasks") { Arity = new(2, 16), Description = "TASK, TASK@ALIAS or TASK:VERSION." };
+        var tasks =
+            new Argument<string[]>("tasks") { Arity = new(2, 16), Description = "TASK, TASK@ALIAS or TASK:VERSION." };
         var command = new Command("compare", "How far masks lie apart: 0 for equal, 1 for disjoint.") { tasks };
         command.Do(async (parsed, client, output, cancelled) =>
         {
@@ -166,7 +194,8 @@ internal static class TasksCommands
                 new() { Tasks = { names.Select(References.Parse) } }, cancellationToken: cancelled);
             output.Write(response, o => o.Table(
                 ["TASK", "TASK", "DISSIMILARITY"],
-                response.Comparisons.Select(pair => (string[])[names[pair.First], names[pair.Second], pair.Dissimilarity.ToString("F6")])));
+                response.Comparisons.Select(
+                    pair => (string[])[names[pair.First], names[pair.Second], pair.Dissimilarity.ToString("F6")])));
         });
         return command;
     }
@@ -198,14 +227,16 @@ internal static class TasksCommands
 
     private static string Short(string version) => version.Length > 12 ? version[..12] : version;
 
-    private static async Task<V1.Task> GetAsync(ServingClient client, ParseResult parsed, CancellationToken cancelled) =>
+    private static async Task<V1.Task> GetAsync(
+        ServingClient client, ParseResult parsed, CancellationToken cancelled) =>
         await client.Tasks.GetTaskAsync(new() { Task = parsed.GetValue(Name) }, cancellationToken: cancelled);
 
     private static Task<string> VersionAsync(ServingClient client, ParseResult parsed, CancellationToken cancelled) =>
         VersionAsync(client, parsed.GetValue(Name)!, parsed.GetValue(Version)!, cancelled);
 
     /// <summary>Completes a version from its first digits.</summary>
-    private static async Task<string> VersionAsync(ServingClient client, string task, string start, CancellationToken cancelled)
+    private static async Task<string> VersionAsync(
+        ServingClient client, string task, string start, CancellationToken cancelled)
     {
         const int versionLength = 64;
         if (start.Length >= versionLength)

@@ -11,9 +11,11 @@ internal static class TrainCommands
     private static readonly Option<bool> Watch = new("--watch") { Description = "Follows the job until it is over." };
     private static readonly Option<int?> BatchSize = new("--batch") { Description = "Examples of a step." };
     private static readonly Option<double?> LearningRate = new("--learning-rate");
-    private static readonly Option<double?> WarmUp = new("--warm-up") { Description = "The part of all steps in which the learning rate rises." };
+    private static readonly Option<double?> WarmUp =
+        new("--warm-up") { Description = "The part of all steps in which the learning rate rises." };
     private static readonly Option<double?> Dropout = new("--dropout");
-    private static readonly Option<int> EvaluationInterval = new("--evaluation-interval") { Description = "Steps; 0 for one an epoch, or one at the end." };
+    private static readonly Option<int> EvaluationInterval =
+        new("--evaluation-interval") { Description = "Steps; 0 for one an epoch, or one at the end." };
     private static readonly Option<int?> CheckpointInterval = new("--checkpoint-interval") { Description = "Steps." };
     private static readonly Option<ulong> Seed = new("--seed");
 
@@ -49,7 +51,8 @@ internal static class TrainCommands
     public static Command Create() => new("train", "Training jobs: masks, weights, heads, backbones.")
     {
         Classifier("mask", TrainingMethod.Mask, "Learns masks over a frozen backbone: a task version."),
-        Classifier("finetune", TrainingMethod.Finetune, "Trains all weights: a model of its own, and a task version for it."),
+        Classifier(
+            "finetune", TrainingMethod.Finetune, "Trains all weights: a model of its own, and a task version for it."),
         Classifier("head", TrainingMethod.HeadOnly, "Trains the head alone over a frozen backbone: a task version."),
         Pretrain()
     };
@@ -58,26 +61,44 @@ internal static class TrainCommands
     {
         var model = new Option<string>("--model") { Required = true, Description = "The backbone." };
         var dataset = new Option<string>("--dataset") { Required = true };
-        var validation = new Option<string?>("--validation") { Description = "A dataset to judge by, instead of a part of the other." };
+        var validation = new Option<string?>("--validation")
+        {
+            Description = "A dataset to judge by, instead of a part of the other."
+        };
         var share = new Option<double?>("--validation-share") { Description = "That part." };
         var regression = new Option<bool>("--regression") { Description = "Labels are numbers." };
         var maxTokens = new Option<int?>("--max-tokens") { Description = "Longer texts are cut off." };
         var epochs = new Option<int?>("--epochs");
         var headRate = new Option<double?>("--head-learning-rate") { Description = "The head's, where it is another." };
         var decay = new Option<double?>("--weight-decay");
-        var patience = new Option<int>("--patience") { Description = "Evaluations without a better one after which it stops; 0 for never." };
+        var patience = new Option<int>("--patience")
+        {
+            Description = "Evaluations without a better one after which it stops; 0 for never."
+        };
         var sparsity = new Option<double?>("--initial-sparsity");
-        var layers = new Option<int[]>("--layers") { AllowMultipleArgumentsPerToken = true, Description = "Layers that are masked, from 0; all by default." };
+        var layers = new Option<int[]>("--layers")
+        {
+            AllowMultipleArgumentsPerToken = true,
+            Description = "Layers that are masked, from 0; all by default."
+        };
         var freezeHead = new Option<bool>("--freeze-head") { Description = "Leaves the random head as it begins." };
         var task = new Option<string?>("--task") { Description = "The task that gets the version." };
         var alias = new Option<string?>("--alias") { Description = "An alias to point at it." };
-        var minMetric = new Option<double?>("--min-metric") { Description = "The alias moves only if the metric is at least this." };
-        var notBelow = new Option<bool>("--not-below-current") { Description = "The alias moves only if the metric is at least its current version's, on the same data." };
-        var publishModel = new Option<string?>("--publish-model") { Description = "The name of the model that comes out." };
+        var minMetric = new Option<double?>("--min-metric")
+        {
+            Description = "The alias moves only if the metric is at least this."
+        };
+        var notBelow = new Option<bool>("--not-below-current")
+        {
+            Description = "The alias moves only if the metric is at least its current version's, on the same data."
+        };
+        var publishModel =
+            new Option<string?>("--publish-model") { Description = "The name of the model that comes out." };
         var command = new Command(verb, description)
         {
-            model, dataset, validation, share, regression, maxTokens, epochs, BatchSize, LearningRate, headRate, WarmUp, decay, Dropout, EvaluationInterval,
-            patience, CheckpointInterval, Seed, task, alias, minMetric, notBelow, Watch
+            model, dataset, validation, share, regression, maxTokens, epochs, BatchSize, LearningRate, headRate, WarmUp,
+            decay, Dropout, EvaluationInterval, patience, CheckpointInterval, Seed, task, alias, minMetric, notBelow,
+            Watch
         };
         foreach (var option in method switch
         {
@@ -111,7 +132,11 @@ internal static class TrainCommands
             Set(parsed.GetValue(CheckpointInterval), value => recipe.CheckpointInterval = value);
             if (method == TrainingMethod.Mask)
             {
-                recipe.Mask = new() { Layers = { parsed.GetValue(layers) ?? [] }, FreezeHead = parsed.GetValue(freezeHead) };
+                recipe.Mask = new()
+                {
+                    Layers = { parsed.GetValue(layers) ?? [] },
+                    FreezeHead = parsed.GetValue(freezeHead)
+                };
                 Set(parsed.GetValue(sparsity), value => recipe.Mask.InitialSparsity = value);
             }
 
@@ -123,42 +148,73 @@ internal static class TrainCommands
                 Model = method == TrainingMethod.Finetune ? parsed.GetValue(publishModel) ?? "" : ""
             };
             Set(parsed.GetValue(minMetric), value => publish.MinMetric = value);
-            await JobsCommands.SubmitAsync(client, new() { Classifier = recipe, Publish = publish }, parsed.GetValue(Watch), output, cancelled);
+            await JobsCommands.SubmitAsync(
+                client, new() { Classifier = recipe, Publish = publish }, parsed.GetValue(Watch), output, cancelled);
         });
         return command;
     }
 
     private static Command Pretrain()
     {
-        var datasets = new Option<string[]>("--dataset") { Required = true, AllowMultipleArgumentsPerToken = true, Description = "Corpora: a document a row." };
-        var model = new Option<string>("--publish-model") { Required = true, Description = "The name of the model that comes out." };
+        var datasets = new Option<string[]>("--dataset")
+        {
+            Required = true,
+            AllowMultipleArgumentsPerToken = true,
+            Description = "Corpora: a document a row."
+        };
+        var model = new Option<string>("--publish-model")
+        {
+            Required = true,
+            Description = "The name of the model that comes out."
+        };
         var hidden = new Option<int>("--hidden") { DefaultValueFactory = _ => 256 };
         var layers = new Option<int>("--layers") { DefaultValueFactory = _ => 4 };
         var heads = new Option<int>("--heads") { DefaultValueFactory = _ => 4 };
         var vocabulary = new Option<int?>("--vocabulary") { Description = "Its size." };
         var cased = new Option<bool>("--cased");
         var length = new Option<int?>("--length") { Description = "Tokens of a training sequence." };
-        var positions = new Option<int?>("--max-positions") { Description = "Tokens of the longest text that the model can read; those past --length stay untrained." };
+        var positions = new Option<int?>("--max-positions")
+        {
+            Description = "Tokens of the longest text that the model can read; those past --length stay untrained."
+        };
         var heldOut = new Option<int?>("--held-out") { Description = "Documents to judge by." };
         var steps = new Option<long>("--steps") { Description = "Needed without a budget." };
-        var budget = new Option<TimeSpan?>("--budget") { Description = "How long it may take, HH:MM:SS; the learning rate then goes by time." };
-        var normal = new Option<bool>("--normal-initialization") { Description = "Heads begin without looking at neighbors." };
+        var budget = new Option<TimeSpan?>("--budget")
+        {
+            Description = "How long it may take, HH:MM:SS; the learning rate then goes by time."
+        };
+        var normal =
+            new Option<bool>("--normal-initialization") { Description = "Heads begin without looking at neighbors." };
         var objectives = new Option<string[]>("--objectives")
         {
             AllowMultipleArgumentsPerToken = true,
             Description = $"What is learned beside masked language modelling: {string.Join(", ", Objectives.Keys)}."
         };
         objectives.AcceptOnlyFromAmong([.. Objectives.Keys]);
-        var combination = new Option<string>("--combination") { DefaultValueFactory = _ => "sum", Description = $"How they share the steps: {string.Join(", ", Combinations.Keys)}." };
+        var combination = new Option<string>("--combination")
+        {
+            DefaultValueFactory = _ => "sum",
+            Description = $"How they share the steps: {string.Join(", ", Combinations.Keys)}."
+        };
         combination.AcceptOnlyFromAmong([.. Combinations.Keys]);
-        var control = new Option<bool>("--control") { Description = "Texts are arranged for the objectives, which are not learned." };
-        var copies = new Option<int>("--masked-copies") { Description = "Epochs after which the same tokens are hidden again; 0 for never." };
-        var shortSequences = new Option<double>("--short-sequences") { Description = "The share of sequences that are cut to a random length." };
+        var control = new Option<bool>("--control")
+        {
+            Description = "Texts are arranged for the objectives, which are not learned."
+        };
+        var copies = new Option<int>("--masked-copies")
+        {
+            Description = "Epochs after which the same tokens are hidden again; 0 for never."
+        };
+        var shortSequences = new Option<double>("--short-sequences")
+        {
+            Description = "The share of sequences that are cut to a random length."
+        };
         var bfloat16 = new Option<bool>("--bfloat16") { Description = "Stores weights in half the bytes." };
         var command = new Command("pretrain", "Learns a backbone from text: a model.")
         {
-            datasets, model, hidden, layers, heads, vocabulary, cased, length, positions, heldOut, steps, budget, BatchSize, LearningRate, WarmUp, Dropout,
-            EvaluationInterval, CheckpointInterval, Seed, objectives, combination, control, copies, shortSequences, normal, bfloat16, Watch
+            datasets, model, hidden, layers, heads, vocabulary, cased, length, positions, heldOut, steps, budget,
+            BatchSize, LearningRate, WarmUp, Dropout, EvaluationInterval, CheckpointInterval, Seed, objectives,
+            combination, control, copies, shortSequences, normal, bfloat16, Watch
         };
         command.Do(async (parsed, client, output, cancelled) =>
         {

@@ -9,14 +9,13 @@ using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Client;
 
-/// <summary>Spares servers that turn calls away most of what they would only turn away.</summary>
+/// <summary>Client-side throttling: while servers reject calls, most calls fail here, without being sent.</summary>
 /// <remarks>
-/// While servers turn calls away, as many are sent in a second as they took of late, times a multiplier, so that they always
-/// see more than they can do and the client follows as soon as they can do more. When none was turned away for as long as
-/// the last was told to wait, all are sent. Counted by task, as servers share themselves out. A call that is not sent fails
-/// as the server would fail it, with the RetryInfo that it gave last. Client-side throttling as in Beyer et al., Site
-/// Reliability Engineering 2016, ch. 21, but by the rate of calls: there the share that is sent follows from what was wanted,
-/// too, and a burst of wishes holds calls back long after it has ended.
+/// While servers reject calls for a task, the client sends a multiple of the rate that they accepted lately: enough for
+/// them to stay saturated, and for the client to notice when they accept more. Once no call was rejected for as long as
+/// the last RetryInfo said, all calls are sent. A call that is not sent fails as the server would fail it, with the last
+/// RetryInfo. As in Beyer et al., Site Reliability Engineering 2016, ch. 21, but by rates: there the share that is sent
+/// depends on the number of attempts, too, so that a burst throttles calls long after it has ended.
 /// </remarks>
 internal sealed class AdaptiveThrottle(double multiplier, TimeProvider time) : Interceptor
 {

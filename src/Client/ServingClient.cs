@@ -20,17 +20,30 @@ public sealed class ServingClient : IDisposable
 
     private const int MostLostConnections = 16;
 
-    private readonly GrpcChannel _channel;
+    private readonly GrpcChannel? _channel; // Null if somebody else has it.
     private readonly TimeProvider _time;
 
     /// <summary>Connects at the first call.</summary>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public ServingClient(ServingClientOptions options)
+        : this(CreateChannel(options), options)
     {
-        options.ThrowUnlessValid();
-        _channel = CreateChannel(options);
+    }
+
+    /// <summary>Connects to one server with all defaults.</summary>
+    public ServingClient(string address)
+        : this(new ServingClientOptions { Addresses = [new Uri(address)] })
+    {
+    }
+
+    private ServingClient(GrpcChannel channel, ServingClientOptions options)
+        : this(channel.CreateCallInvoker(), options) => _channel = channel;
+
+    /// <param name="invoker">Of a channel that somebody else disposes.</param>
+    internal ServingClient(CallInvoker invoker, ServingClientOptions options)
+    {
         _time = options.Time;
-        var invoker = _channel.Intercept(
+        invoker = invoker.Intercept(
             new CallDefaults(options.Timeout, options.Time), new AdaptiveThrottle(options.ThrottleMultiplier, options.Time));
         Classifier = new(invoker);
         Tasks = new(invoker);
@@ -38,12 +51,6 @@ public sealed class ServingClient : IDisposable
         Datasets = new(invoker);
         Jobs = new(invoker);
         Health = new(invoker);
-    }
-
-    /// <summary>Connects to one server with all defaults.</summary>
-    public ServingClient(string address)
-        : this(new ServingClientOptions { Addresses = [new Uri(address)] })
-    {
     }
 
     public Classifier.ClassifierClient Classifier { get; }
@@ -241,7 +248,7 @@ public sealed class ServingClient : IDisposable
         File.Move(temporary, path, overwrite: true);
     }
 
-    public void Dispose() => _channel.Dispose();
+    public void Dispose() => _channel?.Dispose();
 
     /// <summary>
     /// What happens to a job, until it is over. A lost connection is made again, and goes on where it broke: nothing is lost
@@ -294,7 +301,21 @@ public sealed class ServingClient : IDisposable
 
     private static GrpcChannel CreateChannel(ServingClientOptions options)
     {
-        var service = new ServiceConfig();
+        options.ThrowUnlessValid();
+        var channel = new GrpcChannelOptions { HttpHandler = options.HttpHandler };
+        Configure(channel, options);
+        return GrpcChannel.ForAddress(Target(options), channel);
+    }
+
+    /// <summary>What a channel's address is: that of the server, or the name of all of them.</summary>
+    internal static Uri Target(ServingClientOptions options) =>
+        options.Addresses.Count == 1 ? options.Addresses[0] : new Uri("static:///serving");
+
+    /// <summary>Retries, balancing and limits.</summary>
+    internal static void Configure(GrpcChannelOptions channel, ServingClientOptions options)
+    {
+        channel.MaxReceiveMessageSize = options.MaxReceiveMessageBytes;
+        var service = channel.ServiceConfig = new ServiceConfig();
         if (options.MaxAttempts > 1)
         {
             service.MethodConfigs.Add(new MethodConfig
@@ -312,20 +333,13 @@ public sealed class ServingClient : IDisposable
             service.RetryThrottling = new RetryThrottlingPolicy { MaxTokens = options.RetryTokens, TokenRatio = 0.1 };
         }
 
-        var channel = new GrpcChannelOptions
-        {
-            HttpHandler = options.HttpHandler,
-            MaxReceiveMessageSize = options.MaxReceiveMessageBytes,
-            ServiceConfig = service
-        };
         if (options.Addresses.Count == 1)
-            return GrpcChannel.ForAddress(options.Addresses[0], channel);
+            return;
         var addresses = options.Addresses.Select(address => new BalancerAddress(address.Host, address.Port)).ToList();
         service.LoadBalancingConfigs.Add(new RoundRobinConfig());
         channel.ServiceProvider = new ServiceCollection()
             .AddSingleton<ResolverFactory>(new StaticResolverFactory(_ => addresses))
             .BuildServiceProvider();
         channel.Credentials = options.Addresses[0].Scheme == Uri.UriSchemeHttps ? ChannelCredentials.SecureSsl : ChannelCredentials.Insecure;
-        return GrpcChannel.ForAddress("static:///serving", channel);
     }
 }

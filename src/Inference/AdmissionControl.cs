@@ -2,26 +2,26 @@ using System.Runtime.InteropServices;
 
 namespace Serving.Inference;
 
-/// <summary>Counts what waits and says who is turned away. Not thread-safe.</summary>
+/// <summary>Tracks what waits and decides which requests are rejected. Not thread-safe.</summary>
 /// <remarks>
-/// A request counts until the last of it leaves the queue. One whose caller bounds how many it sends at a time is never
-/// turned away, and takes no room from the others.
+/// A request counts until its last unit leaves the queue. A paced request, whose caller limits how many it sends at a
+/// time, is never rejected and takes no room from the others.
 /// </remarks>
 internal sealed class AdmissionControl(EngineOptions options)
 {
-    private const int MostOfFreeRoom = 4; // One task alone fills four fifths of the room, two four ninths each.
+    private const int MostOfFreeRoom = 4; // One task alone can fill 4/5 of the room, two tasks 4/9 each.
     private static readonly TimeSpan ShortestRetry = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
 
-    // Of those that can be turned away.
+    // Of requests that can be rejected.
     private readonly Dictionary<string, Load> _byTask = new(StringComparer.Ordinal);
     private Load _room = new(options.MaxQueuedRequests, options.MaxQueuedTokens);
     private double _tokensPerSecond;
 
-    /// <summary>All that waits.</summary>
+    /// <summary>The load of the whole queue.</summary>
     public Load Waiting { get; private set; }
 
-    /// <summary>How long what waits will take at the speed of late.</summary>
+    /// <summary>How long the queue will take at the recent speed.</summary>
     public TimeSpan RetryAfter
     {
         get
@@ -31,11 +31,11 @@ internal sealed class AdmissionControl(EngineOptions options)
         }
     }
 
-    /// <summary>Whether a request of a task would be turned away whatever its length.</summary>
+    /// <summary>Whether a request of a task would be rejected, whatever its length.</summary>
     /// <remarks>
-    /// A task may take so much of the room that a share of it always stays free for others: its part must be below a
-    /// multiple of the room that is left (dynamic thresholds, Choudhury and Hahne 1998). However greedy one task is, others
-    /// find room.
+    /// A task may fill only so much of the room that a share of it always stays free for others: its load must be below
+    /// a multiple of the free room (dynamic thresholds, Choudhury and Hahne 1998). However many requests one task
+    /// sends, others find room.
     /// </remarks>
     public bool IsFull(string task)
     {

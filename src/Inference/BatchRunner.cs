@@ -33,7 +33,7 @@ internal sealed class BatchRunner : IDisposable
     /// <summary>Bytes of its intermediate results on the device.</summary>
     public long Bytes => _workspace.Bytes + _logits.Storage.Bytes;
 
-    /// <summary>Fills the scores of every unit; a request whose scores are no numbers fails.</summary>
+    /// <summary>Fills the scores of every unit; a request whose scores are not finite fails.</summary>
     /// <param name="lane">What to run on: the backend or one of its lanes.</param>
     public void Run(List<WorkUnit> units, TensorBackend lane)
     {
@@ -57,7 +57,7 @@ internal sealed class BatchRunner : IDisposable
     }
 
     /// <summary>Lists the branches, one task after another, and the texts in the order of their first branch.</summary>
-    /// <remarks>With one branch a text, texts then lie as their branches do, and the encoder copies nothing.</remarks>
+    /// <remarks>If each text has one branch, texts and branches have one order, and nothing is copied.</remarks>
     private void Collect(List<WorkUnit> units)
     {
         _batch.Clear();
@@ -117,8 +117,8 @@ internal sealed class BatchRunner : IDisposable
     }
 
     private static NonFiniteScoresException NonFinite(TaskScores scores) => new(
-        $"The task '{scores.Task}', version {scores.Version}, scores this text with values that are no finite numbers: its "
-        + "masks keep weights that are none, or weights too large. Activate another version.");
+        $"The task '{scores.Task}', version {scores.Version}, scores this text with values that are no finite numbers: "
+        + "its masks keep weights that are none, or weights too large. Activate another version.");
 
     private static void Softmax(ReadOnlySpan<float> logits, Span<float> probabilities)
     {

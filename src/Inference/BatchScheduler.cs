@@ -2,18 +2,18 @@ using Serving.Models.Bert;
 
 namespace Serving.Inference;
 
-/// <summary>What waits, and which lane runs it next. Thread-safe.</summary>
+/// <summary>The queue, and which lane runs which part of it next. Thread-safe.</summary>
 /// <remarks>
-/// A long request gets the whole device, with what else waits, as soon as all lanes have ended. Short ones are shared out
-/// among the lanes that have nothing to do: two small batches side by side cost less than one on all threads, which wait
-/// for each other after every operation, and hand their intermediate results from one processor's cache to the other's.
+/// A long request gets the whole device, together with other waiting requests, once all lanes are idle. Short requests
+/// are shared out among the idle lanes: two small batches side by side cost less than one batch on all threads, which
+/// wait for each other after every operation and pass intermediate results from one processor's cache to another's.
 /// </remarks>
 /// <param name="lanes">How many lanes take batches.</param>
-/// <param name="load">Learns when a lane has nothing to do, and when it has again.</param>
+/// <param name="load">Is told when a lane becomes idle or busy.</param>
 internal sealed class BatchScheduler(
     BertConfig config, EngineOptions options, int lanes, TimeProvider time, EngineMetrics metrics, EngineLoad? load)
 {
-    // Guards what follows; pulsed when a unit comes, a lane is free or the engine stops.
+    // Guards the fields below; pulsed when a unit comes, a lane is free or the engine stops.
     private readonly object _gate = new();
     private readonly FairQueue _queue = new();
     private readonly AdmissionControl _admission = new(options);
@@ -22,7 +22,7 @@ internal sealed class BatchScheduler(
     private int _busyLanes;
     private bool _isWholeDeviceTaken;
 
-    /// <summary>All that waits.</summary>
+    /// <summary>The load of the whole queue.</summary>
     public AdmissionControl.Load Waiting
     {
         get
@@ -35,7 +35,7 @@ internal sealed class BatchScheduler(
     private bool HasToWait => !_isStopping
         && (_queue.TryPeek(out var next) ? _isWholeDeviceTaken || (_busyLanes > 0 && IsLong(next)) : !_isDraining);
 
-    /// <summary>Whether a request for a task would be turned away now, whatever its length; counts as such if so.</summary>
+    /// <summary>Whether any request for a task would be rejected now; if so, counts one as rejected.</summary>
     public bool IsFull(string task, out TimeSpan retryAfter)
     {
         lock (_gate)
@@ -48,7 +48,7 @@ internal sealed class BatchScheduler(
         }
     }
 
-    /// <exception cref="QueueFullException">A request for the task would be turned away now, whatever its length.</exception>
+    /// <exception cref="QueueFullException">Any request for the task would be rejected now.</exception>
     /// <exception cref="EngineClosedException">No more requests are taken.</exception>
     public void ThrowIfFull(string task)
     {
@@ -84,8 +84,8 @@ internal sealed class BatchScheduler(
         }
     }
 
-    /// <summary>Takes out whatever of a request waits.</summary>
-    /// <returns>How many units that were.</returns>
+    /// <summary>Removes the waiting units of a request.</summary>
+    /// <returns>How many units were removed.</returns>
     public int Remove(PendingRequest request)
     {
         lock (_gate)
@@ -94,7 +94,8 @@ internal sealed class BatchScheduler(
             if (removed > 0)
             {
                 _admission.Leave(request);
-                Monitor.Pulse(_gate); // It may have been a long one, which a lane left for all to end.
+                // It may have been a long request, for which lanes waited until all of them were idle.
+                Monitor.Pulse(_gate);
             }
 
             return removed;
@@ -143,7 +144,9 @@ internal sealed class BatchScheduler(
         }
     }
 
-    /// <summary>Waits for work and takes as much as fits into a lane's batch, past what is over or too late.</summary>
+    /// <summary>
+    /// Waits for work, then takes what fits into a lane's batch; skips requests that are over or late.
+    /// </summary>
     /// <returns>False when the engine stops.</returns>
     public bool TakeBatch(EngineLane lane)
     {
@@ -172,7 +175,7 @@ internal sealed class BatchScheduler(
     {
         lock (_gate)
         {
-            _admission.NoteSpeed(lane.Tokens * _busyLanes, computed); // As fast as the others, it may be assumed.
+            _admission.NoteSpeed(lane.Tokens * _busyLanes, computed); // Assumes that the other lanes are as fast.
             _busyLanes--;
             if (!lane.IsWide)
                 return;
@@ -206,13 +209,14 @@ internal sealed class BatchScheduler(
             {
                 metrics.Rejected("deadline");
                 request.Fail(new DeadlinePassedException(
-                    $"The deadline {request.Deadline:O} passed while the request waited; allow more time or retry later."));
+                    $"The deadline {request.Deadline:O} passed while the request waited; "
+                    + "allow more time or retry later."));
             }
 
             var runs = !request.IsOver;
             var fits = tokens + unit.Tokens <= share
                 && branches + unit.TaskCount <= options.MaxBatchBranches
-                && (lane.IsWide || !IsLong(unit)); // It would be twice as long on the way on a lane.
+                && (lane.IsWide || !IsLong(unit)); // On one lane it would take twice as long.
             if (runs && tokens > 0 && !fits)
                 break;
             _queue.Dequeue();
@@ -238,7 +242,10 @@ internal sealed class BatchScheduler(
     {
         ObjectDisposedException.ThrowIf(_isStopping, typeof(ClassificationEngine));
         if (_isDraining)
-            throw new EngineClosedException("The model is being unloaded or the server is stopping; retry on another server.");
+        {
+            throw new EngineClosedException(
+                "The model is being unloaded or the server is stopping; retry on another server.");
+        }
     }
 
     private QueueFullException QueueFull()

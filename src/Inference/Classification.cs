@@ -22,18 +22,19 @@ public sealed record ClassificationRequest
     public bool WantsPooled { get; init; }
 
     /// <summary>
-    /// Whether the caller bounds how many it sends at a time, as a stream does: it waits where others are turned away.
+    /// Whether the caller limits how many requests it sends at a time, as a stream does: such a request waits where
+    /// others are rejected.
     /// </summary>
     public bool IsPaced { get; init; }
 
     /// <summary>Higher goes first.</summary>
     public int Priority { get; init; }
 
-    /// <summary>When an answer is of no use any more; null for never.</summary>
+    /// <summary>The time after which an answer is of no use; null for never.</summary>
     public DateTimeOffset? Deadline { get; init; }
 }
 
-/// <summary>What one task says.</summary>
+/// <summary>The result of one task.</summary>
 /// <param name="Task">Its name.</param>
 /// <param name="Version">The version that answered.</param>
 /// <param name="Labels">The task's labels.</param>
@@ -69,7 +70,7 @@ public sealed class Classification(IReadOnlyList<TaskScores> scores, int tokens,
     /// <summary>How long the request waited.</summary>
     public TimeSpan Queued { get; internal set; }
 
-    /// <summary>How long the batches that it was in ran.</summary>
+    /// <summary>How long its batches ran.</summary>
     public TimeSpan Computed => new(Interlocked.Read(ref _computedTicks));
 
     internal void AddComputed(TimeSpan time) => Interlocked.Add(ref _computedTicks, time.Ticks);

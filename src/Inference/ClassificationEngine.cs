@@ -8,10 +8,11 @@ using Serving.Text.Bert;
 
 namespace Serving.Inference;
 
-/// <summary>Classifies texts under many tasks on one backbone: requests wait in a queue, loops run them in batches.</summary>
+/// <summary>Classifies texts for many tasks on one backbone: requests wait in a queue, loops run batches.</summary>
 /// <remarks>
-/// A request is checked and tokenized on its caller's thread and keeps the task versions that it was admitted with. Each
-/// lane of the backend has a loop, which takes its share of what waits as soon as it is free. The engine owns neither backend nor encoder.
+/// A request is checked and tokenized on its caller's thread and keeps the task versions that it was admitted with.
+/// Each lane of the backend has a loop, which takes its share of the queue as soon as the lane is idle. The engine owns
+/// neither the backend nor the encoder.
 /// </remarks>
 public sealed class ClassificationEngine : IDisposable
 {
@@ -35,10 +36,11 @@ public sealed class ClassificationEngine : IDisposable
     private long _batches;
 
     /// <summary>Starts the loops.</summary>
-    /// <param name="load">Learns when it computes.</param>
-    /// <exception cref="ArgumentException">A limit is out of range, or the tokenizer has tokens that the encoder lacks.</exception>
+    /// <param name="load">Is told when the engine computes.</param>
+    /// <exception cref="ArgumentException">A limit is out of range, or the encoder lacks some tokens.</exception>
     public ClassificationEngine(
-        TensorBackend backend, BertEncoder encoder, BertTokenizer tokenizer, EngineOptions options, TimeProvider time, EngineLoad? load = null)
+        TensorBackend backend, BertEncoder encoder, BertTokenizer tokenizer, EngineOptions options, TimeProvider time,
+        EngineLoad? load = null)
     {
         options.ThrowUnlessValid(encoder.Config.MaxPositions);
         if (tokenizer.Vocabulary.Count > encoder.Config.Vocab)
@@ -60,7 +62,8 @@ public sealed class ClassificationEngine : IDisposable
         _scheduler = new(encoder.Config, options, _lanes.Length, time, _metrics, load);
         _metrics.Observe(this);
         _runningLoops = _lanes.Length;
-        _loops = [.. _lanes.Select((lane, i) => new Thread(() => Loop(lane)) { IsBackground = true, Name = $"classification-{i}" })];
+        _loops = [.. _lanes.Select(
+            (lane, i) => new Thread(() => Loop(lane)) { IsBackground = true, Name = $"classification-{i}" })];
         foreach (var loop in _loops)
             loop.Start();
     }
@@ -77,7 +80,7 @@ public sealed class ClassificationEngine : IDisposable
     /// <summary>Tokens that wait, counted over branches.</summary>
     public int QueuedTokens => _scheduler.Waiting.Tokens;
 
-    /// <summary>Whether a request would be turned away now, whatever its length: a way to find out without an exception.</summary>
+    /// <summary>Whether a request would be rejected now, whatever its length; saves the cost of an exception.</summary>
     /// <param name="task">The first that it asks for.</param>
     /// <param name="retryAfter">When there may be room.</param>
     public bool IsFull(string task, out TimeSpan retryAfter) => _scheduler.IsFull(task, out retryAfter);
@@ -85,12 +88,12 @@ public sealed class ClassificationEngine : IDisposable
     /// <summary>What the engine holds on the device.</summary>
     public EngineMemory Memory => new(_encoder.Bytes, _lanes.Sum(lane => lane.Bytes), _registry.Memory());
 
-    /// <summary>Checks a task version and copies it into memory, on a thread of low priority: requests go on meanwhile.</summary>
-    /// <param name="name">The task's name; it gets no requests for this version until that is activated.</param>
+    /// <summary>Checks a task version and copies it into memory on a low-priority thread, beside requests.</summary>
+    /// <param name="name">The task's name; requests reach the version once it is activated.</param>
     /// <param name="folder">See <see cref="TaskPack"/>.</param>
     /// <param name="expectedVersion">What the contents must hash to; null takes any.</param>
     /// <returns>The version.</returns>
-    /// <exception cref="ModelFileException">It is damaged, or not for this engine's encoder; nothing has changed.</exception>
+    /// <exception cref="ModelFileException">The version is damaged, or not for this encoder.</exception>
     public Task<string> LoadTaskAsync(string name, string folder, string? expectedVersion = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -119,20 +122,22 @@ public sealed class ClassificationEngine : IDisposable
         return freed;
     }
 
-    /// <summary>Classifies a text under one or several tasks, which share whatever their masks do not touch.</summary>
+    /// <summary>Classifies a text under one or several tasks, which share the layers below their first mask.</summary>
     /// <exception cref="UnknownTaskException">A task is not loaded.</exception>
     /// <exception cref="TaskInputException">The request does not have the texts that a task reads.</exception>
     /// <exception cref="InvalidTextException">A text can't be tokenized.</exception>
     /// <exception cref="QueueFullException">Too much is waiting.</exception>
     /// <exception cref="DeadlinePassedException">The deadline passed before it was its turn.</exception>
     /// <exception cref="NonFiniteScoresException">A task's scores are no finite numbers.</exception>
-    public Task<Classification> ClassifyAsync(ClassificationRequest request, CancellationToken cancellationToken = default)
+    public Task<Classification> ClassifyAsync(
+        ClassificationRequest request, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (request.Tasks.Count == 0)
             throw new TaskInputException("The request names no task; at least one is needed.");
         if (!request.IsPaced)
-            _scheduler.ThrowIfFull(request.Tasks[0].Name); // Before the text is looked at: turning a request away should cost little.
+            // Before tokenizing: a rejection should cost little.
+            _scheduler.ThrowIfFull(request.Tasks[0].Name);
         var tasks = _registry.Use(request.Tasks);
         try
         {
@@ -158,7 +163,7 @@ public sealed class ClassificationEngine : IDisposable
         return _loopsEnded.Task;
     }
 
-    /// <summary>Stops after the batch that is running; what waits fails. Frees the tasks and the intermediate results.</summary>
+    /// <summary>Stops after the running batches; waiting requests fail. Frees the tasks and the workspaces.</summary>
     public void Dispose()
     {
         if (!_scheduler.Stop())
@@ -194,8 +199,8 @@ public sealed class ClassificationEngine : IDisposable
         if (tokens > _options.MaxQueuedTokens)
         {
             throw new TaskInputException(
-                $"The request has {tokens} tokens over its {request.Tasks.Length} tasks; at most {_options.MaxQueuedTokens} "
-                + "can wait. Split it.");
+                $"The request has {tokens} tokens over its {request.Tasks.Length} tasks; at most "
+                + $"{_options.MaxQueuedTokens} can wait. Split it.");
         }
 
         // As many tasks at a time as fit into a batch.
@@ -213,7 +218,7 @@ public sealed class ClassificationEngine : IDisposable
         }
     }
 
-    /// <summary>Takes a request that nobody waits for any more out of the queue.</summary>
+    /// <summary>Removes a request whose caller no longer waits from the queue.</summary>
     internal void Abandon(PendingRequest request)
     {
         var removed = _scheduler.Remove(request);

@@ -3,16 +3,17 @@ using Serving.Tensors;
 
 namespace Serving.Inference;
 
-/// <summary>What runs one batch at a time: a part of the device, or all of it while nothing else runs.</summary>
-internal sealed class EngineLane(TensorBackend whole, TensorBackend part, BertEncoder encoder, EngineOptions options) : IDisposable
+/// <summary>Runs one batch at a time, on a part of the device, or on all of it while nothing else runs.</summary>
+internal sealed class EngineLane(TensorBackend whole, TensorBackend part, BertEncoder encoder, EngineOptions options)
+    : IDisposable
 {
     private readonly BatchRunner _runner = new(whole, encoder, options);
     private readonly List<WorkUnit> _single = [];
 
-    /// <summary>What it runs next.</summary>
+    /// <summary>The batch to run next.</summary>
     public List<WorkUnit> Batch { get; } = [];
 
-    /// <summary>Whether it has the whole device for it.</summary>
+    /// <summary>Whether the batch runs on the whole device.</summary>
     public bool IsWide { get; set; }
 
     /// <summary>What its thread has allocated on the managed heap, in bytes.</summary>
@@ -34,7 +35,7 @@ internal sealed class EngineLane(TensorBackend whole, TensorBackend part, BertEn
 
     private TensorBackend Backend => IsWide ? whole : part;
 
-    /// <summary>One bad row does not fail its neighbours: when a batch fails, its units run one by one.</summary>
+    /// <summary>Runs the batch. If it fails, its units run one by one, so that a bad row fails alone.</summary>
     public void Run()
     {
         try

@@ -1,14 +1,14 @@
 namespace Serving.Inference;
 
-/// <summary>Whether any of several engines computes, for those who make room for them.</summary>
+/// <summary>Whether any of several engines computes; background work watches it to make room.</summary>
 public sealed class EngineLoad
 {
     private readonly Lock _gate = new();
     private readonly List<Action<bool>> _watchers = [];
     private int _computing;
 
-    /// <summary>Tells a watcher whether an engine computes, now and whenever it changes, until what is returned is disposed of.</summary>
-    /// <param name="changed">Called in turn, on the threads of the engines, which wait for it: it should be quick.</param>
+    /// <summary>Tells a watcher whether an engine computes, now and at each change, until it is disposed.</summary>
+    /// <param name="changed">Called one at a time on the engines' threads, which wait for it; should be quick.</param>
     public IDisposable Watch(Action<bool> changed)
     {
         lock (_gate)
@@ -20,7 +20,7 @@ public sealed class EngineLoad
         return new Subscription(this, changed);
     }
 
-    /// <summary>An engine has found something to do.</summary>
+    /// <summary>Notes that an engine has work.</summary>
     internal void Begin()
     {
         lock (_gate)
@@ -30,7 +30,7 @@ public sealed class EngineLoad
         }
     }
 
-    /// <summary>It has nothing left to do.</summary>
+    /// <summary>Notes that an engine has no work left.</summary>
     internal void End()
     {
         lock (_gate)

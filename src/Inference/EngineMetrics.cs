@@ -18,17 +18,18 @@ internal sealed class EngineMetrics : IDisposable
 
     public EngineMetrics(string model)
     {
+        double[] queueSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
         _model = new("serving.model", model);
         _queueTime = _meter.CreateHistogram<double>(
             "serving.queue.duration",
             "s",
             "How long requests waited for their batch.",
-            advice: new() { HistogramBucketBoundaries = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5] });
+            advice: new() { HistogramBucketBoundaries = queueSeconds });
         _batchTime = _meter.CreateHistogram<double>(
             "serving.batch.duration",
             "s",
             "How long batches ran.",
-            advice: new() { HistogramBucketBoundaries = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5] });
+            advice: new() { HistogramBucketBoundaries = queueSeconds[..^1] });
         _batchUnits = _meter.CreateHistogram<int>(
             "serving.batch.branches",
             "{branch}",
@@ -40,21 +41,26 @@ internal sealed class EngineMetrics : IDisposable
             "Tokens in a batch, a text counted once for each task.",
             advice: new() { HistogramBucketBoundaries = [16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192] });
         _paddingSaved = _meter.CreateCounter<long>(
-            "serving.batch.padding_saved", "{token}", "Tokens of padding that batches of one length would have computed.");
+            "serving.batch.padding_saved", "{token}",
+            "Tokens of padding that batches of one length would have computed.");
         _rejected = _meter.CreateCounter<long>(
             "serving.requests.rejected", "{request}", "Requests that were turned away, by reason.");
         _cancelled = _meter.CreateCounter<long>(
-            "serving.requests.cancelled", "{request}", "Requests that their caller gave up, before or after their batch began.");
+            "serving.requests.cancelled", "{request}",
+            "Requests that their caller gave up, before or after their batch began.");
     }
 
-    /// <summary>From now on an engine's state is measured, too.</summary>
+    /// <summary>Measures the state of an engine, too, from now on.</summary>
     public void Observe(ClassificationEngine engine)
     {
         _meter.CreateObservableUpDownCounter(
-            "serving.queue.requests", () => new Measurement<int>(engine.QueuedRequests, _model), "{request}", "Requests that wait.");
+            "serving.queue.requests", () => new Measurement<int>(engine.QueuedRequests, _model), "{request}",
+            "Requests that wait.");
         _meter.CreateObservableUpDownCounter(
-            "serving.queue.tokens", () => new Measurement<int>(engine.QueuedTokens, _model), "{token}", "Tokens that wait.");
-        _meter.CreateObservableUpDownCounter("serving.memory.usage", () => Memory(engine), "By", "Device memory, by tier.");
+            "serving.queue.tokens", () => new Measurement<int>(engine.QueuedTokens, _model), "{token}",
+            "Tokens that wait.");
+        _meter.CreateObservableUpDownCounter(
+            "serving.memory.usage", () => Memory(engine), "By", "Device memory, by tier.");
     }
 
     public void Rejected(string reason) => _rejected.Add(1, _model, new("serving.reason", reason));

@@ -6,8 +6,8 @@ public sealed record EngineOptions
     /// <summary>The model's name, by which metrics tell engines apart.</summary>
     public string Model { get; init; } = "";
 
-    /// <summary>The most tokens of a batch, counted over its branches. Also bounds the memory of intermediate results.</summary>
-    /// <remarks>With more, intermediate results of small models leave the caches: mini runs a fifth slower at 4096.</remarks>
+    /// <summary>The most tokens of a batch, counted over its branches. Also limits the memory of workspaces.</summary>
+    /// <remarks>With more, results of small models leave the caches: mini is a fifth slower at 4096.</remarks>
     public int MaxBatchTokens { get; init; } = 1024;
 
     /// <summary>The most branches of a batch.</summary>
@@ -15,17 +15,18 @@ public sealed record EngineOptions
 
     /// <summary>The most requests that wait, not counting paced ones.</summary>
     /// <remarks>
-    /// Several batches' worth: more would not be answered sooner or more often, only wait longer (docs/results/server.md).
+    /// Several batches' worth: a longer queue would not raise the throughput, only the time that requests wait
+    /// (docs/decisions/0011-serving-on-few-cores.md).
     /// </remarks>
     public int MaxQueuedRequests { get; init; } = 256;
 
     /// <summary>The most tokens that wait, counted over branches, not counting those of paced requests.</summary>
     public int MaxQueuedTokens { get; init; } = 65_536;
 
-    /// <summary>How many multiply-adds a request must take for the whole device to run it, not one lane.</summary>
+    /// <summary>Multiply-adds that make a request long: it then runs on the whole device, not on one lane.</summary>
     /// <remarks>
-    /// About 10 ms of one thread. Shorter ones would be answered little sooner, for threads that wake up and wait for each
-    /// other after every operation cost more than they bring as soon as requests come close together.
+    /// About 10 ms on one thread. Shorter requests gain little from more threads: waking them and waiting for each
+    /// other after every operation costs more than it saves as soon as requests come close together.
     /// </remarks>
     public long WholeDeviceMultiplyAdds { get; init; } = 1_000_000_000;
 

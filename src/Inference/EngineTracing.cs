@@ -13,8 +13,8 @@ internal sealed record RequestTrace(ActivityContext Caller, DateTimeOffset Admit
 }
 
 /// <summary>
-/// The engine's spans: tokenize, queue and forward for each request, and one for each batch, which links its requests. A
-/// batch belongs to the trace of its first traced request; the others' forward spans link to it.
+/// The engine's spans: tokenize, queue and forward for each request, and one for each batch, which links its requests.
+/// A batch belongs to the trace of its first traced request; the forward spans of the others link to it.
 /// </summary>
 internal static class EngineTracing
 {
@@ -32,7 +32,9 @@ internal static class EngineTracing
             "batch",
             ActivityKind.Internal,
             traced[0].Caller,
-            tags: [new("serving.batch.units", units.Count), new("serving.batch.tokens", units.Sum(unit => unit.Tokens))],
+            tags: [
+                new("serving.batch.units", units.Count), new("serving.batch.tokens", units.Sum(unit => unit.Tokens))
+            ],
             links: traced.Select(trace => new ActivityLink(trace.Caller)));
         foreach (var trace in traced)
         {

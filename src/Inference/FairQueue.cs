@@ -1,9 +1,12 @@
 namespace Serving.Inference;
 
-/// <summary>Units that wait: the highest priority first, then the task that was served least, then the earliest deadline.</summary>
+/// <summary>
+/// The waiting units: highest priority first, then the least served task, then the earliest deadline.
+/// </summary>
 /// <remarks>
-/// Tasks share by tokens, as in start-time fair queuing (Goyal, Vin and Cheng 1996): each has a virtual time that advances
-/// by the tokens it was served, and one that begins to wait starts no earlier than the queue's own. Not thread-safe.
+/// Tasks share by tokens, as in start-time fair queuing (Goyal, Vin and Cheng 1996): each has a virtual time that
+/// advances by the tokens it was served; a task that begins to wait starts no earlier than the queue's virtual time.
+/// Not thread-safe.
 /// </remarks>
 internal sealed class FairQueue
 {
@@ -29,8 +32,8 @@ internal sealed class FairQueue
         Count++;
     }
 
-    /// <summary>Takes out whatever of a request waits.</summary>
-    /// <returns>How many units that were.</returns>
+    /// <summary>Removes the waiting units of a request.</summary>
+    /// <returns>How many units were removed.</returns>
     public int Remove(PendingRequest request)
     {
         var removed = 0;

@@ -3,7 +3,7 @@ using Serving.Text.Bert;
 
 namespace Serving.Inference;
 
-/// <summary>An admitted request: what it pinned, where its answer goes, and what is still missing.</summary>
+/// <summary>An admitted request: the tasks that it uses, its answer so far, and how much of it is missing.</summary>
 internal sealed class PendingRequest
 {
     private readonly TaskCompletionSource<Classification> _answer =
@@ -20,7 +20,8 @@ internal sealed class PendingRequest
 
     /// <param name="hidden">The length of a pooled vector.</param>
     public PendingRequest(
-        ClassificationRequest request, TokenSequence sequence, ResidentTask[] tasks, int hidden, TimeProvider time, long order)
+        ClassificationRequest request, TokenSequence sequence, ResidentTask[] tasks, int hidden, TimeProvider time,
+        long order)
     {
         Sequence = sequence;
         Tasks = tasks;
@@ -31,7 +32,8 @@ internal sealed class PendingRequest
         _time = time;
         _began = time.GetTimestamp();
         Scores = [.. tasks.Select(task => new TaskScores(
-            task.Name, task.Task.Version, task.Task.Labels, new float[task.Task.Labels.Count], new float[task.Task.Labels.Count])
+            task.Name, task.Task.Version, task.Task.Labels, new float[task.Task.Labels.Count],
+            new float[task.Task.Labels.Count])
         {
             Pooled = request.WantsPooled ? new float[hidden] : null
         })];
@@ -70,7 +72,7 @@ internal sealed class PendingRequest
     /// <summary>Tokens of all its branches.</summary>
     public int BranchTokens => Sequence.Tokens.Count * Tasks.Length;
 
-    /// <summary>Before it is queued: from now on a cancellation takes it out of the engine's queue.</summary>
+    /// <summary>Before queuing: from now on a cancellation removes the request from the engine's queue.</summary>
     public void Begin(ClassificationEngine engine, int units, CancellationToken cancellationToken)
     {
         _engine = engine;
@@ -80,7 +82,7 @@ internal sealed class PendingRequest
             static (state, token) => ((PendingRequest)state!).Cancel(token), this);
     }
 
-    /// <summary>It was not admitted after all.</summary>
+    /// <summary>Undoes <see cref="Begin"/> for a request that was not admitted.</summary>
     public void Withdraw() => _cancellation.Unregister();
 
     /// <summary>Notes that a unit leaves the queue; the queue's lock is held.</summary>
@@ -92,7 +94,7 @@ internal sealed class PendingRequest
 
     public void Fail(Exception exception) => _answer.TrySetException(exception);
 
-    /// <summary>Notes that units are done or dropped; the last one gives the answer and lets the tasks go.</summary>
+    /// <summary>Notes that units are done or dropped; the last one gives the answer and frees the tasks.</summary>
     public void FinishUnits(int units, TimeSpan computed)
     {
         if (units == 0)

@@ -2,7 +2,7 @@ using Serving.Models.Tasks;
 
 namespace Serving.Inference;
 
-/// <summary>A loaded task version; its memory goes when it is unloaded and the last request that uses it is done.</summary>
+/// <summary>A loaded task version. Its memory is freed once it is unloaded and no request uses it.</summary>
 internal sealed class ResidentTask(string name, BertTask task)
 {
     private static long _lastNumber;
@@ -16,7 +16,7 @@ internal sealed class ResidentTask(string name, BertTask task)
 
     public BertTask Task { get; } = task;
 
-    /// <summary>Another for each loaded version, by which batches are sorted.</summary>
+    /// <summary>Unique among loaded versions; batches are sorted by it.</summary>
     public long Number { get; } = Interlocked.Increment(ref _lastNumber);
 
     /// <summary>Bytes on the device; known also when they are freed.</summary>

@@ -24,7 +24,7 @@ internal sealed class TaskRegistry(TensorBackend backend, BertEncoder encoder) :
         lock (_changes)
         {
             if (_snapshot.Loaded.ContainsKey((name, pack.Version)))
-                task.Release(); // Someone else was faster.
+                task.Release(); // Another thread was faster.
             else
                 Replace(_snapshot with { Loaded = _snapshot.Loaded.Add((name, pack.Version), task) });
         }
@@ -75,7 +75,7 @@ internal sealed class TaskRegistry(TensorBackend backend, BertEncoder encoder) :
             {
                 do
                     tasks[used] = Snapshot.Find(references[used]);
-                while (!tasks[used].TryUse()); // It went between the two; the next snapshot does not have it.
+                while (!tasks[used].TryUse()); // It was unloaded in between; the next snapshot lacks it.
             }
 
             return tasks;

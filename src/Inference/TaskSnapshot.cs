@@ -28,6 +28,7 @@ internal sealed record TaskSnapshot(
         if (Active.Count == 0)
             return "No task is active.";
         var names = Active.Keys.Order(StringComparer.Ordinal).Take(MostNamesInMessage);
-        return $"{Active.Count} are active: {string.Join(", ", names)}{(Active.Count > MostNamesInMessage ? ", ..." : "")}.";
+        var more = Active.Count > MostNamesInMessage ? ", ..." : "";
+        return $"{Active.Count} are active: {string.Join(", ", names)}{more}.";
     }
 }

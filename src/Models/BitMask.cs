@@ -5,7 +5,7 @@ using Serving.Tensors;
 
 namespace Serving.Models;
 
-/// <summary>One bit for each weight of a matrix, as files hold it: row-major, least significant bit first, spare bits 0.</summary>
+/// <summary>A bit for each weight of a matrix, as in files: row-major, lowest bit first, spare bits 0.</summary>
 public static class BitMask
 {
     /// <summary>Bytes of a mask [rows, columns].</summary>
@@ -32,12 +32,16 @@ public static class BitMask
 
     /// <summary>How different two tasks' masks of the same matrix are: |a - b|₁ / (|a|₁ + |b|₁).</summary>
     /// <returns>0 for the same masks to 1 for disjoint ones; 0 when both are empty.</returns>
-    /// <remarks>Zhao et al. 2020, fig. 5. Independent masks that keep the fraction q differ by 1 - q on average.</remarks>
+    /// <remarks>Zhao et al. 2020, fig. 5. Independent masks that keep a share q differ by 1 - q on average.</remarks>
     /// <exception cref="ArgumentException">The masks differ in length.</exception>
     public static double Dissimilarity(ReadOnlySpan<byte> a, ReadOnlySpan<byte> b)
     {
         if (a.Length != b.Length)
-            throw new ArgumentException($"The masks have {a.Length} and {b.Length} bytes; masks of one matrix are needed.");
+        {
+            throw new ArgumentException(
+                $"The masks have {a.Length} and {b.Length} bytes; masks of one matrix are needed.");
+        }
+
         var different = 0L;
         var kept = 0L;
         for (var i = 0; i < a.Length; i++)

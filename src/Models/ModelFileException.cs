@@ -1,6 +1,6 @@
 namespace Serving.Models;
 
-/// <summary>A model or task file can't be used; the message gives what was found, what is needed and the remedy.</summary>
+/// <summary>A model or task file can't be used; the message has what was found, what is needed, a remedy.</summary>
 public sealed class ModelFileException : Exception
 {
     public ModelFileException(string message)

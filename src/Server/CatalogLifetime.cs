@@ -4,8 +4,8 @@ using Serving.Server.Catalog;
 namespace Serving.Server;
 
 /// <summary>
-/// Loads models and tasks once the server listens, watches their folders if asked, and gives load balancers time to look
-/// away before the server closes its connections.
+/// Loads models and tasks once the server listens, watches their folders if asked, and gives load balancers time to
+/// look away before the server closes its connections.
 /// </summary>
 internal sealed class CatalogLifetime(
     TaskCatalog catalog,
@@ -55,7 +55,8 @@ internal sealed class CatalogLifetime(
         var table = catalog.Table;
         var root = Path.GetFullPath(options.Data);
         if (table.Models.IsEmpty)
-            logger.LogWarning("No model is loaded; put a BERT folder into {Models} and load it", Path.Combine(root, "models"));
+            logger.LogWarning(
+                "No model is loaded; put a BERT folder into {Models} and load it", Path.Combine(root, "models"));
         logger.LogInformation(
             "Ready: models {Models}; {Tasks} tasks; data root {Root}",
             string.Join(", ", table.Models.Keys.DefaultIfEmpty("none")),
@@ -65,7 +66,9 @@ internal sealed class CatalogLifetime(
             await WatchAsync(stoppingToken);
     }
 
-    /// <summary>Throws once before anyone waits, since the first exception of a process takes tens of milliseconds.</summary>
+    /// <summary>
+    /// Throws once before anyone waits, since the first exception of a process takes tens of milliseconds.
+    /// </summary>
     private static async Task RehearseRefusalAsync()
     {
         try

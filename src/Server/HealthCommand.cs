@@ -15,7 +15,9 @@ internal static class HealthCommand
     /// <returns>0 if it is SERVING, 1 if not, 2 for wrong arguments.</returns>
     public static async Task<int> RunAsync(string[] args)
     {
-        if (args is not ([] or ["--server", _]) || !Uri.TryCreate(args.Length == 0 ? DefaultServer() : args[1], UriKind.Absolute, out var server)
+        var address = args is ["--server", var given] ? given : DefaultServer();
+        if (args is not ([] or ["--server", _])
+            || !Uri.TryCreate(address, UriKind.Absolute, out var server)
             || server.Scheme is not ("http" or "https"))
         {
             await Console.Error.WriteLineAsync("Usage: health [--server http://HOST:PORT]");

@@ -21,8 +21,8 @@ try
     await app.WaitForShutdownAsync();
     return app.Services.GetRequiredService<CatalogLifetime>().Failure is { } failure ? throw failure : 0;
 }
-catch (Exception exception) when (exception is ServerOptionsException or IOException or UnauthorizedAccessException or ModelFileException
-    or StorageException)
+catch (Exception exception) when (exception is ServerOptionsException or IOException or UnauthorizedAccessException
+    or ModelFileException or StorageException)
 {
     await Console.Error.WriteLineAsync($"Serving cannot start: {exception.Message}");
     return 1;
@@ -31,6 +31,7 @@ catch (Exception exception) when (exception is ServerOptionsException or IOExcep
 // A line to begin with, once there is something to ask.
 static async Task SayWhatToTryAsync(WebApplication app)
 {
+    const string Example = "what a charming film";
     await app.Services.GetRequiredService<Readiness>().WhenReadyAsync(app.Lifetime.ApplicationStopping);
     var table = app.Services.GetRequiredService<TaskCatalog>().Table;
     string[] tasks = [.. table.Tasks.Values
@@ -45,11 +46,11 @@ static async Task SayWhatToTryAsync(WebApplication app)
     var (grpc, http) = ServerApplication.Urls(app);
     if (http is not null)
     {
-        Console.WriteLine(
-            $$$"""Try: curl {{{http}}}/v1/classify --json '{"inputs":[{"text":"what a charming film"}],"tasks":[{"task":"{{{tasks[^1]}}}"}]}'""");
+        var request = $$"""{"inputs":[{"text":"{{Example}}"}],"tasks":[{"task":"{{tasks[^1]}}"}]}""";
+        Console.WriteLine($"Try: curl {http}/v1/classify --json '{request}'");
     }
 
     Console.WriteLine(
-        $"Try: dotnet run -c Release --project src/Cli -- classify \"what a charming film\" --task {string.Join(' ', tasks)}"
-        + $" --server {grpc}");
+        $"Try: dotnet run -c Release --project src/Cli -- classify \"{Example}\" --task {string.Join(' ', tasks)} "
+        + $"--server {grpc}");
 }

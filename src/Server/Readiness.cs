@@ -6,8 +6,8 @@ namespace Serving.Server;
 
 /// <summary>Whether the server takes calls, told through grpc.health.v1 the moment it changes.</summary>
 /// <remarks>
-/// "" is the server as a whole; each service and, as "tasks/NAME", each task has a status of its own. "liveness" is SERVING
-/// for as long as the process listens, also while models load.
+/// "" is the server as a whole; each service and, as "tasks/NAME", each task has a status of its own. "liveness" is
+/// SERVING for as long as the process listens, also while models load.
 /// </remarks>
 internal sealed class Readiness(HealthServiceImpl health)
 {

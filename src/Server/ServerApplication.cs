@@ -47,6 +47,10 @@ public static class ServerApplication
         builder.Services.AddGrpc(grpc =>
         {
             grpc.MaxReceiveMessageSize = options.MaxReceiveMessageBytes;
+            grpc.CompressionProviders =
+            [
+                .. grpc.CompressionProviders.Select(known => new BoundedCompression(known, options.MaxReceiveMessageBytes))
+            ];
             grpc.Interceptors.Add<ServingInterceptor>();
         });
         builder.Services.AddGrpcReflection();
@@ -91,7 +95,10 @@ public static class ServerApplication
         .AddSingleton(provider => new DatasetStore(
             Path.Combine(options.Data, "datasets"), options, provider.GetRequiredService<ILogger<DatasetStore>>()))
         .AddSingleton(provider => new JobStore(
-            Path.Combine(options.Data, "jobs"), options.MaxJobsBytes, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<JobStore>>()))
+            Path.Combine(options.Data, "jobs"),
+            options.MaxJobsBytes,
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<JobStore>>()))
         .AddSingleton<EngineLoad>()
         .AddSingleton<JobPublisher>()
         .AddSingleton<JobRunner>()
@@ -132,7 +139,9 @@ public static class ServerApplication
         return options;
     }
 
-    /// <summary>One port for gRPC and one for HTTP/1.1; with TLS, where the versions can be negotiated, both take either.</summary>
+    /// <summary>
+    /// One port for gRPC and one for HTTP/1.1; with TLS, where the versions can be negotiated, both take either.
+    /// </summary>
     private static void Listen(KestrelServerOptions kestrel, ServerOptions options)
     {
         kestrel.UseGrpcHeaderLimits();

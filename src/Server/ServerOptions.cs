@@ -23,8 +23,8 @@ public sealed class ServerOptions
     public int Port { get; set; } = 5050;
 
     /// <summary>
-    /// The port for JSON and gRPC-Web over HTTP/1.1: 0 to 65535, 0 takes a free one; -1 for none. 5051 by default, a free one
-    /// if <see cref="Port"/> is.
+    /// The port for JSON and gRPC-Web over HTTP/1.1: 0 to 65535, 0 takes a free one; -1 for none. 5051 by default, a
+    /// free one if <see cref="Port"/> is.
     /// </summary>
     public int? HttpPort { get; set; }
 
@@ -37,7 +37,9 @@ public sealed class ServerOptions
     /// <summary>Whether /metrics on the HTTP port gives metrics to Prometheus; false by default.</summary>
     public bool Metrics { get; set; }
 
-    /// <summary>A PEM certificate; with it the server speaks TLS, without it plain HTTP/2 with prior knowledge.</summary>
+    /// <summary>
+    /// A PEM certificate; with it the server speaks TLS, without it plain HTTP/2 with prior knowledge.
+    /// </summary>
     public string? CertificateFile { get; set; }
 
     /// <summary>The PEM private key of the certificate.</summary>
@@ -49,13 +51,18 @@ public sealed class ServerOptions
     /// <summary>How long calls in flight may go on when the server stops; 30 s by default.</summary>
     public TimeSpan ShutdownTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long health says NOT_SERVING before connections are closed when the server stops; none by default.</summary>
+    /// <summary>
+    /// How long health says NOT_SERVING before connections are closed when the server stops; none by default.
+    /// </summary>
     public TimeSpan DrainDelay { get; set; }
 
     /// <summary>The data root, which holds models/ and tasks/; ./data by default. Made if it is missing.</summary>
     public string Data { get; set; } = "data";
 
-    /// <summary>Whether a data root without a models folder begins with the model and tasks that the product ships; true by default.</summary>
+    /// <summary>
+    /// Whether a data root without a models folder begins with the model and tasks that the product ships; true by
+    /// default.
+    /// </summary>
     public bool Demo { get; set; } = true;
 
     /// <summary>The models to load at the start, by name; null for all in the model folders.</summary>
@@ -68,8 +75,8 @@ public sealed class ServerOptions
     public int Threads { get; set; }
 
     /// <summary>
-    /// Threads of a training job, behind all others in rank and kept to as many processors; 0, the default, for half the
-    /// processors, at least one, so that serving finds the others free.
+    /// Threads of a training job, behind all others in rank and kept to as many processors; 0, the default, for half
+    /// the processors, at least one, so that serving finds the others free.
     /// </summary>
     public int TrainingThreads { get; set; }
 
@@ -128,16 +135,19 @@ public sealed class ServerOptions
     {
         Require(IPAddress.TryParse(Address, out _), nameof(Address), Address, "an IP address, 0.0.0.0 for all");
         Require(Port is >= 0 and <= ushort.MaxValue, nameof(Port), Port, "0 to 65535");
-        Require(HttpPort is null or (>= -1 and <= ushort.MaxValue), nameof(HttpPort), HttpPort, "0 to 65535, or -1 for none");
+        Require(
+            HttpPort is null or (>= -1 and <= ushort.MaxValue),
+            nameof(HttpPort),
+            HttpPort,
+            "0 to 65535, or -1 for none");
         Require(
             ResolvedHttpPort is null or 0 || ResolvedHttpPort != Port,
             nameof(HttpPort),
             ResolvedHttpPort,
             $"another port than {Section}:{nameof(Port)}, or -1 for none");
         foreach (var origin in CorsOrigins)
-            Require(IsOrigin(origin), nameof(CorsOrigins), origin, "origins such as https://example.org, without a path, or *");
-        Require(
-            MaxReceiveMessageBytes > 0, nameof(MaxReceiveMessageBytes), MaxReceiveMessageBytes, "a number of bytes above 0");
+            Require(IsOrigin(origin), nameof(CorsOrigins), origin, "origins such as https://example.org, or *");
+        RequirePositive(nameof(MaxReceiveMessageBytes), MaxReceiveMessageBytes);
         Require(
             ShutdownTimeout >= TimeSpan.Zero, nameof(ShutdownTimeout), ShutdownTimeout, "a time such as 00:00:30");
         Require(DrainDelay >= TimeSpan.Zero, nameof(DrainDelay), DrainDelay, "a time such as 00:00:05");

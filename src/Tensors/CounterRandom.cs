@@ -1,12 +1,12 @@
 namespace Serving.Tensors;
 
-/// <summary>Random numbers as a function of a key and a counter: any of them can be had at any time, in any order.</summary>
+/// <summary>Random numbers as a function of a key and a counter: they can be computed in any order.</summary>
 public static class CounterRandom
 {
     private const ulong GoldenGamma = 0x9E3779B97F4A7C15;
     private const double InverseOf2To53 = 1.0 / (1L << 53);
 
-    /// <summary>Sixty-four random bits: output number `counter` of SplitMix64 (Steele, Lea and Flood 2014, fig. 11).</summary>
+    /// <summary>64 random bits: output number `counter` of SplitMix64 (Steele, Lea and Flood 2014, fig. 11).</summary>
     public static ulong Bits(ulong key, ulong counter)
     {
         var z = key + ((counter + 1) * GoldenGamma);
@@ -15,7 +15,7 @@ public static class CounterRandom
         return z ^ (z >> 31);
     }
 
-    /// <summary>A key for a purpose of its own, so that its numbers have nothing to do with those of others.</summary>
+    /// <summary>A key for one purpose, whose numbers are independent of those for other purposes.</summary>
     public static ulong Key(ulong seed, ulong purpose) => Bits(Bits(seed, 0), purpose);
 
     /// <summary>Uniform in [0, 1), a multiple of 2⁻⁵³.</summary>

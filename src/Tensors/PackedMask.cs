@@ -18,14 +18,14 @@ public abstract class PackedMask
 
     public int InFeatures { get; }
 
-    /// <summary>Takes over the bits of some rows, so that masks of stacked weights can be written one after another.</summary>
+    /// <summary>Sets the bits of some rows; masks of stacked weights are written one after another.</summary>
     /// <param name="firstRow">Where the rows begin.</param>
     /// <param name="rows">How many there are.</param>
     /// <param name="bits">rows * inFeatures bits, row-major, least significant first.</param>
-    /// <exception cref="ShapeException">The rows are not there, or the bytes are not as many as the bits need.</exception>
+    /// <exception cref="ShapeException">Rows are out of range, or the number of bytes is wrong.</exception>
     public abstract void Write(int firstRow, int rows, ReadOnlySpan<byte> bits);
 
-    /// <summary>Gives the bits of some rows back, as <see cref="Write"/> took them.</summary>
+    /// <summary>Reads the bits of some rows in the format of <see cref="Write"/>.</summary>
     public abstract void Read(int firstRow, int rows, Span<byte> bits);
 
     /// <summary>How many bits are 1.</summary>

@@ -1,6 +1,6 @@
 namespace Serving.Tensors;
 
-/// <summary>What the operands of each operation must look like; the same for every backend.</summary>
+/// <summary>Checks of operands' shapes, the same for every backend.</summary>
 internal static class Shapes
 {
     public static void Linear(
@@ -23,7 +23,8 @@ internal static class Shapes
             rows += segment.Rows;
             if (segment.Rows < 0)
                 throw new ShapeException($"Linear: a segment has {segment.Rows} rows; 0 or more are needed.");
-            if (segment.Mask is { } mask && (mask.OutFeatures != weight.OutFeatures || mask.InFeatures != weight.InFeatures))
+            if (segment.Mask is { } mask
+                && (mask.OutFeatures != weight.OutFeatures || mask.InFeatures != weight.InFeatures))
                 throw new ShapeException($"Linear: the mask is {mask}, the weight is {weight}; they must be alike.");
         }
 
@@ -55,7 +56,11 @@ internal static class Shapes
         if (positions.Columns != tokens.Columns || types.Columns != tokens.Columns)
             throw new ShapeException($"EmbeddingSum: the tables {tokens}, {positions} and {types} differ in width.");
         if (output.Rows != ids.Length || output.Columns != tokens.Columns)
-            throw new ShapeException($"EmbeddingSum: the output is {output}; [{ids.Length}, {tokens.Columns}] is needed.");
+        {
+            throw new ShapeException(
+                $"EmbeddingSum: the output is {output}; [{ids.Length}, {tokens.Columns}] is needed.");
+        }
+
         foreach (var id in ids)
         {
             if ((uint)id.Token >= (uint)tokens.Rows)
@@ -86,7 +91,8 @@ internal static class Shapes
         if (queryOffsets.Length != keyOffsets.Length)
         {
             throw new ShapeException(
-                $"Attention: {queryOffsets.Length} offsets of queries, {keyOffsets.Length} of keys; as many are needed.");
+                $"Attention: {queryOffsets.Length} offsets of queries, {keyOffsets.Length} of keys; "
+                + "as many are needed.");
         }
 
         Offsets(queryOffsets, query.Rows, least: 0);
@@ -105,7 +111,8 @@ internal static class Shapes
     }
 
     /// <returns>How many terms each element of the product has.</returns>
-    public static int Multiply(Tensor a, Tensor b, Transposed transposed, Selection selection, Tensor bias, Tensor output)
+    public static int Multiply(
+        Tensor a, Tensor b, Transposed transposed, Selection selection, Tensor bias, Tensor output)
     {
         var (rows, terms) = transposed == Transposed.Left ? (a.Columns, a.Rows) : (a.Rows, a.Columns);
         var (columns, termsOfB) = transposed == Transposed.Right ? (b.Rows, b.Columns) : (b.Columns, b.Rows);
@@ -129,7 +136,10 @@ internal static class Shapes
     public static void Rate(Dropout dropout)
     {
         if (dropout.Rate is not (>= 0 and < 1) || dropout.Threshold >= 65536)
-            throw new ArgumentOutOfRangeException(nameof(dropout), $"The dropout rate is {dropout.Rate}; 0 to below 1 is needed.");
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(dropout), $"The dropout rate is {dropout.Rate}; 0 to below 1 is needed.");
+        }
     }
 
     public static void LayerNormGradient(
@@ -153,11 +163,18 @@ internal static class Shapes
     {
         Alike(nameof(SoftmaxCrossEntropy), gradient, logits);
         if (labels.Length != logits.Rows)
-            throw new ShapeException($"SoftmaxCrossEntropy: {labels.Length} labels came for {logits}; one a row is needed.");
+        {
+            throw new ShapeException(
+                $"SoftmaxCrossEntropy: {labels.Length} labels came for {logits}; one a row is needed.");
+        }
+
         foreach (var label in labels)
         {
             if ((uint)label >= (uint)logits.Columns)
-                throw new ShapeException($"SoftmaxCrossEntropy: label {label} is not among the {logits.Columns} classes.");
+            {
+                throw new ShapeException(
+                    $"SoftmaxCrossEntropy: label {label} is not among the {logits.Columns} classes.");
+            }
         }
     }
 
@@ -170,7 +187,11 @@ internal static class Shapes
         {
             var length = offsets[i] - offsets[i - 1];
             if (length < least)
-                throw new ShapeException($"Attention: sequence {i - 1} has {length} rows; at least {least} are needed.");
+            {
+                throw new ShapeException(
+                    $"Attention: sequence {i - 1} has {length} rows; at least {least} are needed.");
+            }
+
             most = Math.Max(most, length);
         }
 

@@ -49,7 +49,11 @@ public readonly struct Tensor : IDisposable
     public Tensor SliceColumns(int firstColumn, int columns)
     {
         if (firstColumn < 0 || columns < 0 || firstColumn > Columns - columns)
-            throw new ShapeException($"SliceColumns: columns {firstColumn} to {firstColumn + (long)columns} are not in {this}.");
+        {
+            throw new ShapeException(
+                $"SliceColumns: columns {firstColumn} to {firstColumn + (long)columns} are not in {this}.");
+        }
+
         return new(Storage, _offset + firstColumn, Rows, columns, Stride);
     }
 

@@ -30,11 +30,11 @@ public abstract class TensorBackend : IDisposable
     /// <summary>Bytes of device memory that tensors, weights and masks hold now.</summary>
     public abstract long AllocatedBytes { get; }
 
-    /// <summary>Parts of the device that run operations side by side, on the memory that they share; one, itself, where it has no parts.</summary>
-    /// <remarks>They belong to it. While it runs an operation itself, lanes that do so too are in its way.</remarks>
+    /// <summary>Parts of the device that run concurrently on shared memory; itself if it has no parts.</summary>
+    /// <remarks>The backend owns them. Operations on the whole backend and on its lanes slow each other down.</remarks>
     public virtual IReadOnlyList<TensorBackend> Lanes => [this];
 
-    /// <summary>Gives the system back what is freed and only kept for later.</summary>
+    /// <summary>Returns freed memory that is kept for reuse to the system.</summary>
     public virtual void Trim()
     {
     }
@@ -47,7 +47,7 @@ public abstract class TensorBackend : IDisposable
     /// <exception cref="ShapeException">The weights differ in inFeatures.</exception>
     public abstract PackedWeight PackWeight(ReadOnlySpan<Tensor> weights, WeightFormat format = WeightFormat.Float32);
 
-    /// <summary>Room for masks, in one piece.</summary>
+    /// <summary>Allocates masks in one block.</summary>
     public abstract MaskSet AllocateMasks(ReadOnlySpan<(int OutFeatures, int InFeatures)> shapes);
 
     /// <summary>Linear layer through masks: output = activation(x (weight ⊙ mask)ᵀ + bias) + residual.</summary>
@@ -68,7 +68,7 @@ public abstract class TensorBackend : IDisposable
         Tensor residual,
         Tensor output);
 
-    /// <summary>Linear layer with a weight that is not packed: output = x weightᵀ + bias. For weights of few rows.</summary>
+    /// <summary>Linear layer with an unpacked weight: output = x weightᵀ + bias. For weights of few rows.</summary>
     /// <param name="x">[rows, inFeatures]</param>
     /// <param name="weight">[outFeatures, inFeatures]</param>
     /// <param name="bias">[1, outFeatures], or none</param>
@@ -89,9 +89,10 @@ public abstract class TensorBackend : IDisposable
     /// <param name="types">[typeCount, hidden]</param>
     /// <param name="ids">A row of each table per token, each in range.</param>
     /// <param name="output">[ids, hidden]</param>
-    public abstract void EmbeddingSum(Tensor tokens, Tensor positions, Tensor types, ReadOnlySpan<TokenIds> ids, Tensor output);
+    public abstract void EmbeddingSum(
+        Tensor tokens, Tensor positions, Tensor types, ReadOnlySpan<TokenIds> ids, Tensor output);
 
-    /// <summary>Scaled dot-product attention (Vaswani et al. 2017, eq. 1) over all heads, each sequence by itself.</summary>
+    /// <summary>Scaled dot-product attention (Vaswani et al. 2017, eq. 1) over all heads, by sequence.</summary>
     /// <param name="query">[queries, hidden]</param>
     /// <param name="queryOffsets">Where each sequence's queries begin; one entry more than sequences.</param>
     /// <param name="key">[tokens, hidden]</param>

@@ -13,11 +13,13 @@ public enum Transposed
     Right
 }
 
-/// <summary>Which elements of a weight count: those whose score is above the threshold (Zhao et al. 2020, eq. 1).</summary>
+/// <summary>
+/// Which elements of a weight are kept: those with scores above a threshold (Zhao et al. 2020, eq. 1).
+/// </summary>
 /// <param name="Scores">Shaped like the weight; none keeps all.</param>
 public readonly record struct Selection(Tensor Scores, float Threshold);
 
-/// <summary>Which elements are dropped, and with what probability (Srivastava et al. 2014); the others are scaled up.</summary>
+/// <summary>Which elements are dropped, and how likely (Srivastava et al. 2014); the others are scaled up.</summary>
 /// <param name="Rate">0 to below 1; 0 drops nothing. Kept to 1/65536.</param>
 /// <param name="Key">Chooses the elements: the same key drops the same ones, on every backend.</param>
 public readonly record struct Dropout(float Rate, ulong Key)
@@ -51,12 +53,12 @@ public enum Elementwise
     AddProduct
 }
 
-/// <summary>What an optimizer's step needs to know (Kingma and Ba 2015, alg. 1; Loshchilov and Hutter 2019, alg. 2).</summary>
+/// <summary>The settings of one step (Kingma and Ba 2015, alg. 1; Loshchilov and Hutter 2019, alg. 2).</summary>
 /// <param name="LearningRate">Of this step.</param>
-/// <param name="Step">How many steps there were, this one included: from 1.</param>
-/// <param name="WeightDecay">Taken off the parameter in AdamW, added to the gradient in Adam.</param>
+/// <param name="Step">The number of this step, from 1.</param>
+/// <param name="WeightDecay">Subtracted from the parameter in AdamW, added to the gradient in Adam.</param>
 /// <param name="IsDecoupled">AdamW; false is Adam.</param>
-/// <param name="GradientScale">What gradients are multiplied by first, as clipping asks for.</param>
+/// <param name="GradientScale">What gradients are multiplied by first, for clipping.</param>
 public readonly record struct AdamStep(
     float LearningRate,
     long Step,
@@ -71,7 +73,7 @@ public readonly record struct AdamStep(
 /// <remarks>Results have the same bits at any number of threads.</remarks>
 public abstract class TrainingBackend : TensorBackend
 {
-    /// <summary>Matrix product: output = a b + bias, or output + a b + bias, with one operand transposed if asked for.</summary>
+    /// <summary>Matrix product: output = a b + bias, or output + a b + bias; one operand may be transposed.</summary>
     /// <param name="selection">Elements of b that count; the others are +0.</param>
     /// <param name="bias">[1, columns], or none</param>
     /// <param name="accumulate">Whether the product is added to what the output holds.</param>
@@ -84,7 +86,7 @@ public abstract class TrainingBackend : TensorBackend
     /// <param name="b">None where the function takes one operand.</param>
     public abstract void Apply(Elementwise function, Tensor a, Tensor b, Tensor output);
 
-    /// <summary>output = residual + dropout(x). Its own gradient, without a residual.</summary>
+    /// <summary>output = residual + dropout(x). Without a residual it is also its own gradient.</summary>
     /// <param name="residual">Shaped like x, or none.</param>
     /// <param name="output">Shaped like x; may be x or the residual.</param>
     public abstract void DropoutAdd(Tensor x, Dropout dropout, Tensor residual, Tensor output);
@@ -96,7 +98,8 @@ public abstract class TrainingBackend : TensorBackend
     /// <param name="betaGradient">[1, features]; added to. None when it is not needed.</param>
     /// <param name="xGradient">[rows, features]; may be outputGradient.</param>
     public abstract void LayerNormGradient(
-        Tensor x, Tensor gamma, float epsilon, Tensor outputGradient, Tensor gammaGradient, Tensor betaGradient, Tensor xGradient);
+        Tensor x, Tensor gamma, float epsilon, Tensor outputGradient, Tensor gammaGradient, Tensor betaGradient,
+        Tensor xGradient);
 
     /// <summary>Adds up rows: output = output + Σ x[row]. The gradient of a bias.</summary>
     /// <param name="output">[1, columns]</param>
@@ -113,7 +116,7 @@ public abstract class TrainingBackend : TensorBackend
         Dropout dropout,
         Tensor output);
 
-    /// <summary>Gradients of attention; the weights are computed again rather than kept.</summary>
+    /// <summary>Gradients of attention; the weights are recomputed rather than kept.</summary>
     /// <param name="outputGradient">[queries, hidden]</param>
     /// <param name="queryGradient">[queries, hidden]</param>
     /// <param name="keyGradient">[tokens, hidden]</param>
@@ -134,7 +137,8 @@ public abstract class TrainingBackend : TensorBackend
     /// <summary>Gradients of <see cref="TensorBackend.EmbeddingSum"/>, added to those of the tables.</summary>
     /// <param name="outputGradient">[ids, hidden]</param>
     public abstract void EmbeddingGradient(
-        ReadOnlySpan<TokenIds> ids, Tensor outputGradient, Tensor tokensGradient, Tensor positionsGradient, Tensor typesGradient);
+        ReadOnlySpan<TokenIds> ids, Tensor outputGradient, Tensor tokensGradient, Tensor positionsGradient,
+        Tensor typesGradient);
 
     /// <summary>Gradient of <see cref="TensorBackend.GatherRows"/>: output[rows[i]] = output[rows[i]] + x[i].</summary>
     public abstract void ScatterAddRows(Tensor x, ReadOnlySpan<int> rows, Tensor output);

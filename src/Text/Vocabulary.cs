@@ -20,7 +20,10 @@ public sealed class Vocabulary
         for (var id = 0; id < _tokens.Length; id++)
         {
             if (!ids.TryAdd(_tokens[id], id))
-                throw new VocabularyException($"The token '{_tokens[id]}' has the ids {ids[_tokens[id]]} and {id}; one is needed.");
+            {
+                throw new VocabularyException(
+                    $"The token '{_tokens[id]}' has the ids {ids[_tokens[id]]} and {id}; one is needed.");
+            }
         }
 
         _ids = ids.ToFrozenDictionary(StringComparer.Ordinal);
@@ -51,5 +54,6 @@ public sealed class Vocabulary
     /// <exception cref="VocabularyException">The token is not there.</exception>
     public int GetId(string token) => _ids.TryGetValue(token, out var id)
         ? id
-        : throw new VocabularyException($"The vocabulary of {Count} tokens has no '{token}', which the tokenizer needs.");
+        : throw new VocabularyException(
+            $"The vocabulary of {Count} tokens has no '{token}', which the tokenizer needs.");
 }

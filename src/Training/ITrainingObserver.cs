@@ -7,7 +7,7 @@ public interface ITrainingObserver
     void Stepped(TrainingProgress progress);
 
     /// <param name="metrics">What was measured, by name.</param>
-    /// <param name="isBest">Whether it is the best so far.</param>
+    /// <param name="isBest">Whether it is the best so far; false where evaluations are not compared.</param>
     void Evaluated(long step, IReadOnlyDictionary<string, double> metrics, bool isBest);
 }
 

@@ -1,6 +1,6 @@
 namespace Serving.Training;
 
-/// <summary>Parts of a step that run one after another, their gradients adding up: they bound a step's memory.</summary>
+/// <summary>Parts of a step that run one after another, adding up gradients, which limits a step's memory.</summary>
 internal static class MicroBatches
 {
     private const int MaxTokens = 8192;

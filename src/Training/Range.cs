@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Serving.Training;
 
-/// <summary>A setting of a job can't be; nothing was begun.</summary>
+/// <summary>A setting of a job is not valid; nothing was begun.</summary>
 /// <param name="setting">Its name.</param>
 public sealed class SettingException(string setting, string message) : ArgumentException(message)
 {
@@ -16,6 +16,9 @@ internal static class Range
     public static void Require(bool isValid, string name, object value, string needed)
     {
         if (!isValid)
-            throw new SettingException(name, string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; it must be {needed}."));
+        {
+            throw new SettingException(
+                name, string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; it must be {needed}."));
+        }
     }
 }

@@ -1,6 +1,6 @@
 namespace Serving.Architecture.Tests;
 
-/// <summary>What may reference what. The map names every layer, also those that come later.</summary>
+/// <summary>Which project may reference which; the map has every project under src.</summary>
 public sealed class LayerTests
 {
     private static readonly Dictionary<string, string[]> Map = new(StringComparer.Ordinal)
@@ -20,7 +20,8 @@ public sealed class LayerTests
     private static readonly string[] WebLayers = ["Server"];
 
     public static TheoryData<string> Layers =>
-        [.. Directory.EnumerateDirectories(Path.Combine(Repository.Root, "src")).Select(path => Path.GetFileName(path)!)];
+        [.. Directory.EnumerateDirectories(Path.Combine(Repository.Root, "src")).Select(
+            path => Path.GetFileName(path)!)];
 
     [Theory]
     [MemberData(nameof(Layers))]
@@ -29,7 +30,8 @@ public sealed class LayerTests
         Assert.True(Map.ContainsKey(layer), $"src/{layer} is no layer of the map; add it there or move it.");
         var project = Repository.ReadXml($"src/{layer}/{layer}.csproj");
         var references = project.Descendants("ProjectReference")
-            .Select(reference => Path.GetFileNameWithoutExtension(reference.Attribute("Include")!.Value.Replace('\\', '/')));
+            .Select(reference => reference.Attribute("Include")!.Value.Replace('\\', '/'))
+            .Select(path => Path.GetFileNameWithoutExtension(path));
 
         Assert.All(references, reference => Assert.Contains(reference, Map[layer]));
     }

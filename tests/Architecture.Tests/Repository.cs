@@ -38,7 +38,8 @@ internal static class Repository
         var folder = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(folder, "Serving.sln")))
         {
-            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("Serving.sln is above no folder.");
+            folder = Path.GetDirectoryName(folder)
+                ?? throw new InvalidOperationException("Serving.sln is above no folder.");
         }
 
         return folder;

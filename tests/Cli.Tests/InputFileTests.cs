@@ -44,7 +44,9 @@ public sealed class InputFileTests : IDisposable
     [InlineData("x.jsonl", "{\"x\":1}", "line 1 has no text")]
     [InlineData("x.xlsx", "", "ends in '.xlsx'; .tsv, .csv and .jsonl can be read.")]
     public void BadFiles_SayWhatIsNeeded(string name, string contents, string message) =>
-        Assert.Contains(message, Assert.Throws<CommandException>(() => Read(name, contents, Usual)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            message, Assert.Throws<CommandException>(() => Read(name, contents, Usual)).Message,
+            StringComparison.Ordinal);
 
     [SharedFact("data/sst2/dev.tsv")]
     public void Sst2_IsReadAsItIs()

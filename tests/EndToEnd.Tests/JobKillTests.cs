@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Grpc.Core;
 using Serving.Models.Tasks;
 using Serving.Testing;
 using Serving.V1;
@@ -97,13 +98,23 @@ public sealed partial class JobKillTests
     private static async Task<(Job Job, long Events)> FollowAsync(Client.ServingClient client, Job job)
     {
         var last = 0L;
-        await foreach (var happened in client.WatchJobAsync(job.Id))
+        while (true)
         {
-            Assert.Equal(last + 1, happened.Number);
-            last = happened.Number;
-        }
+            await foreach (var happened in client.WatchJobAsync(job.Id, last))
+            {
+                Assert.Equal(last + 1, happened.Number);
+                last = happened.Number;
+            }
 
-        return (await client.Jobs.GetJobAsync(new() { Id = job.Id }), last);
+            try
+            {
+                return (await client.Jobs.GetJobAsync(new() { Id = job.Id }), last);
+            }
+            catch (RpcException exception) when (exception.StatusCode == StatusCode.Unavailable)
+            {
+                // Killed since the last event; watching goes on when it is back.
+            }
+        }
     }
 
     private static async Task<Job> SubmitAsync(ServerProcess server, string task) => await server.Client.Jobs.SubmitJobAsync(new()

@@ -17,7 +17,8 @@ public sealed class ClassificationEngineTests
         (string Text, string[] Tasks)[] requests =
         [
             .. Enumerable.Range(0, 64).Select(i => (
-                string.Join(' ', Enumerable.Range(0, (i % 13) + 1).Select(word => $"{(char)('a' + ((i + word) % 20))}")),
+                string.Join(
+                    ' ', Enumerable.Range(0, (i % 13) + 1).Select(word => $"{(char)('a' + ((i + word) % 20))}")),
                 i % 7 == 0 ? tasks : new[] { tasks[i % tasks.Length] }))
         ];
 
@@ -37,7 +38,9 @@ public sealed class ClassificationEngineTests
             Assert.Equal(requests[i].Tasks, answers[i].Scores.Select(scores => scores.Task));
             foreach (var (one, other) in alone.Scores.Zip(answers[i].Scores))
             {
-                Assert.Equal(one.Logits.Select(BitConverter.SingleToUInt32Bits), other.Logits.Select(BitConverter.SingleToUInt32Bits));
+                Assert.Equal(
+                    one.Logits.Select(BitConverter.SingleToUInt32Bits),
+                    other.Logits.Select(BitConverter.SingleToUInt32Bits));
                 Assert.Equal(2 + Array.IndexOf(tasks, other.Task), other.Labels.Count);
                 Assert.Equal(1, other.Probabilities.Sum(), 1e-6f);
                 Assert.Equal(other.Labels[other.Logits.AsSpan().IndexOf(other.Logits.Max())], other.Label);
@@ -65,7 +68,8 @@ public sealed class ClassificationEngineTests
     [Fact]
     public async Task Classify_QueueFull_IsRefusedAtOnceAndTakenLater()
     {
-        using var fixture = new EngineFixture(new() { MaxQueuedRequests = 2, MaxQueuedTokens = 42, MaxBatchTokens = 42 });
+        using var fixture = new EngineFixture(
+            new() { MaxQueuedRequests = 2, MaxQueuedTokens = 42, MaxBatchTokens = 42 });
         fixture.AddTask("t", seed: 1);
         fixture.Backend.Close();
         var running = fixture.Classify("a", "t");
@@ -152,7 +156,8 @@ public sealed class ClassificationEngineTests
         fixture.AddTask("x", seed: 1);
         fixture.AddTask("y", seed: 2);
 
-        var answer = await fixture.Engine.ClassifyAsync(EngineFixture.Request("a b", "x", "y") with { WantsPooled = true });
+        var answer = await fixture.Engine.ClassifyAsync(
+            EngineFixture.Request("a b", "x", "y") with { WantsPooled = true });
         var alone = await fixture.Engine.ClassifyAsync(EngineFixture.Request("a b", "y") with { WantsPooled = true });
 
         Assert.All(answer.Scores, scores => Assert.Equal(fixture.Encoder.Config.Hidden, scores.Pooled!.Length));
@@ -222,7 +227,8 @@ public sealed class ClassificationEngineTests
     {
         using var fixture = new EngineFixture();
         var first = fixture.AddTask("t", seed: 1);
-        var expected = new Dictionary<string, float[]> { [first] = (await fixture.Classify("a b", "t")).Scores[0].Logits };
+        var expected =
+            new Dictionary<string, float[]> { [first] = (await fixture.Classify("a b", "t")).Scores[0].Logits };
         var second = fixture.AddTask("t", seed: 2);
         expected[second] = (await fixture.Classify("a b", "t")).Scores[0].Logits;
         using var stop = new CancellationTokenSource();
@@ -262,14 +268,18 @@ public sealed class ClassificationEngineTests
         await Refused<UnknownTaskException>(
             "Version 7 of the task 'text' is not loaded. Load it first. 2 are active: pair, text.",
             new() { Text = "a", Tasks = [new("text", "7")] });
-        await Refused<TaskInputException>("The request names no task; at least one is needed.", EngineFixture.Request("a"));
+        await Refused<TaskInputException>(
+            "The request names no task; at least one is needed.", EngineFixture.Request("a"));
         await Refused<TaskInputException>(
             "The task 'pair' reads a text and its pair; the pair is missing.", EngineFixture.Request("a", "pair"));
         await Refused<TaskInputException>(
-            "The task 'text' reads one text; leave the pair out.", EngineFixture.Request("a", "text") with { Pair = "b" });
-        await Refused<InvalidTextException>("The text is empty; at least one word is needed.", EngineFixture.Request("", "text"));
+            "The task 'text' reads one text; leave the pair out.",
+            EngineFixture.Request("a", "text") with { Pair = "b" });
         await Refused<InvalidTextException>(
-            "The text has half of a surrogate pair, U+DC00, at index 0; well-formed Unicode is needed. Replace or remove it.",
+            "The text is empty; at least one word is needed.", EngineFixture.Request("", "text"));
+        await Refused<InvalidTextException>(
+            "The text has half of a surrogate pair, U+DC00, at index 0; well-formed Unicode is needed. "
+            + "Replace or remove it.",
             EngineFixture.Request("\uDC00", "text"));
         await Refused<TaskInputException>(
             "The request has 64 tokens over its 2 tasks; at most 60 can wait. Split it.",
@@ -294,7 +304,8 @@ public sealed class ClassificationEngineTests
     {
         using var fixture = new EngineFixture();
         fixture.AddTask("pair", seed: 2, inputs: TaskInputs.Pair);
-        var answer = await fixture.Engine.ClassifyAsync(EngineFixture.Request(string.Join(' ', Enumerable.Repeat("a", 50)), "pair") with
+        var text = string.Join(' ', Enumerable.Repeat("a", 50));
+        var answer = await fixture.Engine.ClassifyAsync(EngineFixture.Request(text, "pair") with
         {
             Pair = "b",
             Truncation = Truncation.LongestFirst
@@ -333,8 +344,8 @@ public sealed class ClassificationEngineTests
         fixture.AddTask("a", seed: 1);
         fixture.AddTask("b", seed: 2);
 
-        // The thread pool's queue, which answers go through, grows now and then on the loop's thread. What a batch itself
-        // allocates would show in every stretch of batches.
+        // The thread pool's queue, which answers go through, grows now and then on the loop's thread. What a batch
+        // itself allocates would show in every stretch of batches.
         var least = long.MaxValue;
         for (var stretch = 0; stretch < 10; stretch++)
         {

@@ -28,7 +28,8 @@ internal sealed class EngineFixture : IDisposable
     /// <summary>Writes a random task, loads it and makes it the active version.</summary>
     /// <returns>The version.</returns>
     public string AddTask(
-        string name, int seed, int labels = 2, TaskInputs inputs = TaskInputs.Text, float headScale = 1f, int firstLayer = 1)
+        string name, int seed, int labels = 2, TaskInputs inputs = TaskInputs.Text, float headScale = 1f,
+        int firstLayer = 1)
     {
         var folder = WriteTask(seed, labels, inputs, headScale, firstLayer);
         var version = Engine.LoadTaskAsync(name, folder, Path.GetFileName(folder)).GetAwaiter().GetResult();

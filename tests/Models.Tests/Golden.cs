@@ -49,6 +49,7 @@ internal sealed class Golden : IMaskSource, IDisposable
     private int[] Integers(string name)
     {
         var bytes = _file.Bytes(name).ToArray();
-        return [.. Enumerable.Range(0, bytes.Length / sizeof(long)).Select(i => (int)BitConverter.ToInt64(bytes, i * sizeof(long)))];
+        return [.. Enumerable.Range(0, bytes.Length / sizeof(long))
+            .Select(i => (int)BitConverter.ToInt64(bytes, i * sizeof(long)))];
     }
 }

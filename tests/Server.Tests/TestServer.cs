@@ -1,6 +1,7 @@
 using Grpc.Health.V1;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Serving.Client;
 using Serving.Inference;
 using Serving.Server.Catalog;
@@ -13,24 +14,32 @@ namespace Serving.Server.Tests;
 internal sealed class TestServer : IAsyncDisposable
 {
     private readonly WebApplication _app;
+    private ServingClient? _client;
 
-    private TestServer(DataFolder data, WebApplication app, GatedBackend backend)
+    private TestServer(DataFolder data, WebApplication app, GatedBackend backend, LogCollector logs)
     {
         Data = data;
+        Logs = logs;
         _app = app;
         Backend = backend;
-        Client = new(new ServingClientOptions { Addresses = [new Uri(app.Urls.First())], MaxAttempts = 1 });
     }
 
     public DataFolder Data { get; }
 
     public GatedBackend Backend { get; }
 
-    public ServingClient Client { get; }
+    /// <summary>What the server logged, by the levels that the product comes with.</summary>
+    public LogCollector Logs { get; }
+
+    public ServingClient Client => _client ??= new(new ServingClientOptions { Addresses = [new Uri(Address)], MaxAttempts = 1 });
 
     public IServiceProvider Services => _app.Services;
 
     public string Address => _app.Urls.First();
+
+    public int Port => new Uri(Address).Port;
+
+    public int HttpPort => new Uri(ServerApplication.Urls(_app).Http!).Port;
 
     public TaskCatalog Catalog => _app.Services.GetRequiredService<TaskCatalog>();
 
@@ -48,21 +57,33 @@ internal sealed class TestServer : IAsyncDisposable
     /// <summary>Starts a server on what there is.</summary>
     public static async Task<TestServer> RestartAsync(DataFolder data, params string[] flags)
     {
-        var backend = new GatedBackend();
-        var app = ServerApplication.Build(
-            ["--port", "0", "--data", data.Path, "--Logging:LogLevel:Default=None", .. flags],
-            services => services.AddSingleton<Func<TensorBackend>>(() => backend));
-        await app.StartAsync();
-        var server = new TestServer(data, app, backend);
+        var server = Begin(data, flags);
+        await server.StartListeningAsync();
         using var watch = server.Client.Health.Watch(new());
         while (await watch.ResponseStream.MoveNext(CancellationToken.None).Within()
             && watch.ResponseStream.Current.Status != HealthCheckResponse.Types.ServingStatus.Serving)
         {
         }
 
-        backend.ForgetPasses(); // Those of the start.
+        server.Backend.ForgetPasses(); // Those of the start.
         return server;
     }
+
+    /// <summary>A server that does nothing yet.</summary>
+    public static TestServer Begin(DataFolder data, params string[] flags)
+    {
+        var backend = new GatedBackend();
+        var logs = new LogCollector();
+        var app = ServerApplication.Build(
+            ["--port", "0", "--data", data.Path, "--Logging:Console:LogLevel:Default=None", .. flags],
+            services => services
+                .AddSingleton<Func<TensorBackend>>(() => backend)
+                .AddSingleton<ILoggerProvider>(logs));
+        return new TestServer(data, app, backend, logs);
+    }
+
+    /// <summary>It listens from here on; models may still load.</summary>
+    public Task StartListeningAsync() => _app.StartAsync();
 
     /// <summary>Nothing of any request is left: no place in the queue, no use of a version.</summary>
     public async Task NothingIsLeftAsync()
@@ -77,7 +98,7 @@ internal sealed class TestServer : IAsyncDisposable
     /// <summary>Waits for a pass of a request.</summary>
     public Task PassBeganAsync() => Backend.PassBeganAsync();
 
-    public Task StopAsync() => _app.StopAsync();
+    public Task StopAsync(CancellationToken limit = default) => _app.StopAsync(limit);
 
     /// <summary>Ends the server, so that another can use its data.</summary>
     public async Task EndAsync()
@@ -89,7 +110,7 @@ internal sealed class TestServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Backend.Open();
-        Client.Dispose();
+        _client?.Dispose();
         await EndAsync();
         Data.Dispose();
     }

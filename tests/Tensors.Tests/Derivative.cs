@@ -1,6 +1,6 @@
 namespace Serving.Tensors.Tests;
 
-/// <summary>Derivatives by central differences of a formula in double: what analytic gradients are held against.</summary>
+/// <summary>Derivatives of a formula by central differences in double, to compare analytic gradients with.</summary>
 internal static class Derivative
 {
     /// <summary>The gradient of Σ weights ⊙ formula(x).</summary>
@@ -29,8 +29,12 @@ internal static class Derivative
         Assert.Equal(expected.Length, actual.Length);
         var scale = Math.Max(1, expected.Max(Math.Abs));
         for (var i = 0; i < expected.Length; i++)
-            Assert.True(Math.Abs(expected[i] - actual[i]) <= tolerance * scale, $"[{i}] {actual[i]} instead of {expected[i]}");
+        {
+            Assert.True(
+                Math.Abs(expected[i] - actual[i]) <= tolerance * scale, $"[{i}] {actual[i]} instead of {expected[i]}");
+        }
     }
 
-    private static double Weighted(double[] values, float[] weights) => values.Zip(weights, (value, weight) => value * weight).Sum();
+    private static double Weighted(double[] values, float[] weights) =>
+        values.Zip(weights, (value, weight) => value * weight).Sum();
 }

@@ -50,7 +50,7 @@ internal static class Oracle
 /// <summary>Bounds, each with what was measured.</summary>
 internal static class Tolerance
 {
-    /// <summary>GELU and tanh of values up to 8 in size: measured 9.6e-7 (one unit in the last place) and 1.8e-7.</summary>
+    /// <summary>GELU and tanh of values up to 8: measured 9.6e-7 (one unit in the last place), 1.8e-7.</summary>
     public const float Activation = 2e-6f;
 
     /// <summary>Layer normalization of 768 values: measured 7.7e-7 at most.</summary>

@@ -12,7 +12,8 @@ internal static class Small
 {
     public const int Labels = 3;
 
-    public static BertConfig Config { get; } = new() { Vocab = 40, Hidden = 24, Layers = 3, Heads = 3, Inner = 40, MaxPositions = 16 };
+    public static BertConfig Config { get; } =
+        new() { Vocab = 40, Hidden = 24, Layers = 3, Heads = 3, Inner = 40, MaxPositions = 16 };
 
     public static CpuBackend Backend(int threads = 2) => new(threads);
 
@@ -29,7 +30,9 @@ internal static class Small
             {
                 var length = 4 + (int)(CounterRandom.Uniform(key, (ulong)i * 100) * 9);
                 Token[] tokens = [.. Enumerable.Range(0, length).Select(position =>
-                    new Token(4 + (int)(CounterRandom.Uniform(key, ((ulong)i * 100) + (ulong)position + 1) * 30), position > 6 ? 1 : 0, TokenSource.Text, default))];
+                    new Token(
+                        4 + (int)(CounterRandom.Uniform(key, ((ulong)i * 100) + (ulong)position + 1) * 30),
+                        position > 6 ? 1 : 0, TokenSource.Text, default))];
                 var label = (int)(CounterRandom.Uniform(key, ((ulong)i * 100) + 50) * Labels);
                 tokens[0] = tokens[0] with { Id = 2 };
                 tokens[2] = tokens[2] with { Id = 34 + label };
@@ -38,7 +41,7 @@ internal static class Small
         ];
     }
 
-    /// <summary>Forward and backward pass of the mean cross-entropy; gradients are added up, variables are gone.</summary>
+    /// <summary>Forward and backward pass of the mean cross-entropy; gradients add up, the tape is reset.</summary>
     public static double Step(
         Tape tape,
         BertModel model,

@@ -5,8 +5,8 @@ namespace Serving.Models.Bert;
 
 /// <summary>Sequences, and branches of them: what each task wants to know of which sequence. Reusable.</summary>
 /// <remarks>
-/// Sequences run once through the layers that no branch masks; from the first masked layer on, each branch runs by itself.
-/// Branches of one task are best added one after another: they share the loading of its masks.
+/// Sequences run once through the layers that no branch masks; from the first masked layer on, each branch runs by
+/// itself. Branches of one task are best added one after another: they share the loading of its masks.
 /// </remarks>
 public sealed class BertBatch
 {
@@ -27,9 +27,11 @@ public sealed class BertBatch
 
     internal ReadOnlySpan<TokenIds> Tokens => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_tokens);
 
-    internal ReadOnlySpan<int> SequenceOffsets => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_sequenceOffsets);
+    internal ReadOnlySpan<int> SequenceOffsets =>
+        System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_sequenceOffsets);
 
-    internal ReadOnlySpan<int> BranchOffsets => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_branchOffsets);
+    internal ReadOnlySpan<int> BranchOffsets =>
+        System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_branchOffsets);
 
     internal ReadOnlySpan<(int Sequence, BertMasks? Masks)> Branches =>
         System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_branches);

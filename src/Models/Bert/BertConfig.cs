@@ -31,7 +31,7 @@ public sealed record BertConfig
     }
 
     /// <summary>Reads the config.json of a Hugging Face folder.</summary>
-    /// <exception cref="ModelFileException">A field is missing or has a value that this encoder does not run.</exception>
+    /// <exception cref="ModelFileException">A field is missing or has an unsupported value.</exception>
     public static BertConfig Load(string path)
     {
         try
@@ -67,8 +67,8 @@ public sealed record BertConfig
         catch (IOException exception)
         {
             throw new ModelFileException(
-                $"{path} can't be read ({exception.Message}); a model is a folder with config.json, vocab.txt and "
-                + "model.safetensors.",
+                $"{path} can't be read ({exception.Message}); "
+                + "a model is a folder with config.json, vocab.txt and model.safetensors.",
                 exception);
         }
     }
@@ -84,7 +84,11 @@ public sealed record BertConfig
         const int most = 1 << 24; // Far above any model; keeps products of two sizes within a long.
         var number = root.TryGetProperty(name, out var value) ? value.GetInt64() : fallback;
         if (number is <= 0 or > most)
-            throw new ModelFileException($"{path}: {name} is {(number == 0 ? "missing" : number)}; 1 to {most} is needed.");
+        {
+            throw new ModelFileException(
+                $"{path}: {name} is {(number == 0 ? "missing" : number)}; 1 to {most} is needed.");
+        }
+
         return (int)number;
     }
 }

@@ -2,10 +2,10 @@ using Serving.Tensors;
 
 namespace Serving.Models.Bert;
 
-/// <summary>BERT's encoder with its pooler (Devlin et al. 2019; post-norm blocks of Vaswani et al. 2017), frozen.</summary>
+/// <summary>BERT's encoder with its pooler (Devlin et al. 2019; post-norm, Vaswani et al. 2017), frozen.</summary>
 /// <remarks>
-/// Every branch of a batch sees the weights through its own masks (Zhao et al. 2020, sec. 3). Of the last layer only what
-/// [CLS] needs is computed. Forward allocates nothing on the managed heap.
+/// Every branch of a batch sees the weights through its own masks (Zhao et al. 2020, sec. 3). The last layer computes
+/// only what [CLS] needs. Forward allocates nothing on the managed heap.
 /// </remarks>
 public sealed class BertEncoder : IDisposable
 {
@@ -28,13 +28,14 @@ public sealed class BertEncoder : IDisposable
     public long Bytes => _parameters.Bytes;
 
     /// <summary>Reads all parameters.</summary>
-    /// <exception cref="ModelFileException">A parameter is missing or has another shape; nothing stays behind.</exception>
+    /// <exception cref="ModelFileException">A parameter is missing or has another shape.</exception>
     public static BertEncoder Load(
         TensorBackend backend, BertConfig config, IBertWeights weights, WeightFormat format = WeightFormat.Float32) =>
         new(backend, config, BertParameters.Load(backend, config, weights, format));
 
     /// <summary>Memory for batches of up to so many tokens and branches.</summary>
-    public BertWorkspace CreateWorkspace(int maxTokens, int maxBranches) => new(_backend, Config, maxTokens, maxBranches);
+    public BertWorkspace CreateWorkspace(int maxTokens, int maxBranches) =>
+        new(_backend, Config, maxTokens, maxBranches);
 
     /// <summary>The pooled [CLS] vector of each branch.</summary>
     /// <param name="lane">A lane of the encoder's backend to run on; null for all of it.</param>
@@ -44,7 +45,8 @@ public sealed class BertEncoder : IDisposable
         Forward(batch, workspace, trace: null, lane);
 
     /// <param name="trace">Sees each intermediate result under the name of the module that made it.</param>
-    internal Tensor Forward(BertBatch batch, BertWorkspace workspace, Action<string, Tensor>? trace, TensorBackend? lane = null)
+    internal Tensor Forward(
+        BertBatch batch, BertWorkspace workspace, Action<string, Tensor>? trace, TensorBackend? lane = null)
     {
         ThrowUnlessFits(batch, workspace);
         var pass = new ForwardPass(this, batch, workspace, lane ?? _backend, trace);
@@ -80,14 +82,15 @@ public sealed class BertEncoder : IDisposable
         if (batch.BranchCount == 0 || batch.BranchCount > workspace.MaxBranches || tokens > workspace.MaxTokens)
         {
             throw new ShapeException(
-                $"Forward: the batch has {batch.BranchCount} branches and {tokens} tokens; 1 to {workspace.MaxBranches} "
-                + $"branches and up to {workspace.MaxTokens} tokens are needed.");
+                $"Forward: the batch has {batch.BranchCount} branches and {tokens} tokens; 1 to "
+                + $"{workspace.MaxBranches} branches and up to {workspace.MaxTokens} tokens are needed.");
         }
     }
 
     /// <summary>One batch on its way through the layers.</summary>
     private ref struct ForwardPass(
-        BertEncoder encoder, BertBatch batch, BertWorkspace workspace, TensorBackend backend, Action<string, Tensor>? trace)
+        BertEncoder encoder, BertBatch batch, BertWorkspace workspace, TensorBackend backend,
+        Action<string, Tensor>? trace)
     {
         private readonly TensorBackend _backend = backend;
         private readonly BertConfig _config = encoder.Config;
@@ -196,7 +199,8 @@ public sealed class BertEncoder : IDisposable
 
         /// <param name="rowsPerBranch">How many rows each branch has; 0 for as many as its sequence has tokens.</param>
         private readonly void Linear(
-            int layer, int stack, Tensor x, Activation activation, Tensor residual, Tensor output, int rowsPerBranch = 0)
+            int layer, int stack, Tensor x, Activation activation, Tensor residual, Tensor output,
+            int rowsPerBranch = 0)
         {
             var (weight, bias) = _parameters.Layers[layer].Stacks[stack];
             var segments = ReadOnlySpan<RowSegment>.Empty;

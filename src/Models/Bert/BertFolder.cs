@@ -33,7 +33,7 @@ public sealed class BertFolder
 
     /// <summary>Reads config.json and the weights.</summary>
     /// <param name="format">How weight matrices are kept in memory.</param>
-    /// <exception cref="ModelFileException">A file is missing or unsound, or has other shapes than config.json says.</exception>
+    /// <exception cref="ModelFileException">A file is missing, damaged, or not as config.json says.</exception>
     public BertEncoder LoadEncoder(TensorBackend backend, WeightFormat format = WeightFormat.Float32)
     {
         var config = BertConfig.Load(File("config.json"));
@@ -42,8 +42,8 @@ public sealed class BertFolder
         {
             throw new ModelFileException(
                 System.IO.File.Exists(File("pytorch_model.bin"))
-                    ? $"{Path} has its weights in pytorch_model.bin, a pickle, which can run code and is never read. Convert it: "
-                    + "load it with transformers and call save_pretrained(folder, safe_serialization=True)."
+                    ? $"{Path} has its weights in pytorch_model.bin, a pickle, which can run code and is never read. "
+                    + "Convert it: load it with transformers and call save_pretrained(folder, safe_serialization=True)."
                     : $"{path} is missing; a model is a folder with config.json, vocab.txt and {WeightsFile}.");
         }
 

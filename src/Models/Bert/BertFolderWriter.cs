@@ -11,7 +11,7 @@ public static class BertFolderWriter
 {
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true };
 
-    /// <summary>Writes config.json, vocab.txt, tokenizer_config.json and model.safetensors into a folder that is made.</summary>
+    /// <summary>Writes config.json, vocab.txt, tokenizer_config.json and model.safetensors into a new folder.</summary>
     /// <param name="tensors">Names as in <see cref="BertTensors"/>, and shapes; a vector has one row.</param>
     /// <param name="format">How weights are kept in the file.</param>
     /// <exception cref="IOException">The folder is there already, or can't be written.</exception>
@@ -31,7 +31,8 @@ public static class BertFolderWriter
         writer.Metadata.Add("format", "pt");
         foreach (var (name, rows, columns) in tensors)
             Add(writer, name, rows, columns, weights, format);
-        using (var file = new FileStream(Path.Combine(folder, "model.safetensors"), FileMode.CreateNew, FileAccess.Write))
+        using (var file = new FileStream(
+            Path.Combine(folder, "model.safetensors"), FileMode.CreateNew, FileAccess.Write))
         {
             writer.Write(file);
             file.Flush(flushToDisk: true);
@@ -66,7 +67,8 @@ public static class BertFolderWriter
     {
         var values = new float[checked(rows * columns)];
         weights.Read(name, rows, columns, 0, values);
-        long[] shape = rows == 1 && !name.EndsWith("embeddings.weight", StringComparison.Ordinal) ? [columns] : [rows, columns];
+        long[] shape =
+            rows == 1 && !name.EndsWith("embeddings.weight", StringComparison.Ordinal) ? [columns] : [rows, columns];
         if (format == Tensors.WeightFormat.Float32)
         {
             writer.Add(name, shape, values);
@@ -86,5 +88,6 @@ public static class BertFolderWriter
         return (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
     }
 
-    private static void WriteJson(string path, JsonObject contents) => File.WriteAllText(path, contents.ToJsonString(Json) + "\n");
+    private static void WriteJson(string path, JsonObject contents) =>
+        File.WriteAllText(path, contents.ToJsonString(Json) + "\n");
 }

@@ -32,10 +32,12 @@ internal sealed class BertParameters : IDisposable
     public string Digest { get; private set; } = "";
 
     /// <summary>Bytes on the device.</summary>
-    public long Bytes => _owned.Sum(owned => owned is PackedWeight weight ? weight.Bytes : ((Tensor)owned).Storage.Bytes);
+    public long Bytes =>
+        _owned.Sum(owned => owned is PackedWeight weight ? weight.Bytes : ((Tensor)owned).Storage.Bytes);
 
     /// <summary>Reads everything; what was read is freed when something is missing.</summary>
-    public static BertParameters Load(TensorBackend backend, BertConfig config, IBertWeights weights, WeightFormat format)
+    public static BertParameters Load(
+        TensorBackend backend, BertConfig config, IBertWeights weights, WeightFormat format)
     {
         var parameters = new BertParameters();
         try
@@ -45,7 +47,8 @@ internal sealed class BertParameters : IDisposable
             parameters.Positions = reader.Tensor(BertTensors.PositionEmbeddings, config.MaxPositions, config.Hidden);
             parameters.Types = reader.Tensor(BertTensors.TypeEmbeddings, config.Types, config.Hidden);
             parameters.EmbeddingNorm = reader.Norm(BertTensors.EmbeddingNorm, config.Hidden);
-            parameters.Layers = [.. Enumerable.Range(0, config.Layers).Select(layer => LoadLayer(reader, config, layer))];
+            parameters.Layers =
+                [.. Enumerable.Range(0, config.Layers).Select(layer => LoadLayer(reader, config, layer))];
             parameters.Pooler = reader.Dense([(BertTensors.Pooler, config.Hidden)], config.Hidden);
             parameters.Digest = reader.Digest();
             return parameters;
@@ -65,11 +68,12 @@ internal sealed class BertParameters : IDisposable
 
     private static BertLayer LoadLayer(ParameterReader reader, BertConfig config, int layer)
     {
+        (string, int) Member(BertMatrix matrix) =>
+            (BertTensors.Module(layer, matrix), BertTensors.Shape(config, matrix).Rows);
         Dense[] stacks =
         [
             .. BertStacks.OfLayer(config, layer).Select(stack => reader.Dense(
-                [.. stack.Select(matrix => (BertTensors.Module(layer, matrix), BertTensors.Shape(config, matrix).Rows))],
-                BertTensors.Shape(config, stack[0]).Columns))
+                [.. stack.Select(Member)], BertTensors.Shape(config, stack[0]).Columns))
         ];
         return new(
             stacks,

@@ -27,7 +27,7 @@ public sealed class BertMasks : IDisposable
             FirstMaskedLayer = layers.Length;
     }
 
-    /// <summary>The first layer with a mask; the number of layers if none has one. Below it, tasks share all results.</summary>
+    /// <summary>The first layer with a mask, or the number of layers. Below it, tasks share all results.</summary>
     public int FirstMaskedLayer { get; }
 
     /// <summary>Bytes on the device.</summary>
@@ -45,7 +45,8 @@ public sealed class BertMasks : IDisposable
         var layers = Enumerable.Range(0, config.Layers)
             .Select(layer => BertStacks.OfLayer(config, layer)
                 .Select(stack => plan.Add(
-                    [.. stack.Select(matrix => (BertTensors.Weight(layer, matrix), BertTensors.Shape(config, matrix)))]))
+                    [.. stack.Select(
+                        matrix => (BertTensors.Weight(layer, matrix), BertTensors.Shape(config, matrix)))]))
                 .ToArray())
             .ToArray();
         var pooler = plan.Add([(BertTensors.PoolerWeight, (config.Hidden, config.Hidden))]);
@@ -54,7 +55,8 @@ public sealed class BertMasks : IDisposable
         {
             foreach (var member in plan.Members)
             {
-                var bits = source.HasMask(member.Name) ? source.ReadMask(member.Name) : AllKept(member.Rows, member.Columns);
+                var bits =
+                    source.HasMask(member.Name) ? source.ReadMask(member.Name) : AllKept(member.Rows, member.Columns);
                 set!.Masks[member.Shape].Write(member.FirstRow, member.Rows, bits);
             }
         }

@@ -2,7 +2,10 @@ using Serving.Models.Safetensors;
 
 namespace Serving.Models.Bert;
 
-/// <summary>Parameters of a checkpoint in safetensors: with or without the prefix "bert.", with gamma and beta for weight and bias of norms.</summary>
+/// <summary>
+/// Parameters of a safetensors checkpoint, with or without the prefix "bert."; norms may have gamma and beta for weight
+/// and bias.
+/// </summary>
 public sealed class CheckpointBertWeights(SafetensorsFile file) : IBertWeights
 {
     public void Read(string name, int rows, int columns, int firstRow, Span<float> values)
@@ -24,7 +27,8 @@ public sealed class CheckpointBertWeights(SafetensorsFile file) : IBertWeights
     private SafetensorsEntry Find(string name)
     {
         var legacy = name.Contains("LayerNorm", StringComparison.Ordinal)
-            ? name.Replace(".weight", ".gamma", StringComparison.Ordinal).Replace(".bias", ".beta", StringComparison.Ordinal)
+            ? name.Replace(".weight", ".gamma", StringComparison.Ordinal)
+                .Replace(".bias", ".beta", StringComparison.Ordinal)
             : name;
         foreach (var candidate in (string[])[name, "bert." + name, legacy, "bert." + legacy])
         {

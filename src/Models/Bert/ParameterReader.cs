@@ -23,7 +23,8 @@ internal sealed class ParameterReader(
         return tensor;
     }
 
-    public Norm Norm(string name, int hidden) => new(Tensor(name + ".weight", 1, hidden), Tensor(name + ".bias", 1, hidden));
+    public Norm Norm(string name, int hidden) =>
+        new(Tensor(name + ".weight", 1, hidden), Tensor(name + ".bias", 1, hidden));
 
     /// <summary>Linear layers with the same input, stacked into one.</summary>
     public Dense Dense(IReadOnlyList<(string Name, int Rows)> modules, int columns)

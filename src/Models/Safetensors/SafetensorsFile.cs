@@ -18,7 +18,8 @@ public sealed unsafe class SafetensorsFile : IDisposable
     private readonly long _length;
 
     private SafetensorsFile(
-        string path, MemoryMappedFile mapping, MemoryMappedViewAccessor view, byte* file, long dataStart, SafetensorsHeader header)
+        string path, MemoryMappedFile mapping, MemoryMappedViewAccessor view, byte* file, long dataStart,
+        SafetensorsHeader header)
     {
         Path = path;
         _mapping = mapping;
@@ -65,7 +66,11 @@ public sealed unsafe class SafetensorsFile : IDisposable
     {
         var entry = Entry(name);
         if (entry.ByteCount > int.MaxValue)
-            throw new ModelFileException($"{Path}: {entry} has {entry.ByteCount} bytes; up to {int.MaxValue} can be read.");
+        {
+            throw new ModelFileException(
+                $"{Path}: {entry} has {entry.ByteCount} bytes; up to {int.MaxValue} can be read.");
+        }
+
         return new(_data + entry.Begin, (int)entry.ByteCount);
     }
 
@@ -116,7 +121,8 @@ public sealed unsafe class SafetensorsFile : IDisposable
     /// <exception cref="ModelFileException">It is not there.</exception>
     public SafetensorsEntry Entry(string name) => Entries.TryGetValue(name, out var entry)
         ? entry
-        : throw new ModelFileException($"{Path} has no tensor '{name}', which is needed; it has {Entries.Count} others.");
+        : throw new ModelFileException(
+            $"{Path} has no tensor '{name}', which is needed; it has {Entries.Count} others.");
 
     public void Dispose()
     {
@@ -130,7 +136,8 @@ public sealed unsafe class SafetensorsFile : IDisposable
         if (length < LengthBytes)
         {
             throw new ModelFileException(
-                $"{path} has {length} bytes; a safetensors file begins with {LengthBytes} bytes of length. Fetch it again.");
+                $"{path} has {length} bytes; a safetensors file begins with {LengthBytes} bytes of length. "
+                + "Fetch it again.");
         }
 
         Span<byte> lengthBytes = stackalloc byte[LengthBytes];
@@ -140,7 +147,8 @@ public sealed unsafe class SafetensorsFile : IDisposable
         {
             throw new ModelFileException(
                 $"{path} announces a header of {headerBytes} bytes; {length - LengthBytes} follow, and "
-                + $"{SafetensorsHeader.MaxBytes} are the most. It is truncated or no safetensors file. Fetch it again.");
+                + $"{SafetensorsHeader.MaxBytes} are the most. It is truncated or no safetensors file. "
+                + "Fetch it again.");
         }
 
         var header = new byte[headerBytes];

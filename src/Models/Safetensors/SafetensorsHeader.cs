@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Serving.Models.Safetensors;
 
-/// <summary>What a safetensors file says of itself. A header is hostile until every number in it has been checked.</summary>
+/// <summary>The header of a safetensors file, which is untrusted until every number in it has been checked.</summary>
 internal sealed class SafetensorsHeader
 {
     /// <summary>The most bytes of a header, as in the reference implementation.</summary>
@@ -34,7 +34,10 @@ internal sealed class SafetensorsHeader
                 if (property.Name == MetadataName)
                     ReadMetadata(file, property.Value, metadata);
                 else if (!entries.TryAdd(property.Name, ReadEntry(file, property, dataBytes)))
-                    throw new ModelFileException($"{file}: the header has '{property.Name}' twice; names are needed once.");
+                {
+                    throw new ModelFileException(
+                        $"{file}: the header has '{property.Name}' twice; names are needed once.");
+                }
             }
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException or FormatException)
@@ -73,13 +76,17 @@ internal sealed class SafetensorsHeader
         }
 
         if (type is null || shape is null || offsets is not { Length: 2 })
-            throw new ModelFileException($"{file}: '{name}' lacks dtype, shape or two data_offsets; save the file again.");
+        {
+            throw new ModelFileException(
+                $"{file}: '{name}' lacks dtype, shape or two data_offsets; save the file again.");
+        }
+
         var entry = new SafetensorsEntry(name, type, shape, offsets[0], offsets[1]);
         if (entry.Begin < 0 || entry.End < entry.Begin || entry.End > dataBytes)
         {
             throw new ModelFileException(
-                $"{file}: {entry} lies at bytes {entry.Begin} to {entry.End} of {dataBytes}; the file is truncated or its "
-                + "header is wrong. Fetch it again.");
+                $"{file}: {entry} lies at bytes {entry.Begin} to {entry.End} of {dataBytes}; the file is truncated or "
+                + "its header is wrong. Fetch it again.");
         }
 
         var needed = ByteCount(type, shape);
@@ -130,7 +137,8 @@ internal sealed class SafetensorsHeader
         if (end != dataBytes)
         {
             throw new ModelFileException(
-                $"{file}: the tensors have {end} bytes, {dataBytes} follow the header; the file is damaged. Fetch it again.");
+                $"{file}: the tensors have {end} bytes, {dataBytes} follow the header; the file is damaged. "
+                + "Fetch it again.");
         }
     }
 }

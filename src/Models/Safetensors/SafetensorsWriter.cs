@@ -21,7 +21,7 @@ public sealed class SafetensorsWriter
         Add(name, SafetensorsTypes.Float32, shape, MemoryMarshal.AsBytes(values).ToArray());
 
     /// <summary>Adds bytes as they are; they are read when the file is written.</summary>
-    /// <exception cref="ArgumentException">The name is there already, or the bytes do not match type and shape.</exception>
+    /// <exception cref="ArgumentException">The name exists, or the bytes don't match type and shape.</exception>
     public void Add(string name, string type, ReadOnlySpan<long> shape, ReadOnlyMemory<byte> bytes)
     {
         var needed = (long)SafetensorsTypes.ElementBytes(type);

@@ -16,7 +16,8 @@ public enum TaskInputs
 /// <param name="Job">The training job; null for one that was made elsewhere.</param>
 /// <param name="Data">Digests of the data sets.</param>
 /// <param name="Settings">What the job was asked for.</param>
-public sealed record TaskLineage(string? Job, IReadOnlyList<string> Data, IReadOnlyDictionary<string, JsonElement> Settings);
+public sealed record TaskLineage(
+    string? Job, IReadOnlyList<string> Data, IReadOnlyDictionary<string, JsonElement> Settings);
 
 /// <summary>The task.json of a task version.</summary>
 public sealed record TaskManifest
@@ -67,11 +68,17 @@ public sealed record TaskManifest
             if (manifest.Format != CurrentFormat)
             {
                 throw new ModelFileException(
-                    $"{path} has format {manifest.Format}; this version reads format {CurrentFormat}. Export the task again.");
+                    $"{path} has format {manifest.Format}; this version reads format {CurrentFormat}. "
+                    + "Export the task again.");
             }
 
-            if (manifest.Labels.Count < 1 || manifest.Labels.Distinct(StringComparer.Ordinal).Count() != manifest.Labels.Count)
-                throw new ModelFileException($"{path} has {manifest.Labels.Count} labels; at least one, each once, is needed.");
+            if (manifest.Labels.Count < 1
+                || manifest.Labels.Distinct(StringComparer.Ordinal).Count() != manifest.Labels.Count)
+            {
+                throw new ModelFileException(
+                    $"{path} has {manifest.Labels.Count} labels; at least one, each once, is needed.");
+            }
+
             return manifest;
         }
         catch (JsonException exception)

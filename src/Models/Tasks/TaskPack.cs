@@ -76,8 +76,8 @@ public sealed class TaskPack : IMaskSource, IDisposable
         if (!string.Equals(Manifest.Backbone, encoder.Digest, StringComparison.OrdinalIgnoreCase))
         {
             throw new ModelFileException(
-                $"{Folder} is for the backbone {Manifest.Backbone}; {encoder.Digest} is loaded. Load its backbone, or train "
-                + "the task on this one.");
+                $"{Folder} is for the backbone {Manifest.Backbone}; {encoder.Digest} is loaded. Load its backbone, or "
+                + "train the task on this one.");
         }
 
         var maskable = BertTensors.Maskable(encoder.Config)
@@ -90,7 +90,8 @@ public sealed class TaskPack : IMaskSource, IDisposable
             if (shape != (rows, columns))
             {
                 throw new ModelFileException(
-                    $"{_masks.Path}: the mask of '{name}' is [{rows}, {columns}]; the weight is [{shape.Item1}, {shape.Item2}].");
+                    $"{_masks.Path}: the mask of '{name}' is [{rows}, {columns}]; "
+                    + $"the weight is [{shape.Item1}, {shape.Item2}].");
             }
         }
 
@@ -131,7 +132,8 @@ public sealed class TaskPack : IMaskSource, IDisposable
         _head.Dispose();
     }
 
-    private static (TaskManifest Manifest, string Version) ReadManifestAndVersion(string folder, string? expectedVersion)
+    private static (TaskManifest Manifest, string Version) ReadManifestAndVersion(
+        string folder, string? expectedVersion)
     {
         var path = Path.Combine(folder, ManifestFile);
         var json = ReadFile(path);
@@ -154,8 +156,8 @@ public sealed class TaskPack : IMaskSource, IDisposable
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             throw new ModelFileException(
-                $"{path} can't be read ({exception.Message}); a task version is a folder with {ManifestFile}, {MaskFile} and "
-                + $"{HeadFile}.",
+                $"{path} can't be read ({exception.Message}); a task version is a folder with {ManifestFile}, "
+                + $"{MaskFile} and {HeadFile}.",
                 exception);
         }
     }
@@ -168,7 +170,8 @@ public sealed class TaskPack : IMaskSource, IDisposable
         if (!string.Equals(digest, expected, StringComparison.OrdinalIgnoreCase))
         {
             throw new ModelFileException(
-                $"{file.Path} hashes to {digest}, {ManifestFile} says {expected}: it is damaged. Import the task again.");
+                $"{file.Path} hashes to {digest}, {ManifestFile} says {expected}: it is damaged. "
+                + "Import the task again.");
         }
     }
 
@@ -180,7 +183,11 @@ public sealed class TaskPack : IMaskSource, IDisposable
             var entry = _masks.Entry(name);
             var bytes = BitMask.ByteCount(rows, columns);
             if (entry.Type != SafetensorsTypes.UInt8 || entry.ByteCount != bytes)
-                throw new ModelFileException($"{_masks.Path}: {entry} is no mask of [{rows}, {columns}]; U8 [{bytes}] is needed.");
+            {
+                throw new ModelFileException(
+                    $"{_masks.Path}: {entry} is no mask of [{rows}, {columns}]; U8 [{bytes}] is needed.");
+            }
+
             var bits = ReadMask(name);
             if (!BitMask.HasZeroPadding(bits, (long)rows * columns))
                 throw new ModelFileException($"{_masks.Path}: the mask of '{name}' has ones behind its last weight.");
@@ -188,8 +195,8 @@ public sealed class TaskPack : IMaskSource, IDisposable
             if (!Manifest.Kept.TryGetValue(name, out var expected) || kept != expected)
             {
                 throw new ModelFileException(
-                    $"{_masks.Path}: the mask of '{name}' keeps {kept} weights, {ManifestFile} says {expected}. It is damaged; "
-                    + "import the task again.");
+                    $"{_masks.Path}: the mask of '{name}' keeps {kept} weights, {ManifestFile} says {expected}. It is "
+                    + "damaged; import the task again.");
             }
         }
     }
@@ -202,7 +209,8 @@ public sealed class TaskPack : IMaskSource, IDisposable
         if (sizes.Length != 2 || !int.TryParse(sizes[0], out var rows) || !int.TryParse(sizes[1], out var columns)
             || rows <= 0 || columns <= 0 || (long)rows * columns > int.MaxValue)
         {
-            throw new ModelFileException($"{_masks.Path}: the metadata of '{name}' is '{text}'; its rows x columns are needed.");
+            throw new ModelFileException(
+                $"{_masks.Path}: the metadata of '{name}' is '{text}'; its rows x columns are needed.");
         }
 
         return (rows, columns);

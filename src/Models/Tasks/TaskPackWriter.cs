@@ -20,8 +20,8 @@ public sealed class TaskPackWriter
         if (bits.Length != BitMask.ByteCount(rows, columns) || !BitMask.HasZeroPadding(bits.Span, (long)rows * columns))
         {
             throw new ArgumentException(
-                $"The mask of '{name}' has {bits.Length} bytes; [{rows}, {columns}] needs {BitMask.ByteCount(rows, columns)}, "
-                + "with spare bits 0.");
+                $"The mask of '{name}' has {bits.Length} bytes; [{rows}, {columns}] needs "
+                + $"{BitMask.ByteCount(rows, columns)}, with spare bits 0.");
         }
 
         _masks.Add(name, SafetensorsTypes.UInt8, [bits.Length], bits);

@@ -12,7 +12,8 @@ internal sealed class ModelHost : IDisposable
     private readonly TensorBackend _backend;
     private readonly BertEncoder _encoder;
 
-    private ModelHost(string name, TensorBackend backend, BertEncoder encoder, BertTokenizer tokenizer, ClassificationEngine engine)
+    private ModelHost(
+        string name, TensorBackend backend, BertEncoder encoder, BertTokenizer tokenizer, ClassificationEngine engine)
     {
         Name = name;
         _backend = backend;
@@ -37,7 +38,8 @@ internal sealed class ModelHost : IDisposable
     /// <summary>Reads a model's folder.</summary>
     /// <param name="backend">Becomes the host's own, also if this fails.</param>
     /// <exception cref="ModelFileException">A file is missing or unsound; nothing stays behind.</exception>
-    public static ModelHost Load(string name, string folder, TensorBackend backend, ServerOptions options, TimeProvider time, EngineLoad load)
+    public static ModelHost Load(
+        string name, string folder, TensorBackend backend, ServerOptions options, TimeProvider time, EngineLoad load)
     {
         var owned = new Stack<IDisposable>([backend]);
         try
@@ -47,7 +49,8 @@ internal sealed class ModelHost : IDisposable
             var encoder = files.LoadEncoder(backend, options.WeightFormat);
             owned.Push(encoder);
             ModelWarmUp.Run(backend, encoder, tokenizer, time);
-            var engine = new ClassificationEngine(backend, encoder, tokenizer, options.ForEngine(name, encoder.Config), time, load);
+            var engine = new ClassificationEngine(
+                backend, encoder, tokenizer, options.ForEngine(name, encoder.Config), time, load);
             return new(name, backend, encoder, tokenizer, engine);
         }
         catch (Exception exception)

@@ -5,7 +5,10 @@ using Serving.Text.Bert;
 
 namespace Serving.Server.Catalog;
 
-/// <summary>Forward passes before clients wait for any: memory is touched, and code is called often enough to be compiled for speed.</summary>
+/// <summary>
+/// Forward passes before clients wait for any: memory is touched, and code is called often enough to be compiled for
+/// speed.
+/// </summary>
 internal static class ModelWarmUp
 {
     private const int LongestPasses = 3;
@@ -42,7 +45,10 @@ internal static class ModelWarmUp
     private sealed class ZeroMasks(BertConfig config) : IMaskSource
     {
         private readonly Dictionary<string, byte[]> _bits = BertTensors.Maskable(config)
-            .ToDictionary(tensor => tensor.Name, tensor => new byte[BitMask.ByteCount(tensor.Rows, tensor.Columns)], StringComparer.Ordinal);
+            .ToDictionary(
+                tensor => tensor.Name,
+                tensor => new byte[BitMask.ByteCount(tensor.Rows, tensor.Columns)],
+                StringComparer.Ordinal);
 
         public bool HasMask(string name) => true;
 

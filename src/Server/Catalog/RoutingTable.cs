@@ -40,7 +40,8 @@ internal sealed record RoutingTable(
 
     /// <summary>The loaded model that a version is for; null if it is not loaded.</summary>
     public ModelHost? FindHost(StoredVersion version) =>
-        Models.Values.FirstOrDefault(host => string.Equals(host.Digest, version.Manifest.Backbone, StringComparison.OrdinalIgnoreCase));
+        Models.Values.FirstOrDefault(
+            host => string.Equals(host.Digest, version.Manifest.Backbone, StringComparison.OrdinalIgnoreCase));
 
     /// <exception cref="RpcException">FAILED_PRECONDITION: the model that the version is for is not loaded.</exception>
     public ModelHost Host(string task, StoredVersion version) => FindHost(version)

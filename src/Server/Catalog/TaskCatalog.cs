@@ -57,7 +57,8 @@ internal sealed class TaskCatalog(
         {
             var before = _table;
             var tasks = store.Scan(before.Tasks);
-            foreach (var name in models.NamesToLoad().Where(name => !before.Models.ContainsKey(name) && models.IsNew(name)))
+            foreach (var name in models.NamesToLoad().Where(
+                name => !before.Models.ContainsKey(name) && models.IsNew(name)))
                 await TryLoadHostAsync(name);
             var loaded = tasks.ToBuilder();
             foreach (var task in tasks.Values)
@@ -105,7 +106,8 @@ internal sealed class TaskCatalog(
             if (!_table.Models.TryGetValue(name, out var loaded))
             {
                 models.Require(name);
-                throw Errors.FailedPrecondition($"models/{name}", $"The model '{name}' is not loaded; nothing is to be freed.");
+                throw Errors.FailedPrecondition(
+                    $"models/{name}", $"The model '{name}' is not loaded; nothing is to be freed.");
             }
 
             var users = _table.Tasks.Values
@@ -117,7 +119,8 @@ internal sealed class TaskCatalog(
             {
                 throw Errors.FailedPrecondition(
                     $"models/{name}",
-                    $"Aliases of {users.Count} tasks use the model '{name}' ({string.Join(", ", users.Take(5))}); remove them, or "
+                    $"Aliases of {users.Count} tasks use the model '{name}' ({string.Join(", ", users.Take(5))}); "
+                    + "remove them, or "
                     + "unload it by force.");
             }
 
@@ -146,7 +149,9 @@ internal sealed class TaskCatalog(
         });
 
     /// <summary>Changes what an alias points at.</summary>
-    /// <param name="change">From what it is now, null if it does not exist, to what it shall be, null to remove it.</param>
+    /// <param name="change">
+    /// From what it is now, null if it does not exist, to what it shall be, null to remove it.
+    /// </param>
     public Task SetAliasAsync(string task, string alias, Func<AliasTarget?, AliasTarget?> change) => ChangeAsync(
         async () =>
         {
@@ -177,7 +182,8 @@ internal sealed class TaskCatalog(
             return Task.FromResult(BeginUnload(task, stored));
         });
         return await freed
-            ?? throw Errors.FailedPrecondition($"tasks/{task}", $"Version {version} of the task '{task}' is not loaded.");
+            ?? throw Errors.FailedPrecondition(
+                $"tasks/{task}", $"Version {version} of the task '{task}' is not loaded.");
     }
 
     /// <returns>The bytes that its files took.</returns>
@@ -242,7 +248,9 @@ internal sealed class TaskCatalog(
 
         var aliases = stored.Aliases with
         {
-            Aliases = after is null ? stored.Aliases.Aliases.Remove(alias) : stored.Aliases.Aliases.SetItem(alias, after)
+            Aliases = after is null
+                ? stored.Aliases.Aliases.Remove(alias)
+                : stored.Aliases.Aliases.SetItem(alias, after)
         };
         store.WriteAliases(task, aliases);
         Publish(_table with { Tasks = _table.Tasks.SetItem(task, stored with { Aliases = aliases }) });
@@ -256,7 +264,8 @@ internal sealed class TaskCatalog(
             if (_table.Models.Values.FirstOrDefault(other => other.Digest == host.Digest) is { } same)
             {
                 throw new ModelFileException(
-                    $"The model '{name}' has the same parameters as '{same.Name}', which is loaded; unload that one first.");
+                    $"The model '{name}' has the same parameters as '{same.Name}', which is loaded; unload that one "
+                    + "first.");
             }
 
             var table = _table with { Models = _table.Models.Add(name, host) };
@@ -331,7 +340,8 @@ internal sealed class TaskCatalog(
         }
     }
 
-    private IEnumerable<(ModelHost Host, string Task, string Version)> Resident() => _table.Models.Values.SelectMany(host =>
+    private IEnumerable<(ModelHost Host, string Task, string Version)> Resident() =>
+        _table.Models.Values.SelectMany(host =>
         host.Engine.Memory.Tasks.Select(memory => (host, memory.Task, memory.Version)));
 
     /// <summary>From its return on no new request uses the version.</summary>
@@ -348,7 +358,8 @@ internal sealed class TaskCatalog(
         {
             throw Errors.FailedPrecondition(
                 $"tasks/{task}",
-                $"The alias '{alias.Key}' of the task '{task}' uses version {version}, so it can't be {verb}; point the alias at "
+                $"The alias '{alias.Key}' of the task '{task}' uses version {version}, so it can't be {verb}; point "
+                + "the alias at "
                 + "another version first.");
         }
     }

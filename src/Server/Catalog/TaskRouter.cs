@@ -8,7 +8,8 @@ namespace Serving.Server.Catalog;
 /// <summary>Finds the version that a request runs on.</summary>
 internal sealed class TaskRouter(TaskCatalog catalog)
 {
-    // The golden ratio's fraction: its multiples spread evenly over 0 to 1, so that any share is met closely at all times.
+    // The golden ratio's fraction: its multiples spread evenly over 0 to 1, so that any share is met closely at all
+    // times.
     private const double GoldenRatio = 0.6180339887498949;
 
     private long _requests;
@@ -41,7 +42,8 @@ internal sealed class TaskRouter(TaskCatalog catalog)
             ? ResourceName.Require($"{field}.alias", reference.Alias)
             : TaskAliases.DefaultAlias;
         var target = table.Alias(task, alias);
-        var version = table.Version(task, target.Canary is { } canary && place < canary.Share ? canary.Version : target.Version);
+        var isCanary = target.Canary is not null && place < target.Canary.Share;
+        var version = table.Version(task, isCanary ? target.Canary!.Version : target.Version);
         var shadow = target.Shadow is null ? null : table.Version(task, target.Shadow);
         return new(
             task,

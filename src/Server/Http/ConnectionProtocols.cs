@@ -40,7 +40,7 @@ internal static class ConnectionProtocols
         var sentence = $"This port speaks gRPC over HTTP/2 only. {other}\n";
         var answer = $"HTTP/1.1 426 Upgrade Required\r\nUpgrade: h2c\r\nConnection: Upgrade, close\r\n"
             + $"Content-Type: text/plain\r\nContent-Length: {sentence.Length}\r\n\r\n{sentence}";
-        await connection.Transport.Output.WriteAsync(Encoding.ASCII.GetBytes(answer), connection.ConnectionClosed);
+        await connection.Transport.Output.WriteAsync(Encoding.ASCII.GetBytes(answer));
         await connection.Transport.Output.CompleteAsync();
     });
 
@@ -75,6 +75,10 @@ internal static class ConnectionProtocols
         {
             connection.Abort(new ConnectionAbortedException("The connection sent nothing."));
             return Protocol.Other;
+        }
+        catch (IOException)
+        {
+            return Protocol.Other; // The client reset the connection.
         }
     }
 

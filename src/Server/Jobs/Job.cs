@@ -52,7 +52,8 @@ internal sealed class Job
         }
     }
 
-    public static bool IsOver(V1.JobState state) => state is V1.JobState.Succeeded or V1.JobState.Failed or V1.JobState.Cancelled;
+    public static bool IsOver(V1.JobState state) =>
+        state is V1.JobState.Succeeded or V1.JobState.Failed or V1.JobState.Cancelled;
 
     /// <summary>Makes a job's folder and queues it.</summary>
     public static Job Create(string folder, string id, V1.JobSpec spec, Recipe recipe, TimeProvider time)

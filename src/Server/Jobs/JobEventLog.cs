@@ -5,8 +5,8 @@ using Google.Protobuf.WellKnownTypes;
 
 namespace Serving.Server.Jobs;
 
-/// <summary>What happened to a job, a line a event, only ever added to.</summary>
-/// <remarks>An event is on disk before anybody sees it; a line that a killed server left unfinished is cut off.</remarks>
+/// <summary>What happened to a job: an append-only file with one event a line.</summary>
+/// <remarks>An event is written before anybody sees it; a line that a killed server left unfinished is cut off.</remarks>
 internal sealed class JobEventLog
 {
     private readonly string _path;
@@ -58,7 +58,8 @@ internal sealed class JobEventLog
     }
 
     /// <summary>Events behind a cursor: those that are there, then those that come, until the log is closed.</summary>
-    public async IAsyncEnumerable<V1.JobEvent> ReadAsync(long cursor, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<V1.JobEvent> ReadAsync(
+        long cursor, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         while (true)
         {

@@ -11,7 +11,8 @@ internal sealed class JobPublisher(TaskCatalog catalog, TaskStore tasks, ModelSt
 {
     /// <returns>The task's version, empty if there is none, and what did not come of it, empty if all did.</returns>
     /// <exception cref="Exception">It can't be published.</exception>
-    public async Task<(string Version, string Message)> PublishAsync(V1.Publish publish, Recipe recipe, WorkerDone result)
+    public async Task<(string Version, string Message)> PublishAsync(
+        V1.Publish publish, Recipe recipe, WorkerDone result)
     {
         if (publish.Model.Length > 0 && result.Model is not null)
         {
@@ -44,14 +45,17 @@ internal sealed class JobPublisher(TaskCatalog catalog, TaskStore tasks, ModelSt
         if (!publish.NotBelowCurrent)
             return "";
         var judged = (recipe as ClassifierRecipe)?.Incumbent?.Version;
-        var current = catalog.Table.Tasks.GetValueOrDefault(publish.Task)?.Aliases.Aliases.GetValueOrDefault(publish.Alias)?.Version;
+        var aliases = catalog.Table.Tasks.GetValueOrDefault(publish.Task)?.Aliases.Aliases;
+        var current = aliases?.GetValueOrDefault(publish.Alias)?.Version;
         if (current != judged)
-            return Refusal($"it was pointed at another version meanwhile, {current ?? "none"}, which was not compared with.");
+            return Refusal(
+                $"it was pointed at another version meanwhile, {current ?? "none"}, which was not compared with.");
         return judged is not null && result.Metrics[ClassifierRecipe.CurrentMetric] is var was && metric < was
             ? Refusal($"the {name} is {metric:F4}, below the {was:F4} of the current version.")
             : "";
 
-        string Refusal(FormattableString why) => $"The alias '{publish.Alias}' was not moved: {FormattableString.Invariant(why)}";
+        string Refusal(FormattableString why) =>
+            $"The alias '{publish.Alias}' was not moved: {FormattableString.Invariant(why)}";
     }
 
     private static async Task CopyAsync(TaskUpload upload, string path)

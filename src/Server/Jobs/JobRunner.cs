@@ -7,8 +7,8 @@ namespace Serving.Server.Jobs;
 
 /// <summary>Runs queued jobs one after another, each in a worker process, and publishes what comes out.</summary>
 /// <remarks>
-/// A job that was running when the server stopped is queued again at the start. A worker that ends without a word is started
-/// again, and goes on from the last checkpoint, unless it came no further several times.
+/// A job that was running when the server stopped is queued again at the start. A worker that ends without a word is
+/// started again, and goes on from the last checkpoint, unless it came no further several times.
 /// </remarks>
 internal sealed class JobRunner(
     JobStore jobs,
@@ -114,7 +114,9 @@ internal sealed class JobRunner(
         }
     }
 
-    private int TrainingThreads => options.TrainingThreads == 0 ? Math.Max(1, Environment.ProcessorCount / 2) : options.TrainingThreads;
+    private int TrainingThreads => options.TrainingThreads == 0
+        ? Math.Max(1, Environment.ProcessorCount / 2)
+        : options.TrainingThreads;
 
     private Job? TakeNext()
     {
@@ -159,7 +161,9 @@ internal sealed class JobRunner(
 
                     if (attempts >= MostAttempts)
                     {
-                        job.Enter(V1.JobState.Failed, $"Its process ended {attempts} times at step {step} ({ending}); it may lack memory.");
+                        job.Enter(
+                            V1.JobState.Failed,
+                            $"Its process ended {attempts} times at step {step} ({ending}); it may lack memory.");
                         return;
                     }
 
@@ -170,7 +174,8 @@ internal sealed class JobRunner(
     }
 
     /// <returns>The message that it ended with, null if there was none, and how the process ended.</returns>
-    private async Task<(WorkerMessage? Last, string Ending)> RunWorkerAsync(Job job, string orderFile, CancellationToken stopping)
+    private async Task<(WorkerMessage? Last, string Ending)> RunWorkerAsync(
+        Job job, string orderFile, CancellationToken stopping)
     {
         using var worker = WorkerProcess.Start(orderFile, TrainingThreads, load);
         lock (_gate)
@@ -219,7 +224,12 @@ internal sealed class JobRunner(
             case WorkerEvaluation evaluation:
                 job.Events.Add(new()
                 {
-                    Evaluation = new() { Step = evaluation.Step, Best = evaluation.IsBest, Metrics = { evaluation.Metrics.ToDictionary() } }
+                    Evaluation = new()
+                    {
+                        Step = evaluation.Step,
+                        Best = evaluation.IsBest,
+                        Metrics = { evaluation.Metrics.ToDictionary() }
+                    }
                 });
                 break;
         }
@@ -237,7 +247,10 @@ internal sealed class JobRunner(
             catch (Exception exception)
             {
                 logger.LogWarning(exception, "The result of job {Job} could not be published", job.Id);
-                job.Enter(V1.JobState.Failed, $"The result is there, but could not be published: {exception.Message}", SetMetrics);
+                job.Enter(
+                    V1.JobState.Failed,
+                    $"The result is there, but could not be published: {exception.Message}",
+                    SetMetrics);
                 return;
             }
         }
@@ -279,12 +292,16 @@ internal sealed class JobRunner(
             job.Id,
             job.Folder,
             job.Recipe.ToJson(),
-            job.Recipe.Models.Concat(job.Recipe.TaskVersions.Select(task => task.Model)).Distinct(StringComparer.Ordinal)
+            job.Recipe.Models
+                .Concat(job.Recipe.TaskVersions.Select(task => task.Model))
+                .Distinct(StringComparer.Ordinal)
                 .ToDictionary(name => name, models.Folder, StringComparer.Ordinal),
             job.Recipe.DatasetNames.Distinct(StringComparer.Ordinal).ToDictionary(
                 name => name, name => datasets.Folder(datasets.Require(name)), StringComparer.Ordinal),
             job.Recipe.TaskVersions.Distinct().ToDictionary(
-                WorkOrder.TaskKey, task => router.Table.Version(task.Task, task.Version).Folder, StringComparer.Ordinal),
+                WorkOrder.TaskKey,
+                task => router.Table.Version(task.Task, task.Version).Folder,
+                StringComparer.Ordinal),
             TrainingThreads);
         var path = Path.Combine(job.Folder, "order.json");
         DurableFile.Replace(path, order.ToJson());

@@ -31,7 +31,8 @@ internal sealed class JobStore
                 var job = Job.Read(folder, time);
                 _jobs[job.Id] = job;
             }
-            catch (Exception exception) when (exception is IOException or JsonException or InvalidProtocolBufferException)
+            catch (Exception exception) when (
+                exception is IOException or JsonException or InvalidProtocolBufferException)
             {
                 logger.LogWarning("{Folder} is no job and is left out: {Problem}", folder, exception.Message);
             }
@@ -42,18 +43,23 @@ internal sealed class JobStore
     public IReadOnlyList<Job> All => [.. _jobs.Values.OrderByDescending(job => job.Id, StringComparer.Ordinal)];
 
     /// <summary>The job that waits longest; null if none does.</summary>
-    public Job? NextQueued() => _jobs.Values.Where(job => job.State == V1.JobState.Queued).MinBy(job => job.Id, StringComparer.Ordinal);
+    public Job? NextQueued() =>
+        _jobs.Values.Where(job => job.State == V1.JobState.Queued).MinBy(job => job.Id, StringComparer.Ordinal);
 
     /// <exception cref="Grpc.Core.RpcException">NOT_FOUND</exception>
     public Job Require(string id) => _jobs.GetValueOrDefault(id) ?? throw Errors.NotFound("job", id, _jobs.Keys);
 
-    /// <exception cref="Grpc.Core.RpcException">RESOURCE_EXHAUSTED: the jobs that are there take all the room.</exception>
+    /// <exception cref="Grpc.Core.RpcException">
+    /// RESOURCE_EXHAUSTED: the jobs that are there take all the room.
+    /// </exception>
     public Job Create(V1.JobSpec spec, Recipe recipe)
     {
         var taken = JobArtifacts.BytesBelow(_root);
         if (taken >= _maxBytes)
-            throw Errors.TooLarge($"The jobs take {taken} bytes; {_maxBytes} are allowed (Server:MaxJobsBytes). Delete some that are over.");
-        var id = $"{_time.GetUtcNow().ToString("yyyyMMdd-HHmmssfff", CultureInfo.InvariantCulture)}-{Guid.NewGuid().ToString("N")[..6]}";
+            throw Errors.TooLarge($"The jobs take {taken} bytes; {_maxBytes} are allowed (Server:MaxJobsBytes). "
+                + "Delete some that are over.");
+        var time = _time.GetUtcNow().ToString("yyyyMMdd-HHmmssfff", CultureInfo.InvariantCulture);
+        var id = $"{time}-{Guid.NewGuid().ToString("N")[..6]}";
         var job = Job.Create(Path.Combine(_root, id), id, spec, recipe, _time);
         _jobs[id] = job;
         return job;

@@ -3,7 +3,9 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Serving.Server.Jobs;
 
-/// <summary>Halts a process and lets it go on; a handle, so that no other process can be meant once it has ended.</summary>
+/// <summary>
+/// Halts a process and lets it go on; a handle, so that no other process can be meant once it has ended.
+/// </summary>
 /// <remarks>Linux; elsewhere it does nothing. A hint: it may fail.</remarks>
 internal sealed partial class ProcessHandle(int process) : IDisposable
 {
@@ -14,7 +16,9 @@ internal sealed partial class ProcessHandle(int process) : IDisposable
     private const int KillSignal = 9;
     private const int SetParentDeathSignal = 1;
 
-    private readonly SafeFileHandle? _handle = OperatingSystem.IsLinux() ? new(SystemCall(OpenCall, process, 0, 0, 0), ownsHandle: true) : null;
+    private readonly SafeFileHandle? _handle = OperatingSystem.IsLinux()
+        ? new(SystemCall(OpenCall, process, 0, 0, 0), ownsHandle: true)
+        : null;
 
     /// <summary>The kernel ends this process with the thread that started it, also while it is halted.</summary>
     /// <returns>Whether that is so.</returns>

@@ -18,10 +18,13 @@ internal static class RecipeMessages
     private const float MaskHeadLearningRate = 3e-3f;
 
     /// <param name="table">Where aliases are looked up: the recipe names versions.</param>
-    /// <exception cref="RpcException">INVALID_ARGUMENT: something is missing or no name. NOT_FOUND: a task or version is.</exception>
+    /// <exception cref="RpcException">
+    /// INVALID_ARGUMENT: something is missing or no name. NOT_FOUND: a task or version is.
+    /// </exception>
     public static Recipe Recipe(V1.JobSpec spec, RoutingTable table) => spec.RecipeCase switch
     {
-        V1.JobSpec.RecipeOneofCase.Classifier => Classifier(spec.Classifier, "classifier") with { Incumbent = Incumbent(spec.Publish, table) },
+        V1.JobSpec.RecipeOneofCase.Classifier =>
+            Classifier(spec.Classifier, "classifier") with { Incumbent = Incumbent(spec.Publish, table) },
         V1.JobSpec.RecipeOneofCase.Pretraining => Pretraining(spec.Pretraining),
         V1.JobSpec.RecipeOneofCase.Evaluation => new EvaluationRecipe
         {
@@ -43,7 +46,9 @@ internal static class RecipeMessages
             MaskedBlocks = [.. spec.Sweep.MaskedBlocks],
             Seeds = spec.Sweep.Seeds.Count == 0 ? [0] : [.. spec.Sweep.Seeds]
         },
-        _ => throw Errors.InvalidArgument($"{Prefix}.recipe", "It is missing; say what is to be done: a classifier, a pretraining, an evaluation or an analysis.")
+        _ => throw Errors.InvalidArgument(
+            $"{Prefix}.recipe",
+            "It is missing; say what is to be done: a classifier, a pretraining, an evaluation or an analysis.")
     };
 
     /// <summary>The path of a recipe's setting: "spec.classifier.learning_rate".</summary>
@@ -51,7 +56,8 @@ internal static class RecipeMessages
     {
         nameof(ClassifierRecipe.Incumbent) => $"{Prefix}.publish.not_below_current",
         nameof(PretrainingRecipe.Hidden) => $"{Prefix}.pretraining.hidden_size",
-        _ => $"{Prefix}.{Snake(spec.RecipeCase.ToString())}.{Snake(setting.Replace("IsRegression", "Regression", StringComparison.Ordinal))}"
+        _ => $"{Prefix}.{Snake(spec.RecipeCase.ToString())}."
+            + Snake(setting.Replace("IsRegression", "Regression", StringComparison.Ordinal))
     };
 
     private static string Snake(string name) => string.Concat(name.Select((c, i) =>
@@ -124,7 +130,8 @@ internal static class RecipeMessages
             V1.TrainingMethod.Finetune => TrainingMethod.Finetune,
             V1.TrainingMethod.Mask => TrainingMethod.Mask,
             V1.TrainingMethod.HeadOnly => TrainingMethod.HeadOnly,
-            _ => throw Errors.InvalidArgument($"{Prefix}.{path}.method", "It is missing; finetune, mask or head only is needed.")
+            _ => throw Errors.InvalidArgument(
+                $"{Prefix}.{path}.method", "It is missing; finetune, mask or head only is needed.")
         };
         var (isFinetune, isMask) = (method == TrainingMethod.Finetune, method == TrainingMethod.Mask);
         var learningRate = method switch
@@ -149,13 +156,20 @@ internal static class RecipeMessages
                 Epochs = message.HasEpochs ? message.Epochs : defaults.Epochs,
                 BatchSize = message.HasBatchSize ? message.BatchSize : defaults.BatchSize,
                 LearningRate = message.HasLearningRate ? (float)message.LearningRate : learningRate,
-                HeadLearningRate = message.HasHeadLearningRate ? (float)message.HeadLearningRate : isMask ? MaskHeadLearningRate : null,
+                HeadLearningRate = message.HasHeadLearningRate
+                    ? (float)message.HeadLearningRate
+                    : isMask ? MaskHeadLearningRate : null,
                 WarmUp = message.HasWarmUp ? message.WarmUp : defaults.WarmUp,
-                Adam = new() { WeightDecay = message.HasWeightDecay ? (float)message.WeightDecay : isFinetune ? 0.01f : 0 },
+                Adam = new()
+                {
+                    WeightDecay = message.HasWeightDecay ? (float)message.WeightDecay : isFinetune ? 0.01f : 0
+                },
                 Dropout = message.HasDropout ? (float)message.Dropout : isMask ? 0 : defaults.Dropout,
                 EvaluationInterval = message.EvaluationInterval,
                 Patience = message.Patience,
-                CheckpointInterval = message.HasCheckpointInterval ? message.CheckpointInterval : defaults.CheckpointInterval,
+                CheckpointInterval = message.HasCheckpointInterval
+                    ? message.CheckpointInterval
+                    : defaults.CheckpointInterval,
                 Seed = message.Seed,
                 TrainsHead = message.Mask?.FreezeHead != true,
                 Mask = Mask(message.Mask ?? new())
@@ -177,10 +191,12 @@ internal static class RecipeMessages
 
     private static PretrainingRecipe Pretraining(V1.PretrainingRecipe message)
     {
-        var defaults = new PretrainingSettings { Steps = message.Steps == 0 && message.Budget is not null ? PretrainingSettings.MostSteps : message.Steps };
+        var isTimed = message.Steps == 0 && message.Budget is not null;
+        var defaults = new PretrainingSettings { Steps = isTimed ? PretrainingSettings.MostSteps : message.Steps };
         var recipe = new PretrainingRecipe
         {
-            Datasets = [.. message.Datasets.Select((name, i) => ResourceName.Require($"{Prefix}.pretraining.datasets[{i}]", name))],
+            Datasets = [.. message.Datasets.Select(
+                (name, i) => ResourceName.Require($"{Prefix}.pretraining.datasets[{i}]", name))],
             Hidden = message.HiddenSize,
             Layers = message.Layers,
             Heads = message.Heads,
@@ -193,14 +209,18 @@ internal static class RecipeMessages
                 WarmUp = message.HasWarmUp ? message.WarmUp : defaults.WarmUp,
                 Dropout = message.HasDropout ? (float)message.Dropout : defaults.Dropout,
                 EvaluationInterval = message.EvaluationInterval,
-                CheckpointInterval = message.HasCheckpointInterval ? message.CheckpointInterval : defaults.CheckpointInterval,
+                CheckpointInterval = message.HasCheckpointInterval
+                    ? message.CheckpointInterval
+                    : defaults.CheckpointInterval,
                 Seed = message.Seed,
                 Initialization = message.Initialization switch
                 {
                     V1.Initialization.Unspecified => defaults.Initialization,
                     V1.Initialization.Normal => Initialization.Normal,
                     V1.Initialization.Neighbors => Initialization.Neighbors,
-                    _ => throw Errors.InvalidArgument($"{Prefix}.pretraining.initialization", $"{(int)message.Initialization} is unknown; normal or neighbors is needed.")
+                    _ => throw Errors.InvalidArgument(
+                        $"{Prefix}.pretraining.initialization",
+                        $"{(int)message.Initialization} is unknown; normal or neighbors is needed.")
                 },
                 InitialDeviation = message.HasInitialDeviation ? message.InitialDeviation : defaults.InitialDeviation,
                 Budget = message.Budget?.ToTimeSpan(),
@@ -222,18 +242,22 @@ internal static class RecipeMessages
         };
     }
 
-    /// <summary>Masked language modelling, which both count first, is always there and no message's to name.</summary>
-    private static Objective Objective(V1.Objective objective, int i) => objective != V1.Objective.Unspecified && Enum.IsDefined(objective)
-        ? (Objective)(int)objective
-        : throw Unknown($"{Prefix}.pretraining.objectives[{i}]", objective);
+    /// <summary>Masked language modelling is part of every pretraining, so that no message names it.</summary>
+    private static Objective Objective(V1.Objective objective, int i) =>
+        ByName<V1.Objective, Objective>(objective, $"{Prefix}.pretraining.objectives[{i}]");
 
     private static Combination Combination(V1.Combination combination) => combination == V1.Combination.Unspecified
         ? default
-        : Enum.IsDefined(combination)
-            ? (Combination)((int)combination - 1)
-            : throw Unknown($"{Prefix}.pretraining.combination", combination);
+        : ByName<V1.Combination, Combination>(combination, $"{Prefix}.pretraining.combination");
 
-    private static RpcException Unknown<T>(string field, T value)
-        where T : struct, Enum => Errors.InvalidArgument(
-        field, $"{Convert.ToInt32(value)} is unknown; {string.Join(", ", Enum.GetValues<T>().Where(known => Convert.ToInt32(known) != 0))} are known.");
+    /// <summary>The value of the same name; the message's UNSPECIFIED, 0, has none.</summary>
+    private static T ByName<TMessage, T>(TMessage value, string field)
+        where TMessage : struct, Enum
+        where T : struct, Enum
+    {
+        if (Convert.ToInt32(value) != 0 && Enum.IsDefined(value))
+            return Enum.Parse<T>(value.ToString());
+        var known = string.Join(", ", Enum.GetValues<TMessage>().Where(each => Convert.ToInt32(each) != 0));
+        throw Errors.InvalidArgument(field, $"{Convert.ToInt32(value)} is unknown; {known} are known.");
+    }
 }

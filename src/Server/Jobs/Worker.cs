@@ -6,7 +6,9 @@ using Serving.Training.Recipes;
 namespace Serving.Server.Jobs;
 
 /// <summary>The worker verb: runs one job in a process of its own, so that its end is nobody else's.</summary>
-/// <remarks>Messages go to standard output. The line "cancel" on standard input cancels; its end means that the server is gone.</remarks>
+/// <remarks>
+/// Messages go to standard output. The line "cancel" on standard input cancels; its end means that the server is gone.
+/// </remarks>
 internal static class Worker
 {
     public const string Verb = "worker";
@@ -67,7 +69,9 @@ internal static class Worker
         }
     }
 
-    /// <summary>Where memory runs out, Linux ends this process, and not the server. A hint: it may fail, or mean nothing.</summary>
+    /// <summary>
+    /// Where memory runs out, Linux ends this process, and not the server. A hint: it may fail, or mean nothing.
+    /// </summary>
     private static void BeFirstToLackMemory()
     {
         try
@@ -80,7 +84,9 @@ internal static class Worker
         }
     }
 
-    /// <summary>Waits until no other process works on the job: one whose server was killed needs a moment to notice.</summary>
+    /// <summary>
+    /// Waits until no other process works on the job: one whose server was killed needs a moment to notice.
+    /// </summary>
     private static FileStream Lock(string path, CancellationToken cancelled)
     {
         const int attempts = 300;

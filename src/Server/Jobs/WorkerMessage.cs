@@ -32,13 +32,16 @@ internal abstract record WorkerMessage
 internal sealed record WorkerReady : WorkerMessage;
 
 internal sealed record WorkerProgress(
-    long Step, long TotalSteps, double Loss, double LearningRate, double TokensPerSecond, double? SecondsLeft) : WorkerMessage;
+    long Step, long TotalSteps, double Loss, double LearningRate, double TokensPerSecond,
+    double? SecondsLeft) : WorkerMessage;
 
-internal sealed record WorkerEvaluation(long Step, IReadOnlyDictionary<string, double> Metrics, bool IsBest) : WorkerMessage;
+internal sealed record WorkerEvaluation(
+    long Step, IReadOnlyDictionary<string, double> Metrics, bool IsBest) : WorkerMessage;
 
 /// <param name="TaskVersion">The folder of a task version; null if there is none.</param>
 /// <param name="Model">The folder of a model; null if there is none.</param>
-internal sealed record WorkerDone(IReadOnlyDictionary<string, double> Metrics, string? TaskVersion, string? Model) : WorkerMessage;
+internal sealed record WorkerDone(
+    IReadOnlyDictionary<string, double> Metrics, string? TaskVersion, string? Model) : WorkerMessage;
 
 internal sealed record WorkerFailed(string Message) : WorkerMessage;
 

@@ -31,9 +31,14 @@ internal sealed class WorkerProcess : IDisposable
 
     public int Id => _process.Id;
 
-    /// <summary>Starts this very program with the worker verb: only idle processors are its own, and only some of them.</summary>
+    /// <summary>
+    /// Starts this very program with the worker verb: only idle processors are its own, and only some of them.
+    /// </summary>
     /// <param name="processors">How many.</param>
-    /// <param name="load">While engines compute, the worker is halted: even the idle half of a machine shares caches and memory with the other.</param>
+    /// <param name="load">
+    /// While engines compute, the worker is halted: even the idle half of a machine shares caches and memory with the
+    /// other.
+    /// </param>
     public static WorkerProcess Start(string orderFile, int processors, EngineLoad load)
     {
         var start = new ProcessStartInfo(Host())
@@ -45,11 +50,11 @@ internal sealed class WorkerProcess : IDisposable
         };
         foreach (var argument in (string[])[typeof(Worker).Assembly.Location, Worker.Verb, orderFile])
             start.ArgumentList.Add(argument);
-        start.Environment["DOTNET_gcServer"] = "0"; // There is little to collect, and a heap for each processor would be large.
+        // There is little to collect, and a heap for each processor would be large.
+        start.Environment["DOTNET_gcServer"] = "0";
 
-        // A process inherits rank and processors from the thread that starts it; a thread could not set them for those that
-        // the runtime has begun by then.
-        // The kernel ends it with that thread, which therefore waits.
+        // A process inherits rank and processors from the thread that starts it; a thread could not set them for those
+        // that the runtime has begun by then. The kernel ends it with that thread, which therefore waits.
         var started = new TaskCompletionSource<Process>(TaskCreationOptions.RunContinuationsAsynchronously);
         var over = new ManualResetEventSlim();
         var starter = new Thread(() =>
@@ -84,7 +89,8 @@ internal sealed class WorkerProcess : IDisposable
     }
 
     /// <summary>What it says, until it ends.</summary>
-    public async IAsyncEnumerable<WorkerMessage> MessagesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<WorkerMessage> MessagesAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         while (await _process.StandardOutput.ReadLineAsync(cancellationToken) is { } line)
         {

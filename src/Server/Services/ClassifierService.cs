@@ -8,7 +8,8 @@ namespace Serving.Server.Services;
 
 /// <summary>serving.v1.Classifier.</summary>
 internal sealed class ClassifierService(
-    InputRunner runner, TaskRouter router, ServerOptions options, IHostApplicationLifetime lifetime) : V1.Classifier.ClassifierBase
+    InputRunner runner, TaskRouter router, ServerOptions options,
+    IHostApplicationLifetime lifetime) : V1.Classifier.ClassifierBase
 {
     private const int LargestPriority = 100;
 
@@ -23,8 +24,10 @@ internal sealed class ClassifierService(
 
         async Task<V1.ClassifyResponse> AnswerAsync()
         {
-            var settings = Settings(request.Truncation, request.Priority, place, context.Deadline, context.CancellationToken);
-            return new() { Results = { (await RunAllAsync(request.Inputs, request.Tasks, settings)).Select(Messages.Result) } };
+            var settings = Settings(
+                request.Truncation, request.Priority, place, context.Deadline, context.CancellationToken);
+            return new() { Results = { (
+                await RunAllAsync(request.Inputs, request.Tasks, settings)).Select(Messages.Result) } };
         }
     }
 
@@ -43,14 +46,17 @@ internal sealed class ClassifierService(
         var place = router.Place(key: "");
         if (runner.Refusal(tasks, place) is { } refusal)
             throw refusal;
-        var settings = Settings(request.Truncation, request.Priority, place, context.Deadline, context.CancellationToken);
+        var settings = Settings(
+            request.Truncation, request.Priority, place, context.Deadline, context.CancellationToken);
         var results = await RunAllAsync(request.Inputs, tasks, settings with { WantsPooled = true });
         return new()
         {
             Version = results[0].Scores[0].Version,
             Embeddings =
             {
-                results.Select(result => new V1.Embedding { Values = { result.Scores[0].Pooled }, Usage = Messages.Usage(result.Whole) })
+                results.Select(
+                    result => new V1.Embedding { Values = { result.Scores[0].Pooled }, Usage = Messages.Usage(
+                        result.Whole) })
             }
         };
     }
@@ -69,10 +75,12 @@ internal sealed class ClassifierService(
         return Task.FromResult(response);
     }
 
-    /// <summary>Runs all inputs of a call that was not refused; the first that fails fails the call and gives the others up.</summary>
+    /// <summary>
+    /// Runs all inputs of a call that was not refused; the first that fails fails the call and gives the others up.
+    /// </summary>
     /// <remarks>
-    /// A call is turned away by its first input. Once that is in, the others wait for room that earlier ones leave, so that
-    /// a call larger than the queue runs through it in parts.
+    /// A call is turned away by its first input. Once that is in, the others wait for room that earlier ones leave, so
+    /// that a call larger than the queue runs through it in parts.
     /// </remarks>
     private async Task<InputScores[]> RunAllAsync(
         IReadOnlyList<V1.TextInput> inputs, IReadOnlyList<V1.TaskReference> tasks, CallSettings settings)
@@ -106,7 +114,8 @@ internal sealed class ClassifierService(
         {
             // Until each has seen it: a source that is disposed of before tells the rest nothing.
             await abandon.CancelAsync();
-            await Task.WhenAll(running.Select(task => (Task)task)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.WhenAll(running.Select(task => (Task)task)).ConfigureAwait(
+                ConfigureAwaitOptions.SuppressThrowing);
             throw;
         }
 
@@ -118,24 +127,30 @@ internal sealed class ClassifierService(
     private static bool IsTurnedAway(Task task) =>
         task.Exception?.InnerException is RpcException { StatusCode: StatusCode.ResourceExhausted };
 
-    private async Task<V1.ClassifyStreamResponse> AnswerAsync(V1.ClassifyStreamRequest request, CancellationToken cancelled)
+    private async Task<V1.ClassifyStreamResponse> AnswerAsync(
+        V1.ClassifyStreamRequest request, CancellationToken cancelled)
     {
         try
         {
             ThrowUnlessCount("tasks", request.Tasks.Count, options.MaxTasks);
-            var settings = Settings(request.Truncation, request.Priority, router.Place(request.RoutingKey), deadline: DateTime.MaxValue, cancelled) with
+            var place = router.Place(request.RoutingKey);
+
+            // A stream is slowed down by its inputs in work, so they wait where a call would be turned away.
+            var settings = Settings(request.Truncation, request.Priority, place, DateTime.MaxValue, cancelled) with
             {
-                IsPaced = true // A stream is slowed down by its inputs in work, so they wait where a call would be turned away.
+                IsPaced = true
             };
             return new()
             {
                 Id = request.Id,
-                Result = Messages.Result(await runner.RunAsync(request.Input ?? new(), request.Tasks, settings, "input"))
+                Result = Messages.Result(
+                    await runner.RunAsync(request.Input ?? new(), request.Tasks, settings, "input"))
             };
         }
         catch (RpcException exception)
         {
-            var status = exception.GetRpcStatus() ?? new() { Code = (int)exception.StatusCode, Message = exception.Status.Detail };
+            var status = exception.GetRpcStatus()
+                ?? new() { Code = (int)exception.StatusCode, Message = exception.Status.Detail };
             return new() { Id = request.Id, Error = status };
         }
     }
@@ -144,7 +159,8 @@ internal sealed class ClassifierService(
         V1.Truncation truncation, int priority, double place, DateTime deadline, CancellationToken cancelled)
     {
         if (priority is < -LargestPriority or > LargestPriority)
-            throw Errors.InvalidArgument("priority", $"{priority} is out of range; {-LargestPriority} to {LargestPriority} is needed.");
+            throw Errors.InvalidArgument(
+                "priority", $"{priority} is out of range; {-LargestPriority} to {LargestPriority} is needed.");
         return new(
             Messages.Truncation(truncation),
             priority,
@@ -166,11 +182,13 @@ internal sealed class ClassifierService(
         {
             1 => models.Values.First(),
             0 => throw Errors.FailedPrecondition("models", "No model is loaded; load one first."),
-            _ => throw Errors.InvalidArgument("model", $"{models.Count} models are loaded; name one: {string.Join(", ", models.Keys)}.")
+            _ => throw Errors.InvalidArgument(
+                "model", $"{models.Count} models are loaded; name one: {string.Join(", ", models.Keys)}.")
         };
     }
 
-    private static V1.TokenizedInput Tokenize(ModelHost host, V1.TextInput input, V1.Truncation truncation, string field)
+    private static V1.TokenizedInput Tokenize(
+        ModelHost host, V1.TextInput input, V1.Truncation truncation, string field)
     {
         var maxTokens = truncation == V1.Truncation.Unspecified ? int.MaxValue : host.Config.MaxPositions;
         var pair = input.HasPair ? input.Pair : null;

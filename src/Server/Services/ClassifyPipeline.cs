@@ -4,7 +4,9 @@ using Grpc.Core;
 namespace Serving.Server.Services;
 
 /// <summary>A stream of inputs: reads ahead up to a limit, answers in the order in which answers are ready.</summary>
-/// <remarks>An input counts until its answer is written, so that a client that does not read slows only itself.</remarks>
+/// <remarks>
+/// An input counts until its answer is written, so that a client that does not read slows only itself.
+/// </remarks>
 internal sealed class ClassifyPipeline(
     IAsyncStreamReader<V1.ClassifyStreamRequest> requests,
     IServerStreamWriter<V1.ClassifyStreamResponse> responses,

@@ -9,7 +9,8 @@ internal sealed class DatasetsService(DatasetStore store) : V1.Datasets.Datasets
 {
     private const int PreviewRows = 5;
 
-    public override async Task<V1.Dataset> UploadDataset(IAsyncStreamReader<V1.UploadDatasetRequest> requestStream, ServerCallContext context)
+    public override async Task<V1.Dataset> UploadDataset(
+        IAsyncStreamReader<V1.UploadDatasetRequest> requestStream, ServerCallContext context)
     {
         if (!await requestStream.MoveNext(context.CancellationToken) || requestStream.Current.Header is not { } header)
             throw Errors.InvalidArgument("header", "It is missing; the first message names the dataset.");
@@ -17,12 +18,14 @@ internal sealed class DatasetsService(DatasetStore store) : V1.Datasets.Datasets
         var format = Format(header.Format);
         var columns = Columns(header, format);
         if (header.MaxRejectedRows < 0)
-            throw Errors.InvalidArgument("header.max_rejected_rows", $"{header.MaxRejectedRows} is out of range; 0 or more is needed.");
+            throw Errors.InvalidArgument(
+                "header.max_rejected_rows", $"{header.MaxRejectedRows} is out of range; 0 or more is needed.");
         using var upload = store.BeginUpload(name);
         while (await requestStream.MoveNext(context.CancellationToken))
         {
             if (requestStream.Current.PartCase != V1.UploadDatasetRequest.PartOneofCase.Chunk)
-                throw Errors.InvalidArgument("chunk", "A second header came; after the first message all others are chunks.");
+                throw Errors.InvalidArgument(
+                    "chunk", "A second header came; after the first message all others are chunks.");
             await upload.AppendAsync(requestStream.Current.Chunk.Memory, context.CancellationToken);
         }
 
@@ -30,7 +33,8 @@ internal sealed class DatasetsService(DatasetStore store) : V1.Datasets.Datasets
         try
         {
             manifest = await Task.Run(
-                () => upload.Finish(name, format, columns, header.MaxRejectedRows, context.CancellationToken), context.CancellationToken);
+                () => upload.Finish(name, format, columns, header.MaxRejectedRows, context.CancellationToken),
+                context.CancellationToken);
         }
         catch (DatasetTooLargeException exception)
         {
@@ -45,7 +49,8 @@ internal sealed class DatasetsService(DatasetStore store) : V1.Datasets.Datasets
         return Message(manifest);
     }
 
-    public override Task<V1.ListDatasetsResponse> ListDatasets(V1.ListDatasetsRequest request, ServerCallContext context) =>
+    public override Task<V1.ListDatasetsResponse> ListDatasets(
+        V1.ListDatasetsRequest request, ServerCallContext context) =>
         Task.FromResult(new V1.ListDatasetsResponse { Datasets = { store.All.Values.Select(Message) } });
 
     public override Task<V1.Dataset> GetDataset(V1.GetDatasetRequest request, ServerCallContext context)
@@ -56,8 +61,10 @@ internal sealed class DatasetsService(DatasetStore store) : V1.Datasets.Datasets
         return Task.FromResult(message);
     }
 
-    public override Task<V1.DeleteDatasetResponse> DeleteDataset(V1.DeleteDatasetRequest request, ServerCallContext context) =>
-        Task.FromResult(new V1.DeleteDatasetResponse { FreedBytes = store.Delete(ResourceName.Require("name", request.Name)) });
+    public override Task<V1.DeleteDatasetResponse> DeleteDataset(
+        V1.DeleteDatasetRequest request, ServerCallContext context) =>
+        Task.FromResult<V1.DeleteDatasetResponse>(
+            new() { FreedBytes = store.Delete(ResourceName.Require("name", request.Name)) });
 
     private static DatasetFormat Format(V1.DatasetFormat format) => format switch
     {
@@ -74,7 +81,8 @@ internal sealed class DatasetsService(DatasetStore store) : V1.Datasets.Datasets
         if (isTable && header.TextColumn.Length == 0)
             throw Errors.InvalidArgument("header.text_column", "It is missing; name the column of the text.");
         if (!isTable && (header.TextColumn + header.PairColumn + header.LabelColumn).Length > 0)
-            throw Errors.InvalidArgument("header.text_column", "Lines have no columns; leave them out, or choose another format.");
+            throw Errors.InvalidArgument(
+                "header.text_column", "Lines have no columns; leave them out, or choose another format.");
         return new(
             header.TextColumn,
             header.PairColumn.Length == 0 ? null : header.PairColumn,
@@ -95,7 +103,8 @@ internal sealed class DatasetsService(DatasetStore store) : V1.Datasets.Datasets
         },
         Rows = manifest.Rows,
         RejectedRows = manifest.Rejected,
-        Rejected = { manifest.Problems.Select(problem => new V1.RejectedRow { Line = problem.Line, Reason = problem.Message }) },
+        Rejected = { manifest.Problems.Select(
+            problem => new V1.RejectedRow { Line = problem.Line, Reason = problem.Message }) },
         HasPairs = manifest.Columns.Pair is not null,
         Labels = { manifest.Labels.Select(label => new V1.LabelCount { Label = label.Label, Rows = label.Rows }) },
         HasNumbers = manifest.HasNumbers,

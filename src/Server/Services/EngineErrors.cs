@@ -32,8 +32,11 @@ internal static class EngineErrors
         _ => new RpcException(new Status(StatusCode.Unknown, "The server failed at this request; its log says why."))
     };
 
-    /// <summary>Whether the layers below said this; anything else is a fault of ours and belongs into the log.</summary>
-    public static bool IsExpected(Exception exception) => exception is RpcException or QueueFullException or DeadlinePassedException
-        or UnknownTaskException or EngineClosedException or ObjectDisposedException or NonFiniteScoresException or ModelFileException
-        or InvalidTextException or TaskInputException or OperationCanceledException;
+    /// <summary>
+    /// Whether the layers below said this; anything else is a fault of ours and belongs into the log.
+    /// </summary>
+    public static bool IsExpected(Exception exception) =>
+        exception is RpcException or QueueFullException or DeadlinePassedException or UnknownTaskException
+            or EngineClosedException or ObjectDisposedException or NonFiniteScoresException or ModelFileException
+            or InvalidTextException or TaskInputException or OperationCanceledException;
 }

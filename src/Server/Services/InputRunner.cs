@@ -25,7 +25,10 @@ internal sealed record InputScores(IReadOnlyList<TaskScores> Scores, Classificat
 /// <summary>Runs an input under its tasks, each on the engine of its model.</summary>
 internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, ServerMetrics metrics)
 {
-    /// <summary>Why inputs would be turned away now, whatever their texts: a look that costs little, as under overload it is for most.</summary>
+    /// <summary>
+    /// Why inputs would be turned away now, whatever their texts: a look that costs little, as under overload it is for
+    /// most.
+    /// </summary>
     /// <param name="place">See <see cref="TaskRouter.Place"/>.</param>
     /// <returns>Null if there may be room; not thrown, which would cost more than all the rest of a refusal.</returns>
     public RpcException? Refusal(IReadOnlyList<V1.TaskReference> tasks, double place)
@@ -99,19 +102,22 @@ internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, Serve
     private bool Count(RpcException error, IReadOnlyList<V1.TaskReference> tasks, RoutingTable table)
     {
         foreach (var task in tasks)
-            metrics.TaskDone(table.Tasks.ContainsKey(task.Task) ? task.Task : ServerMetrics.OtherTasks, error.StatusCode.ToString());
+            metrics.TaskDone(
+                table.Tasks.ContainsKey(task.Task) ? task.Task : ServerMetrics.OtherTasks, error.StatusCode.ToString());
         return false;
     }
 
     private static bool IsStale(Exception exception) =>
         exception is UnknownTaskException or EngineClosedException or ObjectDisposedException;
 
-    private static async Task<InputScores> RunAsync(ClassificationRequest request, TaskRoute[] routes, CancellationToken cancelled)
+    private static async Task<InputScores> RunAsync(
+        ClassificationRequest request, TaskRoute[] routes, CancellationToken cancelled)
     {
         var host = routes[0].Host;
         if (Array.TrueForAll(routes, route => route.Host == host))
         {
-            var answer = await host.Engine.ClassifyAsync(request with { Tasks = [.. routes.Select(Reference)] }, cancelled);
+            var answer = await host.Engine.ClassifyAsync(
+                request with { Tasks = [.. routes.Select(Reference)] }, cancelled);
             return new(answer.Scores, answer);
         }
 

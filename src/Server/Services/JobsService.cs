@@ -11,7 +11,8 @@ namespace Serving.Server.Services;
 
 /// <summary>serving.v1.Jobs.</summary>
 internal sealed class JobsService(
-    JobStore jobs, JobRunner runner, ModelStore models, DatasetStore datasets, TaskRouter router, IHostApplicationLifetime lifetime) : V1.Jobs.JobsBase
+    JobStore jobs, JobRunner runner, ModelStore models, DatasetStore datasets, TaskRouter router,
+    IHostApplicationLifetime lifetime) : V1.Jobs.JobsBase
 {
     private const int DefaultPageSize = 100;
     private const int LargestPageSize = 1000;
@@ -28,7 +29,8 @@ internal sealed class JobsService(
         ThrowUnlessPublishable(spec);
         try
         {
-            await Task.Run(() => recipe.Validate(new Inputs(models, datasets, router.Table)), context.CancellationToken);
+            await Task.Run(
+                () => recipe.Validate(new Inputs(models, datasets, router.Table)), context.CancellationToken);
         }
         catch (SettingException exception)
         {
@@ -48,12 +50,14 @@ internal sealed class JobsService(
         return job.Message;
     }
 
-    public override Task<V1.Job> GetJob(V1.GetJobRequest request, ServerCallContext context) => Task.FromResult(jobs.Require(request.Id).Message);
+    public override Task<V1.Job> GetJob(V1.GetJobRequest request, ServerCallContext context) =>
+        Task.FromResult(jobs.Require(request.Id).Message);
 
     public override Task<V1.ListJobsResponse> ListJobs(V1.ListJobsRequest request, ServerCallContext context)
     {
         if (request.PageSize is < 0 or > LargestPageSize)
-            throw Errors.InvalidArgument("page_size", $"{request.PageSize} is out of range; 0 to {LargestPageSize} is needed.");
+            throw Errors.InvalidArgument(
+                "page_size", $"{request.PageSize} is out of range; 0 to {LargestPageSize} is needed.");
         var size = request.PageSize == 0 ? DefaultPageSize : request.PageSize;
 
         // The token is the last id of the page before: jobs that come meanwhile are newer and shift nothing.
@@ -68,13 +72,16 @@ internal sealed class JobsService(
         });
     }
 
-    public override async Task WatchJob(V1.WatchJobRequest request, IServerStreamWriter<V1.JobEvent> responseStream, ServerCallContext context)
+    public override async Task WatchJob(
+        V1.WatchJobRequest request, IServerStreamWriter<V1.JobEvent> responseStream, ServerCallContext context)
     {
         var job = jobs.Require(request.Id);
         var count = job.Events.Count;
         if (request.Cursor < 0 || request.Cursor > count)
-            throw Errors.InvalidArgument("cursor", $"{request.Cursor} is out of range; 0 to {count}, the job's last event, is needed.");
-        using var ends = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+            throw Errors.InvalidArgument(
+                "cursor", $"{request.Cursor} is out of range; 0 to {count}, the job's last event, is needed.");
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(
+            context.CancellationToken, lifetime.ApplicationStopping);
         try
         {
             await foreach (var happened in job.Events.ReadAsync(request.Cursor, ends.Token))
@@ -97,7 +104,9 @@ internal sealed class JobsService(
     {
         var job = jobs.Require(request.Id);
         if (!runner.Resume(job))
-            throw Errors.FailedPrecondition($"jobs/{job.Id}", $"The job is {Name(job.State)}; only one that failed or was cancelled can be resumed.");
+            throw Errors.FailedPrecondition(
+                $"jobs/{job.Id}",
+                $"The job is {Name(job.State)}; only one that failed or was cancelled can be resumed.");
         return Task.FromResult(job.Message);
     }
 
@@ -110,7 +119,8 @@ internal sealed class JobsService(
     }
 
     public override async Task DownloadArtifact(
-        V1.DownloadArtifactRequest request, IServerStreamWriter<V1.DownloadArtifactResponse> responseStream, ServerCallContext context)
+        V1.DownloadArtifactRequest request, IServerStreamWriter<V1.DownloadArtifactResponse> responseStream,
+        ServerCallContext context)
     {
         var job = jobs.Require(request.Id);
         var artifacts = job.Message.Artifacts.Select(artifact => artifact.Name).ToList();
@@ -119,7 +129,8 @@ internal sealed class JobsService(
         await using var file = File.OpenRead(JobArtifacts.PathOf(job.Folder, request.Name));
         var buffer = new byte[ChunkBytes];
         for (int read; (read = await file.ReadAsync(buffer, context.CancellationToken)) > 0;)
-            await responseStream.WriteAsync(new() { Data = ByteString.CopyFrom(buffer, 0, read) }, context.CancellationToken);
+            await responseStream.WriteAsync(
+                new() { Data = ByteString.CopyFrom(buffer, 0, read) }, context.CancellationToken);
     }
 
     private static string Name(V1.JobState state) => state.ToString().ToLowerInvariant();
@@ -133,9 +144,11 @@ internal sealed class JobsService(
         {
             ResourceName.Require("spec.publish.task", publish.Task);
             if (spec.Classifier is null)
-                throw Errors.InvalidArgument("spec.publish.task", "No task version comes of this recipe; leave it out.");
+                throw Errors.InvalidArgument(
+                    "spec.publish.task", "No task version comes of this recipe; leave it out.");
             if (makesModel && publish.Model.Length == 0)
-                throw Errors.InvalidArgument("spec.publish.model", "Training all weights makes a model, which the task needs; name it.");
+                throw Errors.InvalidArgument(
+                    "spec.publish.model", "Training all weights makes a model, which the task needs; name it.");
         }
 
         if (publish.Alias.Length > 0)
@@ -146,14 +159,17 @@ internal sealed class JobsService(
         }
 
         if (publish.NotBelowCurrent && (publish.Alias.Length == 0 || spec.Classifier is null))
-            throw Errors.InvalidArgument("spec.publish.not_below_current", "It compares with the version that an alias points at; name the alias, or leave it out.");
+            throw Errors.InvalidArgument(
+                "spec.publish.not_below_current",
+                "It compares with the version that an alias points at; name the alias, or leave it out.");
         if (publish.Model.Length == 0)
             return;
         ResourceName.Require("spec.publish.model", publish.Model);
         if (!makesModel)
             throw Errors.InvalidArgument("spec.publish.model", "No model comes of this recipe; leave it out.");
         if (models.Names.Contains(publish.Model, StringComparer.Ordinal))
-            throw Errors.AlreadyExists("model", publish.Model, $"There is a model '{publish.Model}' already; choose another name.");
+            throw Errors.AlreadyExists(
+                "model", publish.Model, $"There is a model '{publish.Model}' already; choose another name.");
     }
 
     private sealed class Inputs(ModelStore models, DatasetStore datasets, RoutingTable table) : IRecipeInputs

@@ -17,7 +17,8 @@ internal static class Messages
         V1.Truncation.Right => Text.Bert.Truncation.Right,
         V1.Truncation.Left => Text.Bert.Truncation.Left,
         V1.Truncation.LongestFirst => Text.Bert.Truncation.LongestFirst,
-        _ => throw Errors.InvalidArgument("truncation", $"{(int)truncation} is no way to truncate; see the enumeration.")
+        _ => throw Errors.InvalidArgument(
+            "truncation", $"{(int)truncation} is no way to truncate; see the enumeration.")
     };
 
     public static V1.InputResult Result(InputScores scores) => new()
@@ -141,7 +142,8 @@ internal static class Messages
 
     private static V1.TaskVersion Version(string task, StoredVersion version, ModelHost? host)
     {
-        var resident = host?.Engine.Memory.Tasks.FirstOrDefault(memory => memory.Task == task && memory.Version == version.Version);
+        var resident = host?.Engine.Memory.Tasks.FirstOrDefault(memory => memory.Task == task
+            && memory.Version == version.Version);
         return new()
         {
             Version = version.Version,

@@ -6,7 +6,8 @@ using Serving.Text.Bert;
 namespace Serving.Server.Services;
 
 /// <summary>serving.v1.Models.</summary>
-internal sealed class ModelsService(TaskCatalog catalog, ModelStore models, ServerOptions options) : V1.Models.ModelsBase
+internal sealed class ModelsService(TaskCatalog catalog, ModelStore models, ServerOptions options)
+    : V1.Models.ModelsBase
 {
     public override Task<V1.ListModelsResponse> ListModels(V1.ListModelsRequest request, ServerCallContext context)
     {
@@ -33,12 +34,14 @@ internal sealed class ModelsService(TaskCatalog catalog, ModelStore models, Serv
         return Messages.Model(name, await catalog.LoadModelAsync(name), models);
     }
 
-    public override async Task<V1.UnloadModelResponse> UnloadModel(V1.UnloadModelRequest request, ServerCallContext context) => new()
+    public override async Task<V1.UnloadModelResponse> UnloadModel(
+        V1.UnloadModelRequest request, ServerCallContext context) => new()
     {
         FreedBytes = await catalog.UnloadModelAsync(ResourceName.Require("model", request.Model), request.Force)
     };
 
-    public override Task<V1.Limits> GetLimits(V1.GetLimitsRequest request, ServerCallContext context) => Task.FromResult(new V1.Limits
+    public override Task<V1.Limits> GetLimits(V1.GetLimitsRequest request, ServerCallContext context) =>
+        Task.FromResult(new V1.Limits
     {
         MaxMessageBytes = options.MaxReceiveMessageBytes,
         MaxInputs = options.MaxInputs,

@@ -5,7 +5,9 @@ using Serving.Server.Telemetry;
 
 namespace Serving.Server.Services;
 
-/// <summary>Around every call: whether the server is ready, the call's span and duration, and errors as clients see them.</summary>
+/// <summary>
+/// Around every call: whether the server is ready, the call's span and duration, and errors as clients see them.
+/// </summary>
 internal sealed class ServingInterceptor(
     Readiness readiness, ServerMetrics metrics, TimeProvider time, ILogger<ServingInterceptor> logger) : Interceptor
 {
@@ -79,6 +81,11 @@ internal sealed class ServingInterceptor(
         {
             throw; // Never reached: a status passes through without being caught and thrown again.
         }
+        catch (Exception exception) when (IsMalformedRequest(exception))
+        {
+            failure = Errors.Internal($"The request's stream is no gRPC: {exception.Message}");
+            throw failure;
+        }
         catch (Exception exception)
         {
             if (!EngineErrors.IsExpected(exception) && !context.CancellationToken.IsCancellationRequested)
@@ -91,6 +98,10 @@ internal sealed class ServingInterceptor(
             Note(context, failure, began);
         }
     }
+
+    /// <summary>What Grpc.AspNetCore throws at a message's prefix that makes no sense.</summary>
+    private static bool IsMalformedRequest(Exception exception) =>
+        exception is IOException or InvalidDataException && exception.Source == "Grpc.AspNetCore.Server";
 
     private static bool Remember(RpcException exception, out RpcException? failure)
     {

@@ -4,7 +4,9 @@ using Serving.Server.Telemetry;
 
 namespace Serving.Server.Services;
 
-/// <summary>Runs shadow versions behind everything else, only while the queue is short; nobody waits for them.</summary>
+/// <summary>
+/// Runs shadow versions behind everything else, only while the queue is short; nobody waits for them.
+/// </summary>
 internal sealed class ShadowRunner(ServerOptions options, ServerMetrics metrics, ILogger<ShadowRunner> logger)
 {
     private const int LowestPriority = int.MinValue + 1;

@@ -18,12 +18,14 @@ internal sealed class TasksService(TaskCatalog catalog, TaskStore store, ServerO
     public override Task<V1.ListTasksResponse> ListTasks(V1.ListTasksRequest request, ServerCallContext context)
     {
         if (request.PageSize is < 0 or > LargestPageSize)
-            throw Errors.InvalidArgument("page_size", $"{request.PageSize} is out of range; 0 to {LargestPageSize} is needed.");
+            throw Errors.InvalidArgument(
+                "page_size", $"{request.PageSize} is out of range; 0 to {LargestPageSize} is needed.");
         var size = request.PageSize == 0 ? DefaultPageSize : request.PageSize;
         var table = catalog.Table;
 
         // The token is the last name of the page before: tasks that come or go in between shift nothing.
-        var rest = table.Tasks.Values.Where(task => string.CompareOrdinal(task.Name, request.PageToken) > 0).Take(size + 1).ToList();
+        var rest = table.Tasks.Values.Where(task => string.CompareOrdinal(task.Name, request.PageToken) > 0)
+            .Take(size + 1).ToList();
         return Task.FromResult(new V1.ListTasksResponse
         {
             Tasks = { rest.Take(size).Select(task => Messages.Task(task, table)) },
@@ -51,7 +53,8 @@ internal sealed class TasksService(TaskCatalog catalog, TaskStore store, ServerO
         while (await requestStream.MoveNext(context.CancellationToken))
         {
             var chunk = requestStream.Current.Chunk
-                ?? throw Errors.InvalidArgument("chunk", "A second header came; after the first message all others are chunks.");
+                ?? throw Errors.InvalidArgument(
+                    "chunk", "A second header came; after the first message all others are chunks.");
             await upload.AppendAsync(chunk.File, chunk.Data.Memory, context.CancellationToken);
         }
 
@@ -62,17 +65,20 @@ internal sealed class TasksService(TaskCatalog catalog, TaskStore store, ServerO
         }
         catch (ModelFileException exception)
         {
-            throw Errors.InvalidArgument("chunk", exception.Message.Replace(upload.Folder + Path.DirectorySeparatorChar, ""));
+            throw Errors.InvalidArgument(
+                "chunk", exception.Message.Replace(upload.Folder + Path.DirectorySeparatorChar, ""));
         }
 
         return new() { Version = version, Created = await catalog.CommitAsync(upload, version, alias) };
     }
 
     public override async Task ExportTask(
-        V1.ExportTaskRequest request, IServerStreamWriter<V1.ExportTaskResponse> responseStream, ServerCallContext context)
+        V1.ExportTaskRequest request, IServerStreamWriter<V1.ExportTaskResponse> responseStream,
+        ServerCallContext context)
     {
         var version = Find(catalog.Table, request.Task ?? new(), "task");
-        using var pack = TaskPack.Open(version.Folder, version.Version); // Mapped: a deletion meanwhile does not disturb it.
+        // Mapped: a deletion meanwhile does not disturb it.
+        using var pack = TaskPack.Open(version.Folder, version.Version);
         await responseStream.WriteAsync(new()
         {
             Header = new() { Task = request.Task!.Task, ExpectedVersion = version.Version }
@@ -83,8 +89,8 @@ internal sealed class TasksService(TaskCatalog catalog, TaskStore store, ServerO
             var buffer = new byte[ChunkBytes];
             for (int read; (read = await file.ReadAsync(buffer, context.CancellationToken)) > 0;)
             {
-                await responseStream.WriteAsync(
-                    new() { Chunk = new() { File = name, Data = ByteString.CopyFrom(buffer, 0, read) } }, context.CancellationToken);
+                var chunk = new V1.FileChunk { File = name, Data = ByteString.CopyFrom(buffer, 0, read) };
+                await responseStream.WriteAsync(new() { Chunk = chunk }, context.CancellationToken);
             }
         }
     }
@@ -109,13 +115,15 @@ internal sealed class TasksService(TaskCatalog catalog, TaskStore store, ServerO
         return Messages.Task(table.Task(task), table);
     }
 
-    public override async Task<V1.LoadTaskResponse> LoadTask(V1.LoadTaskRequest request, ServerCallContext context) => new()
+    public override async Task<V1.LoadTaskResponse> LoadTask(V1.LoadTaskRequest request, ServerCallContext context) =>
+        new()
     {
         ResidentBytes = await catalog.LoadTaskAsync(
             ResourceName.Require("task", request.Task), ResourceName.RequireVersion("version", request.Version))
     };
 
-    public override async Task<V1.UnloadTaskResponse> UnloadTask(V1.UnloadTaskRequest request, ServerCallContext context) => new()
+    public override async Task<V1.UnloadTaskResponse> UnloadTask(
+        V1.UnloadTaskRequest request, ServerCallContext context) => new()
     {
         FreedBytes = await catalog.UnloadTaskAsync(
             ResourceName.Require("task", request.Task), ResourceName.RequireVersion("version", request.Version))
@@ -128,13 +136,16 @@ internal sealed class TasksService(TaskCatalog catalog, TaskStore store, ServerO
             ResourceName.Require("task", request.Task), ResourceName.RequireVersion("version", request.Version))
         };
 
-    public override Task<V1.CompareTasksResponse> CompareTasks(V1.CompareTasksRequest request, ServerCallContext context)
+    public override Task<V1.CompareTasksResponse> CompareTasks(
+        V1.CompareTasksRequest request, ServerCallContext context)
     {
         if (request.Tasks.Count is < 2 or > MostCompared)
-            throw Errors.InvalidArgument("tasks", $"There are {request.Tasks.Count}; 2 to {MostCompared} can be compared.");
+            throw Errors.InvalidArgument(
+                "tasks", $"There are {request.Tasks.Count}; 2 to {MostCompared} can be compared.");
         var table = catalog.Table;
         var versions = request.Tasks.Select((task, i) => Find(table, task, $"tasks[{i}]")).ToList();
-        if (versions.Select(version => version.Manifest.Backbone).Distinct(StringComparer.OrdinalIgnoreCase).Count() > 1)
+        if (versions.Select(version => version.Manifest.Backbone).Distinct(StringComparer.OrdinalIgnoreCase)
+            .Count() > 1)
             throw Errors.InvalidArgument("tasks", "They are for several backbones; masks of one can be compared.");
         return Task.Run(() => MaskComparison.Compare(versions, context.CancellationToken), context.CancellationToken);
     }
@@ -163,14 +174,17 @@ internal sealed class TasksService(TaskCatalog catalog, TaskStore store, ServerO
             case V1.SetAliasRequest.ChangeOneofCase.Rollback when request.Rollback:
                 return target => Existing(target).Previous.IsEmpty
                     ? throw Errors.FailedPrecondition(
-                        $"tasks/{request.Task}", $"The alias '{alias}' of the task '{request.Task}' has no version before this one.")
+                        $"tasks/{request.Task}",
+                        $"The alias '{alias}' of the task '{request.Task}' has no version before this one.")
                     : target!.RollBack();
             case V1.SetAliasRequest.ChangeOneofCase.Canary:
                 if (request.Canary.Share is not (>= 0 and <= 1))
-                    throw Errors.InvalidArgument("canary.share", $"{request.Canary.Share} is out of range; 0 to 1 is needed.");
+                    throw Errors.InvalidArgument(
+                        "canary.share", $"{request.Canary.Share} is out of range; 0 to 1 is needed.");
                 var canary = request.Canary.Share == 0
                     ? null
-                    : new CanaryTarget(ResourceName.RequireVersion("canary.version", request.Canary.Version), request.Canary.Share);
+                    : new CanaryTarget(
+                        ResourceName.RequireVersion("canary.version", request.Canary.Version), request.Canary.Share);
                 return target => Existing(target) with { Canary = canary };
             case V1.SetAliasRequest.ChangeOneofCase.ShadowVersion:
                 var shadow = request.ShadowVersion.Length == 0
@@ -184,7 +198,8 @@ internal sealed class TasksService(TaskCatalog catalog, TaskStore store, ServerO
                     return null;
                 };
             default:
-                throw Errors.InvalidArgument("change", "Nothing is to be changed; a version, rollback, canary, shadow or remove is needed.");
+                throw Errors.InvalidArgument(
+                    "change", "Nothing is to be changed; a version, rollback, canary, shadow or remove is needed.");
         }
     }
 }

@@ -30,7 +30,8 @@ internal sealed class DatasetStore
         {
             try
             {
-                var manifest = DatasetManifest.Parse(File.ReadAllText(Path.Combine(folder, DatasetFolder.ManifestFile)));
+                var manifest = DatasetManifest.Parse(
+                    File.ReadAllText(Path.Combine(folder, DatasetFolder.ManifestFile)));
                 datasets[manifest.Name] = manifest;
             }
             catch (Exception exception) when (exception is IOException or JsonException or NotSupportedException)
@@ -46,7 +47,8 @@ internal sealed class DatasetStore
     public ImmutableSortedDictionary<string, DatasetManifest> All => _datasets;
 
     /// <exception cref="Grpc.Core.RpcException">NOT_FOUND</exception>
-    public DatasetManifest Require(string name) => _datasets.GetValueOrDefault(name) ?? throw Errors.NotFound("dataset", name, _datasets.Keys);
+    public DatasetManifest Require(string name) =>
+        _datasets.GetValueOrDefault(name) ?? throw Errors.NotFound("dataset", name, _datasets.Keys);
 
     /// <summary>Where a dataset's files are.</summary>
     public string Folder(DatasetManifest dataset) => Path.Combine(_root, dataset.Digest);
@@ -56,27 +58,33 @@ internal sealed class DatasetStore
     public DatasetUpload BeginUpload(string name)
     {
         ThrowIfTaken(name);
-        return new(Directory.CreateDirectory(Path.Combine(_root, $".upload-{Guid.NewGuid():N}")).FullName, _options.MaxDatasetBytes);
+        return new(Directory.CreateDirectory(Path.Combine(_root, $".upload-{Guid.NewGuid():N}"))
+            .FullName, _options.MaxDatasetBytes);
     }
 
     /// <summary>Makes an upload that was read a dataset.</summary>
-    /// <exception cref="Grpc.Core.RpcException">ALREADY_EXISTS: name or rows are there; RESOURCE_EXHAUSTED: no more room.</exception>
+    /// <exception cref="Grpc.Core.RpcException">
+    /// ALREADY_EXISTS: name or rows are there; RESOURCE_EXHAUSTED: no more room.
+    /// </exception>
     public void Commit(DatasetUpload upload, DatasetManifest manifest)
     {
         lock (_changes)
         {
             ThrowIfTaken(manifest.Name);
             if (_datasets.Values.FirstOrDefault(other => other.Digest == manifest.Digest) is { } same)
-                throw Errors.AlreadyExists("dataset", same.Name, $"The dataset '{same.Name}' has the very same rows; use that.");
+                throw Errors.AlreadyExists(
+                    "dataset", same.Name, $"The dataset '{same.Name}' has the very same rows; use that.");
             var total = _datasets.Values.Sum(other => other.Bytes) + manifest.Bytes;
             if (total > _options.MaxDatasetsBytes)
             {
                 throw Errors.TooLarge(
-                    $"All datasets would take {total} bytes; {_options.MaxDatasetsBytes} are allowed (Server:MaxDatasetsBytes). Delete some.");
+                    $"All datasets would take {total} bytes; {_options.MaxDatasetsBytes} are allowed "
+                    + "(Server:MaxDatasetsBytes). Delete some.");
             }
 
             upload.DeleteFile();
-            DurableFile.Replace(Path.Combine(upload.Folder, DatasetFolder.ManifestFile), Encoding.UTF8.GetBytes(manifest.ToJson()));
+            DurableFile.Replace(
+                Path.Combine(upload.Folder, DatasetFolder.ManifestFile), Encoding.UTF8.GetBytes(manifest.ToJson()));
             DurableFile.MoveFolder(upload.Folder, Folder(manifest));
             _datasets = _datasets.Add(manifest.Name, manifest);
         }
@@ -100,7 +108,8 @@ internal sealed class DatasetStore
     private void ThrowIfTaken(string name)
     {
         if (_datasets.ContainsKey(name))
-            throw Errors.AlreadyExists("dataset", name, $"There is a dataset '{name}' already; delete it first, or choose another name.");
+            throw Errors.AlreadyExists(
+                "dataset", name, $"There is a dataset '{name}' already; delete it first, or choose another name.");
     }
 }
 
@@ -117,18 +126,19 @@ internal sealed class DatasetUpload(string folder, long maxBytes) : IDisposable
     public async Task AppendAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
     {
         if (_file!.Length + data.Length > maxBytes)
-            throw Errors.TooLarge($"The file has more than {maxBytes} bytes, the most for a dataset (Server:MaxDatasetBytes); cut it into several.");
+            throw Errors.TooLarge($"The file has more than {maxBytes} bytes, the most for a dataset "
+                + "(Server:MaxDatasetBytes); cut it into several.");
         await _file.WriteAsync(data, cancellationToken);
     }
 
     /// <summary>Reads the file into rows.</summary>
     /// <exception cref="DatasetException">It can't be read as asked.</exception>
     public DatasetManifest Finish(
-        string name, DatasetFormat format, DatasetColumns columns, long mostRejected, CancellationToken cancellationToken)
+        string name, DatasetFormat format, DatasetColumns columns, long mostRejected, CancellationToken cancelled)
     {
         Close();
         return DatasetFolder.Import(
-            Path.Combine(folder, UploadedFile), folder, name, format, columns, mostRejected, maxBytes, cancellationToken);
+            Path.Combine(folder, UploadedFile), folder, name, format, columns, mostRejected, maxBytes, cancelled);
     }
 
     /// <summary>Only the rows are kept.</summary>

@@ -1,6 +1,8 @@
 namespace Serving.Server.Storage;
 
-/// <summary>The model and the tasks that the product ships: an empty data root begins with them, and they are its own then.</summary>
+/// <summary>
+/// The model and the tasks that the product ships: an empty data root begins with them, and they are its own then.
+/// </summary>
 internal static class Demo
 {
     private const string Models = "models";

@@ -40,7 +40,7 @@ internal sealed class ModelStore
 
     public IReadOnlyList<string> NamesToLoad() => _chosen ?? Names;
 
-    /// <summary>Whether loading it was not tried in vain before.</summary>
+    /// <summary>False if it could not be loaded before.</summary>
     public bool IsNew(string name) => Problem(name).Length == 0;
 
     /// <summary>Why a model could not be loaded; empty if it could, or was not tried.</summary>
@@ -102,7 +102,8 @@ internal sealed class ModelStore
 
     private static bool IsSame(string one, string other)
     {
-        string[] Files(string folder) => [.. Directory.GetFiles(folder).Select(file => Path.GetFileName(file)!).Order(StringComparer.Ordinal)];
+        string[] Files(string folder) =>
+            [.. Directory.GetFiles(folder).Select(file => Path.GetFileName(file)!).Order(StringComparer.Ordinal)];
         return Files(one).SequenceEqual(Files(other), StringComparer.Ordinal)
             && Files(one).All(file => Digest(Path.Combine(one, file)) == Digest(Path.Combine(other, file)));
     }
@@ -113,5 +114,6 @@ internal sealed class ModelStore
         return Convert.ToHexString(SHA256.HashData(file));
     }
 
-    private string? Find(string name) => Path.Combine(_root, name) is var folder && Directory.Exists(folder) ? folder : null;
+    private string? Find(string name) =>
+        Path.Combine(_root, name) is var folder && Directory.Exists(folder) ? folder : null;
 }

@@ -1,6 +1,8 @@
 namespace Serving.Server.Storage;
 
-/// <summary>Names of tasks, aliases and models: they become folders, so they hold nothing that a path could mean.</summary>
+/// <summary>
+/// Names of tasks, aliases and models: they become folders, so they hold nothing that a path could mean.
+/// </summary>
 internal static class ResourceName
 {
     public const int MaxLength = 128;
@@ -20,7 +22,8 @@ internal static class ResourceName
         ? name
         : throw Errors.InvalidArgument(
             field,
-            $"'{Shorten(name)}' is no name; 1 to {MaxLength} of a-z, A-Z, 0-9, '-', '_' and '.' are needed, not beginning with "
+            $"'{Shorten(name)}' is no name; 1 to {MaxLength} of a-z, A-Z, 0-9, '-', '_' and '.' are needed, not "
+            + "beginning with "
             + "'.' or '-'.");
 
     /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT: it is no version.</exception>

@@ -20,15 +20,18 @@ internal sealed record AliasTarget(
 
     /// <summary>Every version that requests may run on.</summary>
     [JsonIgnore]
-    public IEnumerable<string> Versions => new[] { Version, Canary?.Version, Shadow }.OfType<string>().Distinct(StringComparer.Ordinal);
+    public IEnumerable<string> Versions => new[] { Version, Canary?.Version, Shadow }.OfType<string>().Distinct(
+        StringComparer.Ordinal);
 
     /// <summary>Points it at another version; a canary ends, for it was chosen beside the old one.</summary>
     public AliasTarget Promote(string version) => version == Version
         ? this with { Canary = null }
-        : this with { Version = version, Canary = null, Previous = [.. Previous.Insert(0, Version).Take(MostPrevious)] };
+        : this with { Version = version, Canary = null, Previous = [.. Previous.Insert(0, Version).Take(
+            MostPrevious)] };
 
     /// <summary>Points it at the version before.</summary>
-    public AliasTarget RollBack() => this with { Version = Previous[0], Canary = null, Previous = Previous.RemoveAt(0) };
+    public AliasTarget RollBack() =>
+        this with { Version = Previous[0], Canary = null, Previous = Previous.RemoveAt(0) };
 }
 
 /// <summary>A task's aliases, by name; the contents of its aliases.json.</summary>
@@ -45,7 +48,8 @@ internal sealed record TaskAliases(int Format, ImmutableSortedDictionary<string,
         RespectNullableAnnotations = true
     };
 
-    public static TaskAliases None { get; } = new(CurrentFormat, ImmutableSortedDictionary.Create<string, AliasTarget>(StringComparer.Ordinal));
+    public static TaskAliases None { get; } = new(
+        CurrentFormat, ImmutableSortedDictionary.Create<string, AliasTarget>(StringComparer.Ordinal));
 
     /// <exception cref="StorageException">It is no list of aliases of a format that is known.</exception>
     public static TaskAliases Parse(string path, ReadOnlySpan<byte> json)
@@ -57,11 +61,13 @@ internal sealed record TaskAliases(int Format, ImmutableSortedDictionary<string,
         }
         catch (JsonException exception)
         {
-            throw new StorageException($"{path} is no list of aliases: {exception.Message} Repair or remove it.", exception);
+            throw new StorageException(
+                $"{path} is no list of aliases: {exception.Message} Repair or remove it.", exception);
         }
 
         if (aliases is null || aliases.Format != CurrentFormat)
-            throw new StorageException($"{path} has format {aliases?.Format}; this version reads format {CurrentFormat}.");
+            throw new StorageException(
+                $"{path} has format {aliases?.Format}; this version reads format {CurrentFormat}.");
         foreach (var (name, target) in aliases.Aliases)
         {
             if (!ResourceName.IsValid(name) || target.Previous.IsDefault || !target.Versions.All(ResourceName.IsVersion)
@@ -76,4 +82,5 @@ internal sealed record TaskAliases(int Format, ImmutableSortedDictionary<string,
 }
 
 /// <summary>Something in the data root can't be used; the message names the file and the remedy.</summary>
-internal sealed class StorageException(string message, Exception? innerException = null) : Exception(message, innerException);
+internal sealed class StorageException(string message, Exception? innerException = null) : Exception(
+    message, innerException);

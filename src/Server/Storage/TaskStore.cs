@@ -23,8 +23,9 @@ internal sealed record StoredTask(
 
 /// <summary>Task versions and aliases on disk: `tasks/NAME/VERSION/` and `tasks/NAME/aliases.json`.</summary>
 /// <remarks>
-/// Each change is one rename, so that whoever reads sees the state before it or after it. Folders whose name begins with a
-/// dot are unfinished business of a process that stopped; they are removed at the start. Changes come one at a time.
+/// Each change is one rename, so that whoever reads sees the state before it or after it. Folders whose name begins
+/// with a dot are unfinished business of a process that stopped; they are removed at the start. Changes come one at a
+/// time.
 /// </remarks>
 internal sealed class TaskStore : IDisposable
 {
@@ -44,11 +45,13 @@ internal sealed class TaskStore : IDisposable
         Directory.CreateDirectory(_root);
         try
         {
-            _lock = new FileStream(Path.Combine(_root, LockFile), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            _lock = new FileStream(
+                Path.Combine(_root, LockFile), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
         catch (IOException exception)
         {
-            throw new StorageException($"{_root} is used by another server; give each server a data root of its own.", exception);
+            throw new StorageException(
+                $"{_root} is used by another server; give each server a data root of its own.", exception);
         }
     }
 
@@ -63,7 +66,8 @@ internal sealed class TaskStore : IDisposable
 
     /// <summary>Reads everything there is. What can't be read is logged and left out; nothing is changed.</summary>
     /// <param name="known">What was read before: versions do not change, so theirs is not read again.</param>
-    public ImmutableSortedDictionary<string, StoredTask> Scan(ImmutableSortedDictionary<string, StoredTask>? known = null)
+    public ImmutableSortedDictionary<string, StoredTask> Scan(
+        ImmutableSortedDictionary<string, StoredTask>? known = null)
     {
         var tasks = ImmutableSortedDictionary.CreateBuilder<string, StoredTask>(StringComparer.Ordinal);
         foreach (var folder in Directory.EnumerateDirectories(_root))

@@ -16,7 +16,9 @@ internal sealed class TaskUpload(string folder, string task, string? expectedVer
     public string Task { get; } = task;
 
     /// <summary>Adds bytes to a file; another name than the last begins the next file.</summary>
-    /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT: no file of a version, one that was ended, or one too large.</exception>
+    /// <exception cref="Grpc.Core.RpcException">
+    /// INVALID_ARGUMENT: no file of a version, one that was ended, or one too large.
+    /// </exception>
     public async Task AppendAsync(string name, ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
     {
         if (name != _name)
@@ -24,7 +26,8 @@ internal sealed class TaskUpload(string folder, string task, string? expectedVer
         if (_file!.Length + data.Length > maxFileBytes)
         {
             throw Errors.InvalidArgument(
-                "chunk.data", $"{name} has more than {maxFileBytes} bytes, the most that this server takes for a file of a version.");
+                "chunk.data",
+                $"{name} has more than {maxFileBytes} bytes, the most that this server takes for a file of a version.");
         }
 
         await _file.WriteAsync(data, cancellationToken);
@@ -52,14 +55,17 @@ internal sealed class TaskUpload(string folder, string task, string? expectedVer
         if (!Files.Contains(name, StringComparer.Ordinal))
         {
             throw Errors.InvalidArgument(
-                "chunk.file", $"'{(name.Length > 40 ? name[..40] : name)}' is no file of a version; those are {string.Join(", ", Files)}.");
+                "chunk.file",
+                $"'{(name.Length > 40 ? name[..40] : name)}' is no file of a version; those are "
+                + $"{string.Join(", ", Files)}.");
         }
 
         EndFile();
         Directory.CreateDirectory(Folder);
         var path = Path.Combine(Folder, name);
         if (File.Exists(path))
-            throw Errors.InvalidArgument("chunk.file", $"{name} comes a second time; a file's chunks follow one another.");
+            throw Errors.InvalidArgument(
+                "chunk.file", $"{name} comes a second time; a file's chunks follow one another.");
         _file = new FileStream(path, FileMode.CreateNew, FileAccess.Write);
         _name = name;
     }

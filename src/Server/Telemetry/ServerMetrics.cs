@@ -21,11 +21,13 @@ internal sealed class ServerMetrics : IDisposable
 
     public ServerMetrics()
     {
-        _duration = _meter.CreateHistogram<double>("rpc.server.duration", "ms", "How long calls took, by method and status.");
+        _duration = _meter.CreateHistogram<double>(
+            "rpc.server.duration", "ms", "How long calls took, by method and status.");
         _taskRequests = _meter.CreateCounter<long>(
             "serving.task.requests", "{request}", "Inputs by task and outcome; past 200 tasks the rest counts as one.");
         _shadows = _meter.CreateCounter<long>(
-            "serving.shadow.requests", "{request}", "Inputs that a shadow version ran on, by task: agrees, differs, failed, dropped.");
+            "serving.shadow.requests", "{request}",
+            "Inputs that a shadow version ran on, by task: agrees, differs, failed, dropped.");
     }
 
     public void CallDone(string service, string method, int status, TimeSpan duration) => _duration.Record(

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using OpenTelemetry.Logs;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
@@ -6,7 +7,8 @@ using OpenTelemetry.Trace;
 namespace Serving.Server.Telemetry;
 
 /// <summary>
-/// OpenTelemetry: OTLP, set by the standard OTEL_ variables, and /metrics for Prometheus. What is not asked for does not run.
+/// OpenTelemetry: OTLP, set by the standard OTEL_ variables, and /metrics for Prometheus. What is not asked for does
+/// not run.
 /// </summary>
 internal static class TelemetryExtensions
 {
@@ -49,10 +51,18 @@ internal static class TelemetryExtensions
         telemetry
             .WithTracing(traces => traces
                 .AddSource("Serving.Inference")
-                .AddAspNetCoreInstrumentation()
+                .AddAspNetCoreInstrumentation(
+                    requests => requests.EnrichWithHttpResponse = static (span, _) => NameByMethod(span))
                 .AddHttpClientInstrumentation()
                 .AddOtlpExporter())
             .WithLogging(logs => logs.AddOtlpExporter());
+    }
+
+    /// <summary>The instrumentation names spans by their route; that of a gRPC call goes by its method.</summary>
+    private static void NameByMethod(Activity span)
+    {
+        if (span.GetTagItem("rpc.method") is { } method)
+            span.DisplayName = $"{span.GetTagItem("rpc.service")}/{method}";
     }
 
     public static void MapTelemetry(this WebApplication app, ServerOptions options)

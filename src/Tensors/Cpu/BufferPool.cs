@@ -3,14 +3,14 @@ using System.Runtime.InteropServices;
 
 namespace Serving.Tensors.Cpu;
 
-/// <summary>Hands out native buffers: small ones again and again, large ones fresh from the operating system.</summary>
-/// <remarks>Thread-safe. A large buffer is given back to the system when it is returned, so nothing lingers.</remarks>
+/// <summary>Hands out native buffers: small ones are reused, large ones come from the operating system.</summary>
+/// <remarks>Thread-safe. A large buffer goes back to the system when it is returned.</remarks>
 internal sealed unsafe class BufferPool : IDisposable
 {
     private const nuint CacheLine = 64;
     private const nuint PageBytes = 4096;
 
-    // From here on a buffer is whole pages of its own.
+    // From this size on a buffer is whole pages.
     private const nuint PagedBytes = 1 << 20;
     private const nuint HugePageBytes = 2 << 20;
 
@@ -19,7 +19,7 @@ internal sealed unsafe class BufferPool : IDisposable
     private long _bytesInUse;
     private bool _isDisposed;
 
-    /// <summary>Bytes of the buffers that are out.</summary>
+    /// <summary>Bytes of the buffers in use.</summary>
     public long BytesInUse => Interlocked.Read(ref _bytesInUse);
 
     /// <summary>A zeroed buffer of at least so many bytes.</summary>
@@ -32,7 +32,8 @@ internal sealed unsafe class BufferPool : IDisposable
         if (wanted >= PagedBytes)
         {
             var capacity = (wanted + PageBytes - 1) / PageBytes * PageBytes;
-            buffer = new(this, capacity, isPaged: true, PageMemory.Allocate(capacity, hugePages && capacity >= HugePageBytes));
+            buffer = new(
+                this, capacity, isPaged: true, PageMemory.Allocate(capacity, hugePages && capacity >= HugePageBytes));
         }
         else
         {
@@ -62,7 +63,7 @@ internal sealed unsafe class BufferPool : IDisposable
         }
     }
 
-    /// <summary>Frees the blocks that are not out; those that are get freed when they come back.</summary>
+    /// <summary>Frees the blocks that are not in use; the others are freed when they are returned.</summary>
     public void Dispose()
     {
         lock (_gate)

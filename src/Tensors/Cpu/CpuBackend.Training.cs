@@ -5,7 +5,7 @@ namespace Serving.Tensors.Cpu;
 /// <summary>What training needs beyond the forward pass.</summary>
 public sealed unsafe partial class CpuBackend
 {
-    // Sums over rows are made of the sums of so many rows at a time, whatever the number of threads.
+    // Sums over rows are made of sums over this many rows, whatever the number of threads.
     private const int RowsPerSum = 128;
     private const int ColumnsPerItem = 64;
     private const int TermsPerItem = 256;
@@ -118,7 +118,8 @@ public sealed unsafe partial class CpuBackend
     }
 
     public override void LayerNormGradient(
-        Tensor x, Tensor gamma, float epsilon, Tensor outputGradient, Tensor gammaGradient, Tensor betaGradient, Tensor xGradient)
+        Tensor x, Tensor gamma, float epsilon, Tensor outputGradient, Tensor gammaGradient, Tensor betaGradient,
+        Tensor xGradient)
     {
         Shapes.LayerNormGradient(x, gamma, outputGradient, gammaGradient, betaGradient, xGradient);
         lock (_scratchGate)
@@ -229,7 +230,8 @@ public sealed unsafe partial class CpuBackend
         var mostQueries = 0;
         for (var i = 1; i < queryOffsets.Length; i++)
             mostQueries = Math.Max(mostQueries, queryOffsets[i] - queryOffsets[i - 1]);
-        var scratchFloats = OddCacheLines(_kernels.AttentionGradientScratchFloats(mostQueries, mostKeys, query.Columns / heads));
+        var scratchFloats = OddCacheLines(
+            _kernels.AttentionGradientScratchFloats(mostQueries, mostKeys, query.Columns / heads));
         fixed (int* queryPointer = queryOffsets, keyPointer = keyOffsets)
         {
             lock (_scratchGate)
@@ -259,7 +261,8 @@ public sealed unsafe partial class CpuBackend
     }
 
     public override void EmbeddingGradient(
-        ReadOnlySpan<TokenIds> ids, Tensor outputGradient, Tensor tokensGradient, Tensor positionsGradient, Tensor typesGradient)
+        ReadOnlySpan<TokenIds> ids, Tensor outputGradient, Tensor tokensGradient, Tensor positionsGradient,
+        Tensor typesGradient)
     {
         Shapes.EmbeddingSum(tokensGradient, positionsGradient, typesGradient, ids, outputGradient);
         fixed (TokenIds* idsPointer = ids)
@@ -284,7 +287,10 @@ public sealed unsafe partial class CpuBackend
     {
         Shapes.GatherRows(output, rows, x);
         for (var i = 0; i < rows.Length; i++)
-            _kernels.AddTo(Pointer(x) + ((nint)i * x.Stride), Pointer(output) + ((nint)rows[i] * output.Stride), x.Columns);
+        {
+            _kernels.AddTo(
+                Pointer(x) + ((nint)i * x.Stride), Pointer(output) + ((nint)rows[i] * output.Stride), x.Columns);
+        }
     }
 
     public override double SoftmaxCrossEntropy(Tensor logits, ReadOnlySpan<int> labels, float scale, Tensor gradient)
@@ -344,22 +350,24 @@ public sealed unsafe partial class CpuBackend
         _threads.Run(ref job, (rows + job.RowsPerItem - 1) / job.RowsPerItem);
     }
 
-    private static AttentionArguments FirstHead(Tensor query, Tensor key, Tensor value, int heads, Dropout dropout, Tensor output) => new()
-    {
-        Query = Pointer(query),
-        QueryStride = query.Stride,
-        Key = Pointer(key),
-        KeyStride = key.Stride,
-        Value = Pointer(value),
-        ValueStride = value.Stride,
-        HeadDim = query.Columns / heads,
-        Output = Pointer(output),
-        OutputStride = output.Stride,
-        Dropout = dropout
-    };
+    private static AttentionArguments FirstHead(
+        Tensor query, Tensor key, Tensor value, int heads, Dropout dropout, Tensor output) => new()
+        {
+            Query = Pointer(query),
+            QueryStride = query.Stride,
+            Key = Pointer(key),
+            KeyStride = key.Stride,
+            Value = Pointer(value),
+            ValueStride = value.Stride,
+            HeadDim = query.Columns / heads,
+            Output = Pointer(output),
+            OutputStride = output.Stride,
+            Dropout = dropout
+        };
 
     private static MatrixRows Rows(Tensor tensor) => tensor.IsNone ? default : new(Pointer(tensor), tensor.Stride);
 
-    /// <summary>So many floats or a few more: rows that far apart fall into different sets of the cache.</summary>
-    private static nint OddCacheLines(long floats) => (nint)(((floats + FloatsPerCacheLine - 1) / FloatsPerCacheLine) | 1) * FloatsPerCacheLine;
+    /// <summary>Rounds up to an odd number of cache lines, so that rows fall into different cache sets.</summary>
+    private static nint OddCacheLines(long floats) =>
+        (nint)(((floats + FloatsPerCacheLine - 1) / FloatsPerCacheLine) | 1) * FloatsPerCacheLine;
 }

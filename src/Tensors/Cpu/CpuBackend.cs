@@ -10,7 +10,7 @@ public sealed unsafe partial class CpuBackend : TrainingBackend
     private const int FloatsPerCacheLine = 16;
     private const int MaxSegmentsOnStack = 1024;
 
-    // Enough items for the threads to finish together although some are held up.
+    // Enough items for threads to finish at about the same time even if some are delayed.
     private const int ItemsPerThread = 4;
     private const int RowsPerItem = 16;
     private const int FloatsPerRowsItem = 16 * 1024;
@@ -38,7 +38,10 @@ public sealed unsafe partial class CpuBackend : TrainingBackend
         _ownsPool = true;
         var lanes = Math.Min(threads, MostLanes);
         if (lanes > 1)
-            _lanes = [.. Enumerable.Range(0, lanes).Select(lane => new CpuBackend((threads + lane) / lanes, kernels, _pool))];
+        {
+            _lanes = [.. Enumerable.Range(0, lanes).Select(
+                lane => new CpuBackend((threads + lane) / lanes, kernels, _pool))];
+        }
     }
 
     private CpuBackend(int threads, CpuKernels kernels, BufferPool pool)
@@ -221,7 +224,7 @@ public sealed unsafe partial class CpuBackend : TrainingBackend
         }
     }
 
-    /// <summary>Stops the threads and frees what no one holds any more.</summary>
+    /// <summary>Stops the threads and frees the buffers that are not in use.</summary>
     [SuppressMessage("Usage", "CA1816:Dispose methods should call SuppressFinalize", Justification = "No finalizer.")]
     public override void Dispose()
     {
@@ -288,7 +291,7 @@ public sealed unsafe partial class CpuBackend : TrainingBackend
         return count;
     }
 
-    /// <summary>Cuts rows into blocks, where possible between segments, so that no segment gets a tile of few rows.</summary>
+    /// <summary>Cuts rows into blocks, if possible between segments, so that none gets a tile of few rows.</summary>
     /// <param name="starts">Receives where each block begins, and the end of the last.</param>
     /// <returns>How many blocks there are.</returns>
     private static int CutRows(MaskedRows* segments, int segmentCount, int* starts)
@@ -313,7 +316,7 @@ public sealed unsafe partial class CpuBackend : TrainingBackend
         return blocks;
     }
 
-    /// <summary>Memory for the threads' intermediate values; grows to the largest need and stays.</summary>
+    /// <summary>Memory for the threads' intermediate values; grows to the largest size needed and is kept.</summary>
     private float* Scratch(long floats)
     {
         var bytes = floats * sizeof(float);

@@ -46,7 +46,8 @@ internal unsafe struct AttentionJob : IParallelJob
     }
 
     /// <summary>The arguments of one head of one sequence, from those of the first head of the first.</summary>
-    public static AttentionArguments OfHead(AttentionArguments head, int item, int heads, int* queryOffsets, int* keyOffsets)
+    public static AttentionArguments OfHead(
+        AttentionArguments head, int item, int heads, int* queryOffsets, int* keyOffsets)
     {
         var sequence = item / heads;
         var column = item % heads * head.HeadDim;

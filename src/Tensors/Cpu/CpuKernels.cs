@@ -8,10 +8,10 @@ internal abstract unsafe class CpuKernels
 {
     public abstract string Name { get; }
 
-    /// <summary>The widest that this processor runs well.</summary>
+    /// <summary>The widest vectors that this processor runs well.</summary>
     public static CpuKernels Best { get; } = Supported()[0];
 
-    /// <summary>All that this processor runs, widest first.</summary>
+    /// <summary>All vector widths that this processor runs, widest first.</summary>
     public static IReadOnlyList<CpuKernels> Supported()
     {
         var supported = new List<CpuKernels>();
@@ -44,7 +44,8 @@ internal abstract unsafe class CpuKernels
     public abstract long AttentionGradientScratchFloats(int queries, int keys, int headDim);
 
     public abstract void LayerNormGradient(
-        float* x, float* gamma, float epsilon, float* y, float* gammaGradient, float* betaGradient, float* xGradient, int columns);
+        float* x, float* gamma, float epsilon, float* y, float* gammaGradient, float* betaGradient, float* xGradient,
+        int columns);
 
     public abstract void Apply(Elementwise function, float* a, float* b, float* y, int columns);
 
@@ -54,11 +55,12 @@ internal abstract unsafe class CpuKernels
 
     public abstract double SoftmaxCrossEntropy(float* logits, int label, float scale, float* gradient, int columns);
 
-    public abstract void Adam(float* parameter, float* gradient, float* mean, float* variance, in AdamStep step, int columns);
+    public abstract void Adam(
+        float* parameter, float* gradient, float* mean, float* variance, in AdamStep step, int columns);
 
     public abstract double SumOfSquares(float* x, int columns);
 
-    /// <summary>Runs multiply-adds on registers alone: what no matrix product can be faster than.</summary>
+    /// <summary>Runs multiply-adds on registers alone: the upper bound of a matrix product's speed.</summary>
     public abstract long MultiplyAdds(int repeats);
 }
 
@@ -85,7 +87,8 @@ internal sealed unsafe class CpuKernels<TSimd, TVec> : CpuKernels
     public override void Sum(float* a, float* b, float* c, float* y, int columns) =>
         RowKernels<TSimd, TVec>.Sum(a, b, c, y, columns);
 
-    public override void PackOperand(in OperandArguments operand, Slice part) => Panels.PackOperand<TSimd, TVec>(operand, part);
+    public override void PackOperand(in OperandArguments operand, Slice part) =>
+        Panels.PackOperand<TSimd, TVec>(operand, part);
 
     public override void AttentionGradient(in AttentionGradientArguments job, float* scratch) =>
         AttentionGradientKernel<TSimd, TVec>.Run(job, scratch);
@@ -94,7 +97,8 @@ internal sealed unsafe class CpuKernels<TSimd, TVec> : CpuKernels
         AttentionGradientKernel<TSimd, TVec>.ScratchFloats(queries, keys, headDim);
 
     public override void LayerNormGradient(
-        float* x, float* gamma, float epsilon, float* y, float* gammaGradient, float* betaGradient, float* xGradient, int columns) =>
+        float* x, float* gamma, float epsilon, float* y, float* gammaGradient, float* betaGradient, float* xGradient,
+        int columns) =>
         LayerNormGradientKernel<TSimd, TVec>.Run(x, gamma, epsilon, y, gammaGradient, betaGradient, xGradient, columns);
 
     public override void Apply(Elementwise function, float* a, float* b, float* y, int columns) =>
@@ -108,7 +112,8 @@ internal sealed unsafe class CpuKernels<TSimd, TVec> : CpuKernels
     public override double SoftmaxCrossEntropy(float* logits, int label, float scale, float* gradient, int columns) =>
         ElementKernels<TSimd, TVec>.SoftmaxCrossEntropy(logits, label, scale, gradient, columns);
 
-    public override void Adam(float* parameter, float* gradient, float* mean, float* variance, in AdamStep step, int columns) =>
+    public override void Adam(
+        float* parameter, float* gradient, float* mean, float* variance, in AdamStep step, int columns) =>
         ElementKernels<TSimd, TVec>.Adam(parameter, gradient, mean, variance, step, columns);
 
     public override double SumOfSquares(float* x, int columns) => ElementKernels<TSimd, TVec>.SumOfSquares(x, columns);

@@ -11,7 +11,9 @@ internal sealed unsafe class CpuPackedWeight : PackedWeight
         : base(outFeatures, weights[0].Columns, format)
     {
         var elementBytes = format == WeightFormat.Float32 ? sizeof(float) : sizeof(ushort);
-        _buffer = pool.Rent((long)Kernels.Panels.Count(outFeatures) * InFeatures * Kernels.Panels.Width * elementBytes, hugePages: true);
+        _buffer = pool.Rent(
+            (long)Kernels.Panels.Count(outFeatures) * InFeatures * Kernels.Panels.Width * elementBytes,
+            hugePages: true);
         var row = 0;
         foreach (var weight in weights)
         {

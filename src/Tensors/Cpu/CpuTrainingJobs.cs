@@ -51,7 +51,8 @@ internal unsafe struct TransposeJob : IParallelJob
         var row = item / ColumnBlocks * Block;
         var column = item % ColumnBlocks * Block;
         Transpose.Run(
-            Source + (row * SourceStride) + column, SourceStride, Math.Min(Block, Rows - row), Math.Min(Block, Columns - column),
+            Source + (row * SourceStride) + column, SourceStride, Math.Min(Block, Rows - row),
+            Math.Min(Block, Columns - column),
             Destination + (column * DestinationStride) + row, DestinationStride);
     }
 }
@@ -67,7 +68,7 @@ internal enum RowsKind
     Fill
 }
 
-/// <summary>Work on rows that need nothing of each other, cut into groups of rows.</summary>
+/// <summary>Work on independent rows, cut into groups of rows.</summary>
 internal unsafe struct RowsJob : IParallelJob
 {
     public CpuKernels Kernels;
@@ -119,7 +120,7 @@ internal unsafe struct RowsJob : IParallelJob
     }
 }
 
-/// <summary>Gradients of layer normalization, cut into groups of rows whose sums for gamma and beta lie apart.</summary>
+/// <summary>Gradients of layer normalization, cut into groups of rows with their own sums for gamma and beta.</summary>
 internal unsafe struct LayerNormGradientJob : IParallelJob
 {
     public CpuKernels Kernels;
@@ -148,7 +149,10 @@ internal unsafe struct LayerNormGradientJob : IParallelJob
 
         var end = Math.Min((item + 1) * RowsPerItem, RowCount);
         for (var row = item * RowsPerItem; row < end; row++)
-            Kernels.LayerNormGradient(X[row], Gamma, Epsilon, OutputGradient[row], gamma, beta, XGradient[row], Columns);
+        {
+            Kernels.LayerNormGradient(
+                X[row], Gamma, Epsilon, OutputGradient[row], gamma, beta, XGradient[row], Columns);
+        }
     }
 }
 
@@ -208,7 +212,7 @@ internal unsafe struct AttentionGradientJob : IParallelJob
     }
 }
 
-/// <summary>Gradients of embeddings, cut into groups of columns: tokens may repeat, so one thread adds up a column.</summary>
+/// <summary>Gradients of embeddings, cut into groups of columns: tokens may repeat, so a thread has columns.</summary>
 internal unsafe struct EmbeddingGradientJob : IParallelJob
 {
     public CpuKernels Kernels;

@@ -44,7 +44,11 @@ internal sealed unsafe class NativeBuffer : Storage
     private Span<float> Elements(long offset, int count)
     {
         if (offset < 0 || offset > (Bytes / sizeof(float)) - count)
-            throw new ShapeException($"Storage: elements {offset} to {offset + count} are not among {Bytes / sizeof(float)}.");
+        {
+            throw new ShapeException(
+                $"Storage: elements {offset} to {offset + count} are not among {Bytes / sizeof(float)}.");
+        }
+
         return MemoryMarshal.CreateSpan(ref Floats[offset], count);
     }
 }

@@ -2,10 +2,10 @@ using System.Runtime.InteropServices;
 
 namespace Serving.Tensors.Cpu;
 
-/// <summary>Memory straight from the operating system, so that freeing it returns it there at once.</summary>
+/// <summary>Memory directly from the operating system; freed memory goes back to it at once.</summary>
 /// <remarks>
-/// The C library's allocator keeps freed blocks of these sizes for itself. Where there is no mmap, aligned blocks of the
-/// C library serve instead.
+/// The C library's allocator would keep freed blocks of these sizes. Where there is no mmap, its aligned blocks are
+/// used instead.
 /// </remarks>
 internal static unsafe partial class PageMemory
 {
@@ -17,8 +17,8 @@ internal static unsafe partial class PageMemory
 
     /// <summary>Zeroed memory, aligned to a cache line or better.</summary>
     /// <param name="hugePages">
-    /// Asks for pages of 2 MiB: fewer address lookups for memory that a product streams through. Small pages come all at
-    /// once instead, which is faster than one by one when each is first touched.
+    /// Asks for pages of 2 MiB: fewer address lookups for memory that a product streams through. Small pages are mapped
+    /// all at once instead, which is faster than one by one on first access.
     /// </param>
     public static void* Allocate(nuint bytes, bool hugePages)
     {
@@ -31,7 +31,11 @@ internal static unsafe partial class PageMemory
 
         var pages = Map(null, bytes, ReadWrite, hugePages ? PrivateAnonymous : PrivateAnonymous | Populate, -1, 0);
         if ((nint)pages == -1)
-            throw new DeviceMemoryException($"The system has no {bytes} bytes left for tensors; unload something or use smaller batches.");
+        {
+            throw new DeviceMemoryException(
+                $"The system has no {bytes} bytes left for tensors; unload something or use smaller batches.");
+        }
+
         if (hugePages)
             _ = Advise(pages, bytes, AdviseHugePages); // A hint; without it the memory is only slower.
         return pages;
@@ -45,7 +49,7 @@ internal static unsafe partial class PageMemory
             NativeMemory.AlignedFree(memory);
     }
 
-    /// <summary>Gives the system what the C library's allocator keeps of freed blocks, the runtime's own among them.</summary>
+    /// <summary>Returns freed blocks of the C library's allocator to the system, the runtime's included.</summary>
     public static void Trim()
     {
         if (!OperatingSystem.IsLinux())
@@ -56,7 +60,7 @@ internal static unsafe partial class PageMemory
         }
         catch (EntryPointNotFoundException)
         {
-            // Another C library than glibc, which keeps nothing for long.
+            // Not glibc; other C libraries keep little.
         }
     }
 

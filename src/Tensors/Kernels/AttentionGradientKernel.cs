@@ -3,7 +3,7 @@ namespace Serving.Tensors.Kernels;
 /// <summary>Gradients of one head of one sequence.</summary>
 internal unsafe struct AttentionGradientArguments
 {
-    /// <summary>The forward pass; its output is that gradient which comes in.</summary>
+    /// <summary>The arguments of the forward pass; its output is the incoming gradient.</summary>
     public AttentionArguments Forward;
     public float* QueryGradient;
     public nint QueryGradientStride;
@@ -30,15 +30,22 @@ internal static unsafe class AttentionGradientKernel<TSimd, TVec>
         var layout = new Layout(head.Queries, head.Keys, head.HeadDim);
         var weights = scratch + layout.Weights;
         var gradient = scratch + layout.Gradient;
-        AttentionKernel<TSimd, TVec>.Weigh(head with { Dropout = default }, scratch + layout.Packed, weights, layout.ScoreStride);
+        AttentionKernel<TSimd, TVec>.Weigh(
+            head with { Dropout = default }, scratch + layout.Packed, weights, layout.ScoreStride);
 
-        // The gradient of what is multiplied with V.
-        HeadProducts<TSimd, TVec>.PackTransposed(head.Value, head.ValueStride, head.Keys, head.HeadDim, scratch + layout.Packed);
+        // The gradient of the weights that are multiplied with V.
+        HeadProducts<TSimd, TVec>.PackTransposed(
+            head.Value, head.ValueStride, head.Keys, head.HeadDim, scratch + layout.Packed);
         HeadProducts<TSimd, TVec>.TimesTransposed(
-            head.Queries, head.Output, head.OutputStride, scratch + layout.Packed, Panels.Count(head.Keys), head.HeadDim,
+            head.Queries, head.Output, head.OutputStride, scratch + layout.Packed, Panels.Count(head.Keys),
+            head.HeadDim,
             gradient, layout.ScoreStride);
         for (var row = 0; row < head.Queries; row++)
-            SoftmaxGradient(head, row, weights + (row * layout.ScoreStride), gradient + (row * layout.ScoreStride), layout.PaddedKeys);
+        {
+            SoftmaxGradient(
+                head, row, weights + (row * layout.ScoreStride), gradient + (row * layout.ScoreStride),
+                layout.PaddedKeys);
+        }
 
         var key = Padded(head.Key, head.KeyStride, head.Keys, head.HeadDim, scratch + layout.Rows, out var stride);
         Times(head.Queries, gradient, layout.ScoreStride, head.Keys, key, stride, head.HeadDim, scratch + layout.Tile,
@@ -47,19 +54,25 @@ internal static unsafe class AttentionGradientKernel<TSimd, TVec>
         var transposed = scratch + layout.Transposed;
         Transpose.Run(gradient, layout.ScoreStride, head.Queries, head.Keys, transposed, layout.QueryStride);
         var query = Padded(head.Query, head.QueryStride, head.Queries, head.HeadDim, scratch + layout.Rows, out stride);
-        Times(head.Keys, transposed, layout.QueryStride, head.Queries, query, stride, head.HeadDim, scratch + layout.Tile,
+        Times(
+            head.Keys, transposed, layout.QueryStride, head.Queries, query, stride, head.HeadDim, scratch + layout.Tile,
             job.KeyGradient, job.KeyGradientStride);
 
         Transpose.Run(weights, layout.ScoreStride, head.Queries, head.Keys, transposed, layout.QueryStride);
-        var output = Padded(head.Output, head.OutputStride, head.Queries, head.HeadDim, scratch + layout.Rows, out stride);
-        Times(head.Keys, transposed, layout.QueryStride, head.Queries, output, stride, head.HeadDim, scratch + layout.Tile,
+        var output = Padded(
+            head.Output, head.OutputStride, head.Queries, head.HeadDim, scratch + layout.Rows, out stride);
+        Times(
+            head.Keys, transposed, layout.QueryStride, head.Queries, output, stride, head.HeadDim,
+            scratch + layout.Tile,
             job.ValueGradient, job.ValueGradientStride);
     }
 
-    /// <summary>Turns the gradient of a row of weights into that of its scores, and the weights into dropped ones.</summary>
-    private static void SoftmaxGradient(in AttentionArguments head, int row, float* weights, float* gradient, int paddedKeys)
+    /// <summary>Turns a row of weights' gradient into that of its scores; applies dropout to the weights.</summary>
+    private static void SoftmaxGradient(
+        in AttentionArguments head, int row, float* weights, float* gradient, int paddedKeys)
     {
-        new Span<float>(gradient + head.Keys, paddedKeys - head.Keys).Clear(); // Behind the last key there are no values.
+        // Behind the last key there are no values.
+        new Span<float>(gradient + head.Keys, paddedKeys - head.Keys).Clear();
         if (head.Dropout.Rate > 0)
             DropoutKernel<TSimd, TVec>.Run(gradient, row, paddedKeys, head.Dropout, residual: null, gradient);
         var sum = TSimd.Create(RowKernels<TSimd, TVec>.Dot(weights, gradient, paddedKeys));
@@ -74,7 +87,7 @@ internal static unsafe class AttentionGradientKernel<TSimd, TVec>
             DropoutKernel<TSimd, TVec>.Run(weights, row, paddedKeys, head.Dropout, residual: null, weights);
     }
 
-    /// <summary>Rows as wide as whole panels: as they are, or copied, since a product reads past a narrow head's end.</summary>
+    /// <summary>Rows as wide as whole panels: x, or a padded copy, since products read whole panels.</summary>
     private static float* Padded(float* x, nint xStride, int rows, int headDim, float* copy, out nint stride)
     {
         if (headDim % Panels.Width == 0)
@@ -90,7 +103,8 @@ internal static unsafe class AttentionGradientKernel<TSimd, TVec>
 
     /// <summary>output = a b, through a tile where b is wider than the head.</summary>
     private static void Times(
-        int rows, float* a, nint aStride, int terms, float* b, nint bStride, int headDim, float* tile, float* output, nint outputStride)
+        int rows, float* a, nint aStride, int terms, float* b, nint bStride, int headDim, float* tile, float* output,
+        nint outputStride)
     {
         var columns = Panels.Count(headDim) * Panels.Width;
         if (columns == headDim)
@@ -103,7 +117,7 @@ internal static unsafe class AttentionGradientKernel<TSimd, TVec>
         HeadProducts<TSimd, TVec>.CopyRows(tile, columns, output, outputStride, rows, headDim);
     }
 
-    /// <summary>Where in the scratch memory things lie.</summary>
+    /// <summary>The layout of the scratch memory.</summary>
     private readonly struct Layout
     {
         public readonly int PaddedKeys;

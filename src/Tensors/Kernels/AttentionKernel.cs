@@ -15,10 +15,10 @@ internal unsafe struct AttentionArguments
     public float* Output;
     public nint OutputStride;
 
-    /// <summary>Which of the head's queries the first is.</summary>
+    /// <summary>The index of the first query among the head's.</summary>
     public int FirstQuery;
 
-    /// <summary>Of the attention weights; its key is this head's own.</summary>
+    /// <summary>Dropout of the attention weights, with this head's key.</summary>
     public Dropout Dropout;
 }
 
@@ -46,7 +46,7 @@ internal static unsafe class AttentionKernel<TSimd, TVec>
         var rest = scores + (TSimd.MaxRows * ScoreStride(paddedKeys));
         HeadProducts<TSimd, TVec>.PackTransposed(job.Key, job.KeyStride, job.Keys, job.HeadDim, transposed);
 
-        // A head narrower than its panels would read and write its neighbours: it goes through padded copies.
+        // A head narrower than its panels would read and write its neighbours, so it uses padded copies.
         var narrow = job.HeadDim % Panels.Width != 0;
         var value = job.Value;
         var valueStride = job.ValueStride;
@@ -67,7 +67,8 @@ internal static unsafe class AttentionKernel<TSimd, TVec>
             var output = narrow ? tile : job.Output + (row * job.OutputStride);
             var outputStride = narrow ? valueStride : job.OutputStride;
             HeadProducts<TSimd, TVec>.Times(
-                rows, scores, ScoreStride(paddedKeys), job.Keys, value, valueStride, dimPanels * Panels.Width, output, outputStride);
+                rows, scores, ScoreStride(paddedKeys), job.Keys, value, valueStride, dimPanels * Panels.Width, output,
+                outputStride);
             if (narrow)
             {
                 HeadProducts<TSimd, TVec>.CopyRows(
@@ -100,7 +101,10 @@ internal static unsafe class AttentionKernel<TSimd, TVec>
             new Span<float>(ofRow + job.Keys, paddedKeys - job.Keys).Fill(float.NegativeInfinity);
             RowKernels<TSimd, TVec>.Softmax(ofRow, 1f / MathF.Sqrt(job.HeadDim), paddedKeys);
             if (job.Dropout.Rate > 0)
-                DropoutKernel<TSimd, TVec>.Run(ofRow, job.FirstQuery + row, paddedKeys, job.Dropout, residual: null, ofRow);
+            {
+                DropoutKernel<TSimd, TVec>.Run(
+                    ofRow, job.FirstQuery + row, paddedKeys, job.Dropout, residual: null, ofRow);
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ internal static unsafe class Cache
 {
     public const int LineBytes = 64;
 
-    /// <summary>Fetches the line of an address, which may be any.</summary>
+    /// <summary>Prefetches the cache line of an address, which may be any.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Prefetch(void* address)
     {
@@ -16,7 +16,7 @@ internal static unsafe class Cache
             Sse.Prefetch0(address);
     }
 
-    /// <summary>Fetches some lines at once; for few.</summary>
+    /// <summary>Prefetches some lines at once; for few.</summary>
     public static void Prefetch(void* address, int bytes)
     {
         for (var at = 0; at < bytes; at += LineBytes)

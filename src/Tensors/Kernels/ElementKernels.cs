@@ -11,7 +11,7 @@ internal interface IElementFunction
         where TVec : struct;
 }
 
-/// <summary>Loops over elements. What does not fill a vector runs one by one, with the same rounding.</summary>
+/// <summary>Loops over elements. Those that do not fill a vector run one by one, with the same rounding.</summary>
 internal static unsafe class ElementKernels<TSimd, TVec>
     where TSimd : struct, ISimd<TVec>
     where TVec : struct
@@ -66,7 +66,8 @@ internal static unsafe class ElementKernels<TSimd, TVec>
     public static double SumOfSquares(float* x, int columns) => RowKernels<TSimd, TVec>.Dot(x, x, columns);
 
     /// <summary>One step of Adam or AdamW, see <see cref="AdamStep"/>.</summary>
-    public static void Adam(float* parameter, float* gradient, float* mean, float* variance, in AdamStep step, int columns)
+    public static void Adam(
+        float* parameter, float* gradient, float* mean, float* variance, in AdamStep step, int columns)
     {
         var c1 = 1 - Math.Pow(step.Beta1, step.Step);
         var c2 = 1 - Math.Pow(step.Beta2, step.Step);
@@ -92,10 +93,13 @@ internal static unsafe class ElementKernels<TSimd, TVec>
         }
 
         if (i < columns)
-            ElementKernels<SimdScalar, float>.Adam(parameter + i, gradient + i, mean + i, variance + i, step, columns - i);
+        {
+            ElementKernels<SimdScalar, float>.Adam(
+                parameter + i, gradient + i, mean + i, variance + i, step, columns - i);
+        }
     }
 
-    /// <summary>The row's cross-entropy; the gradient, scaled, goes where it is asked for, which may be the logits.</summary>
+    /// <summary>The row's cross-entropy. Writes the scaled gradient, which may overwrite the logits.</summary>
     public static double SoftmaxCrossEntropy(float* logits, int label, float scale, float* gradient, int columns)
     {
         var largest = Largest(logits, columns);
@@ -114,7 +118,8 @@ internal static unsafe class ElementKernels<TSimd, TVec>
         var largest = TSimd.Load(x);
         for (var i = TSimd.Count; i <= columns - TSimd.Count; i += TSimd.Count)
             largest = TSimd.Max(largest, TSimd.Load(x + i));
-        largest = TSimd.Max(largest, TSimd.Load(x + columns - TSimd.Count)); // Overlaps, which a maximum does not mind.
+        // Overlaps, which does not change a maximum.
+        largest = TSimd.Max(largest, TSimd.Load(x + columns - TSimd.Count));
         return TSimd.MaxElement(largest);
     }
 

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Serving.Tensors.Kernels;
 
-/// <summary>Where a tile's two vectors of weights come from, for one k after another.</summary>
+/// <summary>Supplies a tile's two vectors of weights for each k.</summary>
 internal interface IWeightSource<TVec>
     where TVec : struct
 {
@@ -17,8 +17,8 @@ internal interface IRowCount
 
 /// <summary>The inner loop of every matrix product: a tile of up to 14 rows by two vectors, in registers.</summary>
 /// <remarks>
-/// Each sum is one chain of multiply-adds over k in ascending order, also when k is split over several calls: the bits of
-/// a row depend on nothing but that row, the weights and the mask.
+/// Each sum is one chain of multiply-adds over k in ascending order, also when k is split over several calls: the bits
+/// of a row depend only on that row, the weights and the mask.
 /// </remarks>
 internal static unsafe class GemmTile<TSimd, TVec>
     where TSimd : struct, ISimd<TVec>
@@ -28,7 +28,7 @@ internal static unsafe class GemmTile<TSimd, TVec>
     /// <param name="a">[rows, k], rows lie lda floats apart.</param>
     /// <param name="k">Terms of the sums.</param>
     /// <param name="c">[rows, 2 * Count], rows lie ldc floats apart.</param>
-    /// <param name="accumulate">Whether the sums go on from what c holds, rather than from zero.</param>
+    /// <param name="accumulate">Whether the sums start from c's values rather than from zero.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run<TRows, TSource>(
         float* a, nint lda, TSource w, nint k, float* c, nint ldc, bool accumulate)

@@ -5,8 +5,8 @@ internal static unsafe class HeadProducts<TSimd, TVec>
     where TSimd : struct, ISimd<TVec>
     where TVec : struct
 {
-    /// <summary>Lays x out for <see cref="TimesTransposed"/>: panels of 32 of its rows, panel[row / 32][column][32].</summary>
-    /// <param name="panels">Room for whole panels; what lies behind the last row keeps its values.</param>
+    /// <summary>Packs x for <see cref="TimesTransposed"/>: panels of 32 rows, panel[row / 32][column][32].</summary>
+    /// <param name="panels">Room for whole panels; elements behind the last row keep their values.</param>
     public static void PackTransposed(float* x, nint stride, int rows, int columns, float* panels)
     {
         for (var first = 0; first < rows; first += Panels.Width)
@@ -17,7 +17,7 @@ internal static unsafe class HeadProducts<TSimd, TVec>
     }
 
     /// <summary>output = a bᵀ, where b was packed. Columns behind b's last row are arbitrary.</summary>
-    /// <param name="rows">Of a, as many as there are.</param>
+    /// <param name="rows">Rows of a.</param>
     /// <param name="terms">Columns of a and b.</param>
     public static void TimesTransposed(
         int rows, float* a, nint aStride, float* panels, int panelCount, int terms, float* output, nint outputStride)
@@ -38,7 +38,8 @@ internal static unsafe class HeadProducts<TSimd, TVec>
     /// <summary>output = a b.</summary>
     /// <param name="columns">Of b and the output, a multiple of 32.</param>
     public static void Times(
-        int rows, float* a, nint aStride, int terms, float* b, nint bStride, int columns, float* output, nint outputStride)
+        int rows, float* a, nint aStride, int terms, float* b, nint bStride, int columns, float* output,
+        nint outputStride)
     {
         for (var row = 0; row < rows; row += TSimd.MaxRows)
         {
@@ -52,7 +53,8 @@ internal static unsafe class HeadProducts<TSimd, TVec>
         }
     }
 
-    public static void CopyRows(float* source, nint sourceStride, float* destination, nint stride, int rows, int columns)
+    public static void CopyRows(
+        float* source, nint sourceStride, float* destination, nint stride, int rows, int columns)
     {
         for (var row = 0; row < rows; row++)
         {

@@ -6,15 +6,17 @@ internal static unsafe class LayerNormGradientKernel<TSimd, TVec>
     where TVec : struct
 {
     /// <summary>The gradient of x; those of gamma and beta are added to, unless they are null.</summary>
-    /// <param name="y">The gradient of the output; may be where that of x goes.</param>
+    /// <param name="y">The gradient of the output; may be the memory that gets the gradient of x.</param>
     public static void Run(
-        float* x, float* gamma, float epsilon, float* y, float* gammaGradient, float* betaGradient, float* xGradient, int columns)
+        float* x, float* gamma, float epsilon, float* y, float* gammaGradient, float* betaGradient, float* xGradient,
+        int columns)
     {
         var (mean, scale) = RowKernels<TSimd, TVec>.MeanAndScale(x, epsilon, columns);
         var row = new Row(x, gamma, y, mean, scale);
         var (sum, sumOfProducts) = Sums(row, columns);
         var (average, slope) = (sum / columns, sumOfProducts / columns);
-        var vectors = new Terms<TVec>(TSimd.Create(mean), TSimd.Create(scale), TSimd.Create(average), TSimd.Create(slope));
+        var vectors = new Terms<TVec>(
+            TSimd.Create(mean), TSimd.Create(scale), TSimd.Create(average), TSimd.Create(slope));
         var i = 0;
         for (; i <= columns - TSimd.Count; i += TSimd.Count)
             Finish<TSimd, TVec>(row, vectors, gammaGradient, betaGradient, xGradient, i);

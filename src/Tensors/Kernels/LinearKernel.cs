@@ -45,7 +45,8 @@ internal static unsafe class LinearKernel<TSimd, TVec>
             var terms = Math.Min(LinearBlocking.KBlock, job.InFeatures - k);
             for (var panel = firstPanel; panel < wholePanels; panel++)
             {
-                var next = panel + 1 < wholePanels ? new Slice(panel + 1, k, terms) : new Slice(firstPanel, k + terms, terms);
+                var next =
+                    panel + 1 < wholePanels ? new Slice(panel + 1, k, terms) : new Slice(firstPanel, k + terms, terms);
                 RunSlice(job, block, new(panel, k, terms), next);
             }
         }
@@ -58,7 +59,8 @@ internal static unsafe class LinearKernel<TSimd, TVec>
     {
         var isLast = slice.K + slice.Terms == job.InFeatures;
         var column = slice.Panel * Panels.Width;
-        var isFetchedAhead = next.K < job.InFeatures && block.EndRow - block.FirstRow <= LinearBlocking.MaxRowsToPrefetch;
+        var isFetchedAhead = next.K < job.InFeatures
+            && block.EndRow - block.FirstRow <= LinearBlocking.MaxRowsToPrefetch;
         var nextWeights = isFetchedAhead ? (byte*)job.Panels + Offset(job, next) : null;
         var nextBytesPerTerm = (double)Panels.Width * ElementBytes(job.Format) / (block.EndRow - block.FirstRow);
         for (var s = block.FirstSegment; s < block.EndSegment; s++)
@@ -85,7 +87,7 @@ internal static unsafe class LinearKernel<TSimd, TVec>
         }
     }
 
-    /// <summary>The last panel when it has fewer than 32 features: through a tile of its own.</summary>
+    /// <summary>The last panel if it has fewer than 32 features, through a temporary tile.</summary>
     private static void RunNarrowPanel(in LinearArguments job, RowBlock block, int panel)
     {
         var tile = stackalloc float[TSimd.MaxRows * Panels.Width];
@@ -110,7 +112,7 @@ internal static unsafe class LinearKernel<TSimd, TVec>
         }
     }
 
-    /// <summary>Rows of the next tile, such that the tiles of a segment are about equally high.</summary>
+    /// <summary>Rows of the next tile, chosen so that the tiles of a segment are about equally high.</summary>
     private static int TileRows(int rows)
     {
         var tiles = (rows + TSimd.MaxRows - 1) / TSimd.MaxRows;
@@ -124,7 +126,7 @@ internal static unsafe class LinearKernel<TSimd, TVec>
     private static nint Offset(in LinearArguments job, Slice slice) =>
         (((nint)slice.Panel * job.InFeatures) + slice.K) * Panels.Width * ElementBytes(job.Format);
 
-    /// <summary>A mask's words of a slice are few, but the processor does not guess where the next mask lies.</summary>
+    /// <summary>Prefetches the next segment's mask words: they are few, but hard to predict.</summary>
     private static void PrefetchNextMask(in LinearArguments job, RowBlock block, int segment, Slice slice, Slice next)
     {
         var isLast = segment + 1 == block.EndSegment;
@@ -166,7 +168,8 @@ internal static unsafe class LinearKernel<TSimd, TVec>
     }
 
     private static void Multiply<TSource>(
-        int rows, float* x, nint stride, TSource source, int terms, float* c, nint cStride, bool accumulate, Ahead ahead)
+        int rows, float* x, nint stride, TSource source, int terms, float* c, nint cStride, bool accumulate,
+        Ahead ahead)
         where TSource : struct, IWeightSource<TVec>
     {
         if (ahead.Address == null)
@@ -229,7 +232,7 @@ internal static class LinearBlocking
     /// <summary>Terms of a sum that run at a time: 96 KiB of a panel, which stays in the second-level cache.</summary>
     public const int KBlock = 768;
 
-    /// <summary>Up to so many rows, a product waits for its weights: the next ones are fetched ahead.</summary>
+    /// <summary>Up to this many rows, memory limits a product, so the next weights are prefetched.</summary>
     public const int MaxRowsToPrefetch = 64;
 
     /// <summary>Rows of a block, ten of the highest tiles: 420 KiB of x at a time, which stay there too.</summary>

@@ -5,8 +5,8 @@ namespace Serving.Tensors.Kernels;
 
 /// <summary>The layout of packed weights and masks: panels of 32 output features, panel[out / 32][in][32].</summary>
 /// <remarks>
-/// A panel's mask has one 32-bit word for each k, bit j for output feature 32 * panel + j. The last panel is padded with
-/// zeros.
+/// A panel's mask has one 32-bit word for each k, bit j for output feature 32 * panel + j. The last panel is padded
+/// with zeros.
 /// </remarks>
 internal static unsafe class Panels
 {
@@ -41,7 +41,7 @@ internal static unsafe class Panels
         }
     }
 
-    /// <summary>Puts a part of a product's right operand into its panel, elements that do not count as +0.</summary>
+    /// <summary>Puts a part of a product's right operand into its panel; elements not kept become +0.</summary>
     /// <param name="part">Which panel, and which of its terms.</param>
     public static void PackOperand<TSimd, TVec>(in OperandArguments operand, Slice part)
         where TSimd : struct, ISimd<TVec>
@@ -58,15 +58,18 @@ internal static unsafe class Panels
             PackRows<TSimd, TVec>(operand, column, columns, part, panel);
     }
 
-    private static void PackRows<TSimd, TVec>(in OperandArguments operand, int column, int columns, Slice part, float* panel)
+    private static void PackRows<TSimd, TVec>(
+        in OperandArguments operand, int column, int columns, Slice part, float* panel)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
     {
         for (var k = 0; k < part.Terms; k++)
         {
             var at = ((nint)(part.K + k) * operand.Stride) + column;
-            var scores = operand.Scores == null ? null : operand.Scores + ((nint)(part.K + k) * operand.ScoresStride) + column;
-            ElementKernels<TSimd, TVec>.Keep(operand.Values + at, scores, operand.Threshold, panel + (k * Width), columns);
+            var scores =
+                operand.Scores == null ? null : operand.Scores + ((nint)(part.K + k) * operand.ScoresStride) + column;
+            ElementKernels<TSimd, TVec>.Keep(
+                operand.Values + at, scores, operand.Threshold, panel + (k * Width), columns);
         }
     }
 
@@ -152,7 +155,7 @@ internal static unsafe class Panels
         }
     }
 
-    /// <summary>Packs 32 rows, 64 columns at a time: bytes into columns, then a bit of 32 bytes into one word.</summary>
+    /// <summary>Packs 32 rows, 64 columns at a time: bytes into columns, then a bit of 32 bytes into a word.</summary>
     /// <returns>How many columns are done.</returns>
     private static int PackWholePanel(ReadOnlySpan<byte> bits, int inFeatures, uint* words)
     {

@@ -34,7 +34,8 @@ internal static class PeakKernel<TSimd, TVec>
             c11 = TSimd.MultiplyAdd(c11, factor, term);
         }
 
-        c0 = TSimd.Add(TSimd.Add(TSimd.Add(c0, c1), TSimd.Add(c2, c3)), TSimd.Add(TSimd.Add(c4, c5), TSimd.Add(c6, c7)));
+        c0 = TSimd.Add(
+            TSimd.Add(TSimd.Add(c0, c1), TSimd.Add(c2, c3)), TSimd.Add(TSimd.Add(c4, c5), TSimd.Add(c6, c7)));
         c8 = TSimd.Add(TSimd.Add(c8, c9), TSimd.Add(c10, c11));
         _sink = TSimd.Sum(TSimd.Add(c0, c8)); // Keeps the loop from being optimized away.
         return 2L * 12 * TSimd.Count * repeats;

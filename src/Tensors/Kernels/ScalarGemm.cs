@@ -9,7 +9,8 @@ internal static class ScalarGemm
     /// <param name="keep">Row-major bits of w, least significant first; empty keeps all.</param>
     /// <returns>[rows, outFeatures]</returns>
     public static float[] Run(
-        ReadOnlySpan<float> x, ReadOnlySpan<float> w, ReadOnlySpan<byte> keep, int rows, int outFeatures, int inFeatures)
+        ReadOnlySpan<float> x, ReadOnlySpan<float> w, ReadOnlySpan<byte> keep, int rows, int outFeatures,
+        int inFeatures)
     {
         var c = new float[rows * outFeatures];
         for (var row = 0; row < rows; row++)

@@ -60,7 +60,8 @@ internal unsafe struct Simd128 : ISimd<Vector128<float>>
     public static Vector128<float> SquareRoot(Vector128<float> a) => Vector128.Sqrt(a);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> KeepAbove(Vector128<float> score, Vector128<float> threshold, Vector128<float> value) =>
+    public static Vector128<float> KeepAbove(
+        Vector128<float> score, Vector128<float> threshold, Vector128<float> value) =>
         Vector128.GreaterThan(score, threshold) & value;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

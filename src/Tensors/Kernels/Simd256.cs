@@ -59,7 +59,8 @@ internal unsafe struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> SquareRoot(Vector256<float> a) => Vector256.Sqrt(a);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> KeepAbove(Vector256<float> score, Vector256<float> threshold, Vector256<float> value) =>
+    public static Vector256<float> KeepAbove(
+        Vector256<float> score, Vector256<float> threshold, Vector256<float> value) =>
         Vector256.GreaterThan(score, threshold) & value;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -62,7 +62,8 @@ internal unsafe struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> SquareRoot(Vector512<float> a) => Vector512.Sqrt(a);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> KeepAbove(Vector512<float> score, Vector512<float> threshold, Vector512<float> value) =>
+    public static Vector512<float> KeepAbove(
+        Vector512<float> score, Vector512<float> threshold, Vector512<float> value) =>
         Vector512.GreaterThan(score, threshold) & value;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -105,10 +106,10 @@ internal unsafe struct Simd512 : ISimd<Vector512<float>>
     private static Vector512<float> Widen(ushort* source) =>
         (Vector512.WidenLower(Vector256.Load(source).ToVector512Unsafe()) << 16).AsSingle();
 
-    /// <summary>Clears lanes whose bit is 0: each lane's bit goes to its sign, and the sign to all of its bits.</summary>
+    /// <summary>Clears lanes whose bit is 0: moves each lane's bit to the sign, then spreads the sign.</summary>
     /// <remarks>
-    /// Shifts and an "and" run beside the multiply-adds. Mask registers do not: on Zen 5 their comparisons take turns with
-    /// the multiply-adds (7% of a product), and loads through them wait for the second-level cache.
+    /// Shifts and an "and" run in parallel with the multiply-adds. Mask registers do not: on Zen 5 comparisons into
+    /// them take turns with the multiply-adds (7% of a product), and masked loads wait for the second-level cache.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> Keep(Vector512<float> value, Vector512<uint> word, Vector512<uint> shifts)

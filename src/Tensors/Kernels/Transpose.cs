@@ -30,7 +30,8 @@ internal static unsafe class Transpose
     }
 
     private static void Scalar(
-        float* source, nint sourceStride, int row, int rowEnd, int column, int columnEnd, float* destination, nint stride)
+        float* source, nint sourceStride, int row, int rowEnd, int column, int columnEnd, float* destination,
+        nint stride)
     {
         for (var r = row; r < rowEnd; r++)
         {

@@ -35,7 +35,8 @@ internal readonly unsafe struct PanelSource<TSimd, TVec>(float* weights) : IWeig
 }
 
 /// <summary>Float weights of a panel through a mask.</summary>
-internal readonly unsafe struct MaskedPanelSource<TSimd, TVec>(float* weights, uint* bits, int column) : IWeightSource<TVec>
+internal readonly unsafe struct MaskedPanelSource<TSimd, TVec>(float* weights, uint* bits, int column)
+    : IWeightSource<TVec>
     where TSimd : struct, ISimd<TVec>
     where TVec : struct
 {
@@ -75,7 +76,7 @@ internal readonly unsafe struct MaskedBFloat16PanelSource<TSimd, TVec>(ushort* w
         TSimd.LoadMasked(_weights + (k * Panels.Width), _bits + k, _column, out first, out second);
 }
 
-/// <summary>Weights of another source, while the memory that is read next is fetched: so many bytes for each k.</summary>
+/// <summary>Weights of another source; prefetches the memory that is read next, some bytes for each k.</summary>
 internal readonly unsafe struct PrefetchingSource<TVec, TSource>(TSource source, void* next, nint bytesPerTerm)
     : IWeightSource<TVec>
     where TVec : struct

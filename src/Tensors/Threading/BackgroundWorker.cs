@@ -1,6 +1,6 @@
 namespace Serving.Tensors.Threading;
 
-/// <summary>A thread for work that must take no time from what is computed for somebody who waits: one piece at a time.</summary>
+/// <summary>A low-priority thread, which takes little time from requests; runs one work item at a time.</summary>
 public sealed class BackgroundWorker : IDisposable
 {
     private readonly Queue<Action> _work = new();
@@ -14,7 +14,7 @@ public sealed class BackgroundWorker : IDisposable
         _thread.Start();
     }
 
-    /// <summary>Runs work behind what waits already.</summary>
+    /// <summary>Queues work behind what waits already.</summary>
     /// <exception cref="ObjectDisposedException">The worker has stopped.</exception>
     public Task<T> RunAsync<T>(Func<T> work)
     {

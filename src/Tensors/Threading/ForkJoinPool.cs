@@ -13,9 +13,9 @@ internal interface IParallelJob
 
 /// <summary>Threads that share the items of one job after another; the caller works along.</summary>
 /// <remarks>
-/// Items are claimed one by one, and a call waits for items, not for threads: a thread that the operating system holds up
-/// delays at most the item that it is at, one that has none delays nothing.
-/// Between jobs a worker spins for some microseconds, as long as the gaps inside a forward pass are, and then parks.
+/// Items are claimed one by one, and a call waits for items, not for threads: a thread that the operating system delays
+/// holds up at most the item that it runs.
+/// Between jobs a worker spins for some microseconds, as long as the gaps inside a forward pass, and then parks.
 /// Running a job allocates nothing.
 /// </remarks>
 internal sealed unsafe class ForkJoinPool : IDisposable
@@ -27,13 +27,14 @@ internal sealed unsafe class ForkJoinPool : IDisposable
     private readonly Lock _callers = new();
     private readonly object _parking = new();
 
-    // The job: written before its tickets, read by who has one, and kept until all its items are finished.
+    // The job: written before its tickets, read by whoever claims one, and kept until all its items are finished.
     private void* _job;
     private delegate*<void*, int, int, void> _execute;
     private Exception? _failure;
 
-    // Items of the job in the upper half, the next to claim in the lower: a thread that comes late, even after another job
-    // has begun, learns from one and the same word whether what it claimed is an item and that the job is still there.
+    // The job's number of items in the upper half, the next item to claim in the lower. A thread that comes late, even
+    // after another job has begun, learns from this one word whether it has claimed an item and whether the job still
+    // exists.
     private long _tickets;
     private int _unfinished;
 
@@ -95,7 +96,8 @@ internal sealed unsafe class ForkJoinPool : IDisposable
         _job = job;
         _execute = execute;
         _unfinished = items;
-        var first = (long)items << 32; // The caller's own, so that a job of one item never waits for another thread.
+        // The caller takes the first item, so that a job of one item never waits for another thread.
+        var first = (long)items << 32;
         Interlocked.Exchange(ref _tickets, first + 1);
         if (items > 1)
             Wake();
@@ -129,7 +131,7 @@ internal sealed unsafe class ForkJoinPool : IDisposable
         }
     }
 
-    /// <returns>False after it has been woken: what woke it may be done already, and the next job is near.</returns>
+    /// <returns>False after it was woken: the job that woke it may be done already, and the next one is near.</returns>
     private bool AwaitItems()
     {
         var generation = Volatile.Read(ref _generation);
@@ -174,6 +176,6 @@ internal sealed unsafe class ForkJoinPool : IDisposable
         }
 
         if (finished > 0)
-            Interlocked.Add(ref _unfinished, -finished); // Last: until then the job, and with it its tickets, stay.
+            Interlocked.Add(ref _unfinished, -finished); // Last: until then the job and its tickets stay valid.
     }
 }

@@ -7,12 +7,13 @@ namespace Serving.Tensors.Threading;
 public static partial class SchedulingPriority
 {
     /// <summary>
-    /// Threads that compute for whole batches: those that take requests in and send answers out go first, for they need
-    /// little and everybody waits for them. At half load it halves the slowest hundredth's time (docs/results/server.md).
+    /// Niceness of threads that compute batches: threads that receive requests and send answers go first, since they
+    /// need little time and everybody waits for them. At half load this halves the slowest hundredth's time
+    /// (docs/decisions/0011-serving-on-few-cores.md).
     /// </summary>
     public const int Compute = 5;
 
-    /// <summary>Threads whose work nobody waits for: idle time, and little else.</summary>
+    /// <summary>Niceness of threads whose work nobody waits for: they get idle time and little else.</summary>
     public const int Background = 15;
 
     private const int ThisThread = 0;
@@ -26,11 +27,10 @@ public static partial class SchedulingPriority
         _ => null
     };
 
-    /// <summary>Lets other threads go first, by so many steps of niceness; each is worth about a fourth of the share.</summary>
+    /// <summary>Raises this thread's niceness: others go first; each step takes about a fifth of its share.</summary>
     /// <remarks>
-    /// Its turns become longer, too: Linux from 6.12 on lets a thread with shorter turns that wakes up interrupt it at once,
-    /// where it would wait for the end of the turn otherwise, up to the next tick of the clock.
-    /// Linux; elsewhere it does nothing. A hint: it may fail.
+    /// Also lengthens its time slices: from Linux 6.12 on, a waking thread with shorter slices preempts it at once
+    /// instead of waiting for the end of the slice, up to the next clock tick. Only on Linux; a hint, which may fail.
     /// </remarks>
     public static void Lower(int niceness)
     {
@@ -47,10 +47,12 @@ public static partial class SchedulingPriority
             _ = SystemCall(call, ThisThread, in attributes, flags: 0);
     }
 
-    /// <summary>Takes processors only while nobody else wants them; threads and processes that this one starts do so, too.</summary>
+    /// <summary>
+    /// Runs only while nobody else wants the processor; threads and processes it starts inherit that.
+    /// </summary>
     /// <remarks>
-    /// Linux's SCHED_IDLE: whoever wakes up gets the processor at once, which the highest niceness does not promise.
-    /// Elsewhere it does nothing. A hint: it may fail.
+    /// Linux's SCHED_IDLE: any thread that wakes up gets the processor at once, which the highest niceness does not
+    /// promise. Does nothing elsewhere; a hint, which may fail.
     /// </remarks>
     public static void LowerToIdle()
     {
@@ -60,11 +62,11 @@ public static partial class SchedulingPriority
             _ = SetScheduler(ThisThread, idlePolicy, ref priority);
     }
 
-    /// <summary>Keeps this thread, and processes that it starts, to the last few of the processors that it may run on.</summary>
+    /// <summary>Keeps this thread, and processes it starts, to the last of the processors it may run on.</summary>
     /// <remarks>
     /// The runtime gives new threads of this process all processors again.
-    /// A processor that always finds something to do at the lowest rank does not look at what waits on the others; one that
-    /// is left alone does, and takes it over. Linux; elsewhere it does nothing. A hint: it may fail.
+    /// A processor that is always busy at the lowest priority does not look for threads that wait on the others; an
+    /// idle one does, and takes them over. Only on Linux; a hint, which may fail.
     /// </remarks>
     /// <param name="count">Processors, at least 1.</param>
     public static void KeepToLast(int count)

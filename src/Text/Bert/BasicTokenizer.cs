@@ -4,7 +4,7 @@ using Serving.Text.Unicode;
 
 namespace Serving.Text.Bert;
 
-/// <summary>Splits text into words as BERT's reference does: cleans, isolates ideographs and punctuation, folds case.</summary>
+/// <summary>Splits text into words as BERT does: cleans, isolates ideographs and punctuation, folds case.</summary>
 /// <remarks>Devlin et al. 2019, the released tokenization code. Folding case also strips accents.</remarks>
 internal sealed class BasicTokenizer(bool lowercase)
 {

@@ -71,8 +71,8 @@ public sealed class BertTokenizer
     /// <summary>A text, or a pair, with its special tokens.</summary>
     /// <param name="maxTokens">The most tokens, special ones included; at least 3, for a pair 5.</param>
     /// <exception cref="InvalidTextException">
-    /// A text is empty, longer than <see cref="MaxTextLength"/>, or no Unicode; or there are too many tokens and truncation
-    /// is <see cref="Truncation.Error"/>.
+    /// A text is empty, longer than <see cref="MaxTextLength"/>, or no Unicode; or there are too many tokens and
+    /// truncation is <see cref="Truncation.Error"/>.
     /// </exception>
     public TokenSequence Encode(
         string text, string? pair = null, int maxTokens = 512, Truncation truncation = Truncation.Error)
@@ -86,8 +86,8 @@ public sealed class BertTokenizer
         {
             throw new InvalidTextException(
                 InvalidTextReason.TooLong,
-                $"The text has {excess + maxTokens} tokens, {specialTokens} special ones among them; at most {maxTokens} "
-                + "fit. Shorten or split it, or ask for truncation.");
+                $"The text has {excess + maxTokens} tokens, {specialTokens} special ones among them; at most "
+                + $"{maxTokens} fit. Shorten or split it, or ask for truncation.");
         }
 
         var (keptFirst, keptSecond) = Truncate(first.Count, second?.Count ?? 0, Math.Max(0, excess), truncation);
@@ -153,8 +153,8 @@ public sealed class BertTokenizer
                 InvalidTextReason.Empty,
                 text.Length == 0
                     ? $"The {name} is empty; at least one word is needed."
-                    : $"The {name} has no words: its {text.Length} UTF-16 code units are whitespace and control characters "
-                    + "only. At least one word is needed.");
+                    : $"The {name} has no words: its {text.Length} UTF-16 code units are whitespace and control "
+                    + "characters only. At least one word is needed.");
         }
 
         return tokens;
@@ -168,8 +168,8 @@ public sealed class BertTokenizer
             {
                 throw new InvalidTextException(
                     InvalidTextReason.LoneSurrogate,
-                    $"The {name} has half of a surrogate pair, U+{(int)text[at]:X4}, at index {at}; well-formed Unicode is "
-                    + "needed. Replace or remove it.");
+                    $"The {name} has half of a surrogate pair, U+{(int)text[at]:X4}, at index {at}; well-formed "
+                    + "Unicode is needed. Replace or remove it.");
             }
 
             at += length;

@@ -2,7 +2,9 @@ using System.Collections.Frozen;
 
 namespace Serving.Text.Bert;
 
-/// <summary>Splits a word into the longest pieces of the vocabulary, from left to right (Wu et al. 2016, sec. 4.1).</summary>
+/// <summary>
+/// Splits a word into the longest pieces in the vocabulary, from the left (Wu et al. 2016, sec. 4.1).
+/// </summary>
 internal sealed class WordPieceTokenizer
 {
     /// <summary>What marks a piece that continues a word.</summary>
@@ -23,7 +25,8 @@ internal sealed class WordPieceTokenizer
         for (var id = 0; id < vocabulary.Count; id++)
         {
             var token = vocabulary[id];
-            if (token.Length > ContinuationPrefix.Length && token.StartsWith(ContinuationPrefix, StringComparison.Ordinal))
+            if (token.Length > ContinuationPrefix.Length
+                && token.StartsWith(ContinuationPrefix, StringComparison.Ordinal))
                 continuations[token[ContinuationPrefix.Length..]] = id;
             first[token] = id; // Also a continuation: "##a" is what the word "##a" would match.
             _longest = Math.Max(_longest, token.Length);

@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace Serving.Text.Bpe;
 
-/// <summary>GPT-2's byte-level byte-pair encoding (Radford et al. 2019, sec. 2.2; Sennrich et al. 2016). Thread-safe.</summary>
+/// <summary>GPT-2's byte-level BPE (Radford et al. 2019, sec. 2.2; Sennrich et al. 2016). Thread-safe.</summary>
 public sealed class BpeTokenizer
 {
     private readonly int[] _byteIds = new int[256];
@@ -43,13 +43,14 @@ public sealed class BpeTokenizer
     /// <summary>Writes vocab.json and merges.txt.</summary>
     public void Save(string vocabPath, string mergesPath)
     {
-        var ids = Vocabulary.Tokens.Select((token, id) => (token, id)).ToDictionary(pair => pair.token, pair => pair.id);
+        var ids = Vocabulary.Tokens.Select((token, id) => (token, id)).ToDictionary(
+            pair => pair.token, pair => pair.id);
         File.WriteAllText(vocabPath, JsonSerializer.Serialize(ids));
         File.WriteAllText(
             mergesPath, "#version: 0.2\n" + string.Concat(Merges.Select(merge => $"{merge.Left} {merge.Right}\n")));
     }
 
-    /// <summary>The token ids of a text. Lone surrogates count as U+FFFD; marks like "&lt;|endoftext|&gt;" are just text.</summary>
+    /// <summary>Token ids of a text. Lone surrogates become U+FFFD; "&lt;|endoftext|&gt;" is ordinary text.</summary>
     public IReadOnlyList<int> Encode(string text)
     {
         var ids = new List<int>();
@@ -70,7 +71,8 @@ public sealed class BpeTokenizer
 
     /// <summary>The text of token ids; bytes that are no UTF-8 become U+FFFD.</summary>
     /// <exception cref="ArgumentOutOfRangeException">An id is not in the vocabulary.</exception>
-    public string Decode(IEnumerable<int> ids) => Encoding.UTF8.GetString([.. ids.SelectMany(id => DecodeToken(id).ToArray())]);
+    public string Decode(IEnumerable<int> ids) =>
+        Encoding.UTF8.GetString([.. ids.SelectMany(id => DecodeToken(id).ToArray())]);
 
     /// <summary>The bytes of one token, which may be a part of a character.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The id is not in the vocabulary.</exception>
@@ -123,7 +125,9 @@ public sealed class BpeTokenizer
             queue.Enqueue((at, ids[at], ids[next[at]]), (merge.Rank, at));
     }
 
-    /// <summary>A token outside the byte alphabet, such as &lt;|endoftext|&gt; with a space in it, stands for itself.</summary>
+    /// <summary>
+    /// A token outside the byte alphabet, such as &lt;|endoftext|&gt; with a space, stands for itself.
+    /// </summary>
     private static byte[] ToBytes(string token)
     {
         var bytes = new byte[token.Length];
@@ -146,7 +150,11 @@ public sealed class BpeTokenizer
             foreach (var (token, id) in ids)
             {
                 if ((uint)id >= (uint)tokens.Length || tokens[id] is not null)
-                    throw new VocabularyException($"{path}: the ids are not 0 to {tokens.Length - 1} once each; '{token}' has {id}.");
+                {
+                    throw new VocabularyException(
+                        $"{path}: the ids are not 0 to {tokens.Length - 1} once each; '{token}' has {id}.");
+                }
+
                 tokens[id] = token;
             }
 
@@ -169,7 +177,11 @@ public sealed class BpeTokenizer
                 continue;
             var space = line.IndexOf(' ');
             if (space <= 0 || space == line.Length - 1 || line.LastIndexOf(' ') != space)
-                throw new VocabularyException($"{path}, line {number + 1}: '{line}' is not two tokens with a space between.");
+            {
+                throw new VocabularyException(
+                    $"{path}, line {number + 1}: '{line}' is not two tokens with a space between.");
+            }
+
             merges.Add((line[..space], line[(space + 1)..]));
         }
 

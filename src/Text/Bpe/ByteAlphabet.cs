@@ -1,7 +1,9 @@
 namespace Serving.Text.Bpe;
 
 /// <summary>GPT-2's printable stand-ins for the 256 bytes, in which its vocabulary is written.</summary>
-/// <remarks>Radford et al. 2019, sec. 2.2, the released code: printable Latin-1 stands for itself, the rest from U+0100 on.</remarks>
+/// <remarks>
+/// Radford et al. 2019, sec. 2.2, released code: printable Latin-1 maps to itself, the rest to U+0100 on.
+/// </remarks>
 internal static class ByteAlphabet
 {
     private static readonly char[] Characters = Build();

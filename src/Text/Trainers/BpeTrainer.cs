@@ -18,8 +18,8 @@ public static class BpeTrainer
         if (options.VocabularySize <= ByteCount)
         {
             throw new VocabularyException(
-                $"A vocabulary of {options.VocabularySize} tokens was asked for; at least {ByteCount + 1} are needed, for "
-                + "the bytes and the end of text.");
+                $"A vocabulary of {options.VocabularySize} tokens was asked for; at least {ByteCount + 1} are needed, "
+                + "for the bytes and the end of text.");
         }
 
         var merger = new PairMerger();
@@ -29,7 +29,8 @@ public static class BpeTrainer
                 Encoding.UTF8.GetBytes(word).Select(value => ByteAlphabet.ToCharacter(value).ToString()), count);
         }
 
-        List<string> tokens = [.. Enumerable.Range(0, ByteCount).Select(value => ByteAlphabet.ToCharacter((byte)value).ToString())];
+        List<string> tokens =
+            [.. Enumerable.Range(0, ByteCount).Select(value => ByteAlphabet.ToCharacter((byte)value).ToString())];
         var known = new HashSet<string>(tokens, StringComparer.Ordinal);
         var merges = new List<(string Left, string Right)>();
         foreach (var (left, right, joined) in merger.Merge(string.Concat, options.MinPairCount))

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Serving.Text.Trainers;
 
-/// <summary>Joins the most frequent pair of neighbouring symbols again and again (Sennrich et al. 2016, alg. 1).</summary>
+/// <summary>Joins the most frequent pair of adjacent symbols, repeatedly (Sennrich et al. 2016, alg. 1).</summary>
 /// <remarks>Equally frequent pairs go by the text of their symbols, so that a corpus gives one result.</remarks>
 internal sealed class PairMerger
 {
@@ -27,7 +27,8 @@ internal sealed class PairMerger
     /// <param name="join">The text of two symbols joined.</param>
     /// <param name="minCount">A pair must come so often.</param>
     /// <returns>Left, right and joined, one merge after another; stop asking when there are enough.</returns>
-    public IEnumerable<(string Left, string Right, string Joined)> Merge(Func<string, string, string> join, long minCount)
+    public IEnumerable<(string Left, string Right, string Joined)> Merge(
+        Func<string, string, string> join, long minCount)
     {
         foreach (var pair in _counts.Keys)
             Enqueue(pair);

@@ -19,15 +19,15 @@ public static class WordPieceTrainer
         BertTokenizer.MaskToken
     ];
 
-    /// <summary>Learns a vocabulary: the special tokens, the characters by their frequency, then the joined pieces.</summary>
-    /// <exception cref="VocabularyException">The corpus has no words, or the size holds no more than special tokens.</exception>
+    /// <summary>Learns a vocabulary: special tokens, then characters by their frequency, then joined pieces.</summary>
+    /// <exception cref="VocabularyException">The corpus has no words, or the size leaves them no room.</exception>
     public static Vocabulary Train(IEnumerable<string> texts, bool lowercase, TrainerOptions options)
     {
         if (options.VocabularySize <= SpecialTokens.Length)
         {
             throw new VocabularyException(
-                $"A vocabulary of {options.VocabularySize} tokens was asked for; the {SpecialTokens.Length} special ones "
-                + "need to leave room for others.");
+                $"A vocabulary of {options.VocabularySize} tokens was asked for; the {SpecialTokens.Length} special "
+                + "ones need to leave room for others.");
         }
 
         var words = CountWords(texts, lowercase);
@@ -45,7 +45,8 @@ public static class WordPieceTrainer
                 characters[symbol] = characters.GetValueOrDefault(symbol) + count;
         }
 
-        var byFrequency = characters.OrderByDescending(pair => pair.Value).ThenBy(pair => pair.Key, StringComparer.Ordinal);
+        var byFrequency = characters.OrderByDescending(pair => pair.Value).ThenBy(
+            pair => pair.Key, StringComparer.Ordinal);
         Take(byFrequency.Select(pair => pair.Key));
         Take(merger.Merge(Join, options.MinPairCount).Select(merge => merge.Joined));
         return new(tokens);
@@ -64,11 +65,13 @@ public static class WordPieceTrainer
         }
     }
 
-    private static string Join(string left, string right) => left + right[WordPieceTokenizer.ContinuationPrefix.Length..];
+    private static string Join(string left, string right) =>
+        left + right[WordPieceTokenizer.ContinuationPrefix.Length..];
 
     private static List<string> Symbols(string word) =>
     [
-        .. word.EnumerateRunes().Select((rune, i) => i == 0 ? rune.ToString() : WordPieceTokenizer.ContinuationPrefix + rune)
+        .. word.EnumerateRunes().Select(
+            (rune, i) => i == 0 ? rune.ToString() : WordPieceTokenizer.ContinuationPrefix + rune)
     ];
 
     private static SortedDictionary<string, long> CountWords(IEnumerable<string> texts, bool lowercase)

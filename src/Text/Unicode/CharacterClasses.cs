@@ -14,7 +14,7 @@ internal static class CharacterClasses
         rune.Value is not ('\t' or '\n' or '\r')
         && Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format;
 
-    /// <summary>Unicode punctuation, and all ASCII that is no letter, digit, space or control, such as "$" and "^".</summary>
+    /// <summary>Unicode punctuation, and ASCII except letters, digits, spaces and controls, like "$" and "^".</summary>
     public static bool IsPunctuation(Rune rune) =>
         rune.IsAscii
             ? rune.Value is >= 33 and <= 47 or >= 58 and <= 64 or >= 91 and <= 96 or >= 123 and <= 126

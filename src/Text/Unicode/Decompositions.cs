@@ -6,8 +6,8 @@ namespace Serving.Text.Unicode;
 
 /// <summary>Canonical decomposition without nonspacing marks: what "strip accents" leaves of a character.</summary>
 /// <remarks>
-/// A table of our own, because the runtime normalizes only with ICU installed, and the product must not give other tokens
-/// where it is not. The script beside the table makes it.
+/// A table of our own, because the runtime normalizes only with ICU installed, and the product must not give other
+/// tokens where it is not. The script beside the table makes it.
 /// </remarks>
 internal static class Decompositions
 {

@@ -4,6 +4,7 @@ using Serving.Training.Autograd;
 using Serving.Training.Bert;
 using Serving.Training.Classification;
 using Serving.Training.Optimization;
+using Purpose = Serving.Training.RandomPurposes.Curve;
 
 namespace Serving.Training.Analysis;
 
@@ -17,20 +18,20 @@ public sealed record PathEnd(IBertWeights Weights, float[] HeadWeight, float[] H
 /// <param name="Accuracy">0 to 1.</param>
 public sealed record PathPoint(double T, double Loss, double Accuracy);
 
-/// <summary>How a bend in the path is learned.</summary>
-/// <param name="Steps">0 leaves it in the middle of the line, where a curve is the line itself.</param>
+/// <summary>How the curve is learned.</summary>
+/// <param name="Steps">With 0 steps θ stays in the middle of the line, and the curve is the line.</param>
 public sealed record BendSettings(int Steps, int BatchSize, float LearningRate, ulong Seed);
 
-/// <summary>Paths between two classifiers in the space of all weights, heads included (Garipov et al. 2018; Zhao et al. 2020, sec. 6).</summary>
+/// <summary>
+/// Paths between two classifiers in the space of all weights, heads included (Garipov et al. 2018; Zhao et al. 2020,
+/// sec. 6).
+/// </summary>
 /// <remarks>
-/// The line is (1-t) A + t B; the curve is the quadratic Bézier (1-t)² A + 2t(1-t) θ + t² B, whose θ is learned at points
-/// t drawn from 0 to 1.
+/// The line is (1-t) A + t B; the curve is the quadratic Bézier (1-t)² A + 2t(1-t) θ + t² B, whose θ is learned at
+/// points t drawn from 0 to 1.
 /// </remarks>
 public sealed class ModeConnectivity : IDisposable
 {
-    private const ulong PointPurpose = 11;
-    private const ulong OrderPurpose = 12;
-
     private readonly TrainingBackend _backend;
     private readonly BertModel _model;
     private readonly ClassifierHead _head;
@@ -48,20 +49,25 @@ public sealed class ModeConnectivity : IDisposable
         _parameters = [.. _model.Parameters, .. _head.Parameters];
         _second = Values(second);
         using (var model = BertModel.Load(backend, config, first.Weights))
-            _first = [.. model.Parameters.Select(parameter => parameter.Value.ToArray()), first.HeadWeight, first.HeadBias];
+        {
+            _first =
+                [.. model.Parameters.Select(parameter => parameter.Value.ToArray()), first.HeadWeight, first.HeadBias];
+        }
     }
 
     /// <summary>Learns the curve's θ, from the middle of the line on.</summary>
     /// <param name="examples">At least one.</param>
     /// <exception cref="DivergedException">A loss is no finite number.</exception>
-    public void Bend(IReadOnlyList<ClassifierExample> examples, BendSettings settings, ITrainingObserver observer, CancellationToken cancellationToken)
+    public void Bend(
+        IReadOnlyList<ClassifierExample> examples, BendSettings settings, ITrainingObserver observer,
+        CancellationToken cancellationToken)
     {
         _bend = Blend(_first, _second, 0.5f, 0.5f);
         _model.TrainAll();
         using var optimizer = new AdamOptimizer(_backend, _parameters, new());
         using var tape = new Tape(_backend);
-        var points = CounterRandom.Key(settings.Seed, PointPurpose);
-        var order = CounterRandom.Key(settings.Seed, OrderPurpose);
+        var points = CounterRandom.Key(settings.Seed, Purpose.Point);
+        var order = CounterRandom.Key(settings.Seed, Purpose.Order);
         for (var step = 1; step <= settings.Steps; step++)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -79,7 +85,8 @@ public sealed class ModeConnectivity : IDisposable
                 var logits = _head.Forward(tape, _model.Pool(tape, hidden, masks: null), DropoutKeys.Off);
 
                 // The chain rule: dL/dθ = 2t(1-t) dL/dw.
-                loss += tape.SoftmaxCrossEntropy(logits, [.. part.Select(example => example.Label)], 2 * t * (1 - t) / chosen.Count);
+                loss += tape.SoftmaxCrossEntropy(
+                    logits, [.. part.Select(example => example.Label)], 2 * t * (1 - t) / chosen.Count);
                 tape.Backward();
                 tape.Reset();
             }
@@ -90,13 +97,16 @@ public sealed class ModeConnectivity : IDisposable
             Place(_bend);
             optimizer.Step(settings.LearningRate);
             _bend = [.. _parameters.Select(parameter => parameter.Value.ToArray())];
-            observer.Stepped(new(step, settings.Steps, loss, settings.LearningRate, chosen.Sum(example => (long)example.Sequence.Tokens.Count)));
+            observer.Stepped(new(
+                step, settings.Steps, loss, settings.LearningRate,
+                chosen.Sum(example => (long)example.Sequence.Tokens.Count)));
         }
     }
 
     /// <summary>Losses and accuracies along the line, or along the curve once there is one.</summary>
     /// <param name="count">Points, ends included: at least 2.</param>
-    public List<PathPoint> Scan(IReadOnlyList<ClassifierExample> examples, int count, CancellationToken cancellationToken)
+    public List<PathPoint> Scan(
+        IReadOnlyList<ClassifierExample> examples, int count, CancellationToken cancellationToken)
     {
         var points = new List<PathPoint>();
         for (var i = 0; i < count; i++)
@@ -113,11 +123,13 @@ public sealed class ModeConnectivity : IDisposable
         return points;
     }
 
-    /// <summary>How far the loss rises above what its ends lead to expect: max over t of L(t) - ((1-t) L(0) + t L(1)).</summary>
+    /// <summary>
+    /// How far the loss rises above the line between its ends: the largest L(t) - ((1-t) L(0) + t L(1)).
+    /// </summary>
     public static double Barrier(IReadOnlyList<PathPoint> path) =>
         path.Max(point => point.Loss - (((1 - point.T) * path[0].Loss) + (point.T * path[^1].Loss)));
 
-    /// <summary>The most that accuracy falls below its ends' line.</summary>
+    /// <summary>How far accuracy falls below the line between its ends.</summary>
     public static double AccuracyDrop(IReadOnlyList<PathPoint> path) =>
         path.Max(point => ((1 - point.T) * path[0].Accuracy) + (point.T * path[^1].Accuracy) - point.Accuracy);
 
@@ -127,7 +139,8 @@ public sealed class ModeConnectivity : IDisposable
         _model.Dispose();
     }
 
-    private float[][] Values(PathEnd end) => [.. _model.Parameters.Select(parameter => parameter.Value.ToArray()), end.HeadWeight, end.HeadBias];
+    private float[][] Values(PathEnd end) =>
+        [.. _model.Parameters.Select(parameter => parameter.Value.ToArray()), end.HeadWeight, end.HeadBias];
 
     /// <summary>The weights at a point of the path.</summary>
     private float[][] At(float t)

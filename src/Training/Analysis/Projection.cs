@@ -4,10 +4,11 @@ namespace Serving.Training.Analysis;
 public readonly record struct ProjectedPoint(double X, double Y);
 
 /// <summary>Vectors in two dimensions.</summary>
-/// <param name="Points">One a vector: its part along the two directions in which the vectors vary most.</param>
-/// <param name="Explained">The share of the variance along those two.</param>
-/// <param name="Silhouette">How well the labels are apart in full width, -1 to 1 (Rousseeuw 1987), the mean over vectors.</param>
-public sealed record Projection(IReadOnlyList<ProjectedPoint> Points, IReadOnlyList<double> Explained, double Silhouette)
+/// <param name="Points">One for each vector: its coordinates along the two directions of largest variance.</param>
+/// <param name="Explained">The share of the variance along each of the two.</param>
+/// <param name="Silhouette">The labels' mean silhouette in full width, -1 to 1 (Rousseeuw 1987).</param>
+public sealed record Projection(
+    IReadOnlyList<ProjectedPoint> Points, IReadOnlyList<double> Explained, double Silhouette)
 {
     private const int Iterations = 200;
 
@@ -27,10 +28,13 @@ public sealed record Projection(IReadOnlyList<ProjectedPoint> Points, IReadOnlyL
         var total = centered.Sum(vector => Dot(vector, vector));
         var first = Direction(centered, without: null);
         var second = Direction(centered, first);
-        ProjectedPoint[] points = [.. centered.Select(vector => new ProjectedPoint(Dot(vector, first), Dot(vector, second)))];
+        ProjectedPoint[] points =
+            [.. centered.Select(vector => new ProjectedPoint(Dot(vector, first), Dot(vector, second)))];
         return new(
             points,
-            total == 0 ? [0, 0] : [points.Sum(point => point.X * point.X) / total, points.Sum(point => point.Y * point.Y) / total],
+            total == 0
+                ? [0, 0]
+                : [points.Sum(point => point.X * point.X) / total, points.Sum(point => point.Y * point.Y) / total],
             MeanSilhouette(vectors, labels));
     }
 
@@ -38,7 +42,8 @@ public sealed record Projection(IReadOnlyList<ProjectedPoint> Points, IReadOnlyL
     private static double[] Direction(double[][] vectors, double[]? without)
     {
         // Begins at the longest vector, which can't be at a right angle to all of them.
-        var direction = Unit(Without(vectors.MaxBy(vector => Dot(Without(vector, without), Without(vector, without)))!, without));
+        var direction = Unit(
+            Without(vectors.MaxBy(vector => Dot(Without(vector, without), Without(vector, without)))!, without));
         for (var iteration = 0; iteration < Iterations; iteration++)
         {
             var next = new double[direction.Length];
@@ -77,7 +82,9 @@ public sealed record Projection(IReadOnlyList<ProjectedPoint> Points, IReadOnlyL
         return sum;
     }
 
-    /// <summary>(b - a) / max(a, b), where a is the mean distance to the own label's others and b that to the nearest other label.</summary>
+    /// <summary>
+    /// Mean of (b - a) / max(a, b): a is the mean distance within a label, b that to the nearest other.
+    /// </summary>
     private static double MeanSilhouette(IReadOnlyList<float[]> vectors, IReadOnlyList<string> labels)
     {
         var names = labels.Distinct(StringComparer.Ordinal).ToList();
@@ -94,7 +101,8 @@ public sealed record Projection(IReadOnlyList<ProjectedPoint> Points, IReadOnlyL
             if (sizes[own] < 2 || names.Count < 2)
                 continue; // Counts as 0, by definition.
             var a = distances[own] / (sizes[own] - 1);
-            var b = Enumerable.Range(0, names.Count).Where(label => label != own).Min(label => distances[label] / sizes[label]);
+            var b = Enumerable.Range(0, names.Count).Where(label => label != own)
+                .Min(label => distances[label] / sizes[label]);
             sum += Math.Max(a, b) == 0 ? 0 : (b - a) / Math.Max(a, b);
         }
 

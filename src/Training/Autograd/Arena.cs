@@ -2,7 +2,7 @@ using Serving.Tensors;
 
 namespace Serving.Training.Autograd;
 
-/// <summary>Memory for the tensors of one step: taken piece by piece, given back all at once.</summary>
+/// <summary>Memory for the tensors of one step: rented one by one, released all at once.</summary>
 internal sealed class Arena(TensorBackend backend) : IDisposable
 {
     private const int ChunkFloats = 16 << 20; // 64 MiB

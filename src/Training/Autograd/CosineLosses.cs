@@ -1,21 +1,22 @@
 namespace Serving.Training.Autograd;
 
-/// <summary>Losses of cosines between rows, with their gradients: for some hundred rows, where double precision costs nothing.</summary>
+/// <summary>Losses of cosines between rows, with gradients; for some hundred rows, so in double precision.</summary>
 internal static class CosineLosses
 {
     private const double Epsilon = 1e-8; // For rows of zeros.
 
     /// <summary>
-    /// Cross-entropy of the softmax over the cosines of each left row with all right ones, of which its partner is right, in
-    /// nats (Logeswaran and Lee 2018, eq. 2, with cosines; Aroca-Ouellette and Rudzicz 2020). No less than
-    /// ln(1 + (n - 1) e⁻²), for cosines end at 1.
+    /// Cross-entropy, in nats, of the softmax over the cosines of each left row with all right rows; the right class is
+    /// its partner (Logeswaran and Lee 2018, eq. 2, with cosines; Aroca-Ouellette and Rudzicz 2020). At least ln(1 + (n
+    /// - 1) e⁻²), since cosines are at most 1.
     /// </summary>
     /// <param name="x">Rows of `columns` values.</param>
-    /// <param name="left">Rows, each with its partner at the same place of `right`.</param>
-    /// <param name="gradient">Shaped like x; gets added to.</param>
+    /// <param name="left">Rows, each with its partner at the same index of `right`.</param>
+    /// <param name="gradient">Shaped like x; added to.</param>
     /// <returns>The sum over the left rows, and how many find their partner.</returns>
     public static (double Loss, int Right) CrossEntropy(
-        ReadOnlySpan<float> x, int columns, ReadOnlySpan<int> left, ReadOnlySpan<int> right, double scale, Span<float> gradient)
+        ReadOnlySpan<float> x, int columns, ReadOnlySpan<int> left, ReadOnlySpan<int> right, double scale,
+        Span<float> gradient)
     {
         var (loss, found) = (0.0, 0);
         var cosines = new double[right.Length];
@@ -33,16 +34,20 @@ internal static class CosineLosses
             loss += Math.Log(sum) - cosines[i];
             found += best == i ? 1 : 0;
             for (var j = 0; j < right.Length; j++)
-                AddGradient(x, columns, left[i], right[j], scale * ((Math.Exp(cosines[j]) / sum) - (i == j ? 1 : 0)), gradient);
+            {
+                AddGradient(
+                    x, columns, left[i], right[j], scale * ((Math.Exp(cosines[j]) / sum) - (i == j ? 1 : 0)), gradient);
+            }
         }
 
         return (loss, found);
     }
 
-    /// <summary>-ln((1 + cos) / 2) of pairs of rows: cross-entropy between 1 and a cosine that is brought into 0 to 1.</summary>
+    /// <summary>-ln((1 + cos) / 2) of pairs of rows: cross-entropy of cosines, scaled to 0 to 1, with 1.</summary>
     /// <returns>The sums of losses and of cosines.</returns>
     public static (double Loss, double Cosines) Distance(
-        ReadOnlySpan<float> x, int columns, ReadOnlySpan<(int Left, int Right)> pairs, double scale, Span<float> gradient)
+        ReadOnlySpan<float> x, int columns, ReadOnlySpan<(int Left, int Right)> pairs, double scale,
+        Span<float> gradient)
     {
         var (loss, cosines) = (0.0, 0.0);
         foreach (var (left, right) in pairs)
@@ -57,9 +62,11 @@ internal static class CosineLosses
         return (loss, cosines);
     }
 
-    private static ReadOnlySpan<float> Row(ReadOnlySpan<float> x, int columns, int row) => x.Slice(row * columns, columns);
+    private static ReadOnlySpan<float> Row(ReadOnlySpan<float> x, int columns, int row) =>
+        x.Slice(row * columns, columns);
 
-    private static double Cosine(ReadOnlySpan<float> a, ReadOnlySpan<float> b) => Dot(a, b) / ((Norm(a) * Norm(b)) + Epsilon);
+    private static double Cosine(ReadOnlySpan<float> a, ReadOnlySpan<float> b) =>
+        Dot(a, b) / ((Norm(a) * Norm(b)) + Epsilon);
 
     private static double Norm(ReadOnlySpan<float> a) => Math.Sqrt(Dot(a, a));
 
@@ -71,8 +78,9 @@ internal static class CosineLosses
         return sum;
     }
 
-    /// <summary>Adds what a cosine's gradient makes of its rows'.</summary>
-    private static void AddGradient(ReadOnlySpan<float> x, int columns, int left, int right, double ofCosine, Span<float> gradient)
+    /// <summary>Adds a cosine's gradient to those of its two rows.</summary>
+    private static void AddGradient(
+        ReadOnlySpan<float> x, int columns, int left, int right, double ofCosine, Span<float> gradient)
     {
         var a = Row(x, columns, left);
         var b = Row(x, columns, right);

@@ -2,11 +2,11 @@ using Serving.Tensors;
 
 namespace Serving.Training.Autograd;
 
-/// <summary>What is trained, or could be: values, and their gradient once they are.</summary>
+/// <summary>A tensor that can be trained: its values, and their gradient once it is.</summary>
 public sealed class Parameter : IDisposable
 {
     /// <param name="value">[rows, columns]; the parameter owns it.</param>
-    /// <param name="decays">Whether weight decay applies: not to biases and norms (methods of Loshchilov and Hutter 2019).</param>
+    /// <param name="decays">Whether weight decay applies; not to bias and norms (Loshchilov and Hutter 2019).</param>
     public Parameter(string name, Tensor value, bool decays)
     {
         Name = name;
@@ -48,7 +48,8 @@ public sealed class Parameter : IDisposable
 /// <param name="Scores">Those of a mask over the weight (Zhao et al. 2020, sec. 3.2); none without one.</param>
 /// <param name="ScoresGradient">None if the mask is frozen.</param>
 public readonly record struct Weight(
-    Tensor Value, Tensor Gradient = default, Tensor Scores = default, float Threshold = 0, Tensor ScoresGradient = default)
+    Tensor Value, Tensor Gradient = default, Tensor Scores = default, float Threshold = 0,
+    Tensor ScoresGradient = default)
 {
     public bool NeedsGradient => !Gradient.IsNone || !ScoresGradient.IsNone;
 
@@ -62,7 +63,8 @@ public readonly record struct Weight(
         Threshold,
         Slice(ScoresGradient, firstRow, rows));
 
-    private static Tensor Slice(Tensor tensor, int firstRow, int rows) => tensor.IsNone ? tensor : tensor.Slice(firstRow, rows);
+    private static Tensor Slice(Tensor tensor, int firstRow, int rows) =>
+        tensor.IsNone ? tensor : tensor.Slice(firstRow, rows);
 }
 
 /// <summary>A bias, or a norm's scale or shift, as an operation sees it.</summary>

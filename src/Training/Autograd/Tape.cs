@@ -2,17 +2,17 @@ using Serving.Tensors;
 
 namespace Serving.Training.Autograd;
 
-/// <summary>Runs operations and notes how to run them backward (reverse-mode differentiation, Griewank 1989).</summary>
+/// <summary>Runs operations and records their backward pass (reverse-mode differentiation, Griewank 1989).</summary>
 /// <remarks>
-/// One step: operations, a loss, <see cref="Backward"/>, <see cref="Reset"/>. Gradients of parameters are added up until
-/// the optimizer takes them. What nothing trained depends on is not run backward.
+/// One step: operations, a loss, <see cref="Backward"/>, <see cref="Reset"/>. Gradients of parameters add up until the
+/// optimizer uses them. What depends on nothing that is trained is not run backward.
 /// </remarks>
 public sealed class Tape(TrainingBackend backend) : IDisposable
 {
     private readonly Arena _arena = new(backend);
     private readonly List<Action> _backward = [];
 
-    /// <summary>Floating-point operations of the matrix products since the tape was made, forward and backward.</summary>
+    /// <summary>Floating-point operations of matrix products since the tape was made, forward and backward.</summary>
     public long FloatingPointOperations { get; private set; }
 
     /// <summary>Sums of embeddings, see <see cref="TensorBackend.EmbeddingSum"/>.</summary>
@@ -20,7 +20,8 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
     {
         var output = Result(ids.Length, tokens.Value.Columns, tokens.NeedsGradient);
         backend.EmbeddingSum(tokens.Value, positions.Value, types.Value, ids, output.Value);
-        Note(output, () => backend.EmbeddingGradient(ids, output.Gradient, tokens.Gradient, positions.Gradient, types.Gradient));
+        Note(output, () => backend.EmbeddingGradient(
+            ids, output.Gradient, tokens.Gradient, positions.Gradient, types.Gradient));
         return output;
     }
 
@@ -29,17 +30,23 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
     {
         var output = Result(
             x.Value.Rows, weight.Value.Rows, x.NeedsGradient || weight.NeedsGradient || !bias.Gradient.IsNone);
-        Multiply(x.Value, weight.Value, Transposed.Right, weight.Selection, bias.Value, accumulate: false, output.Value);
+        Multiply(
+            x.Value, weight.Value, Transposed.Right, weight.Selection, bias.Value, accumulate: false, output.Value);
         Note(output, () =>
         {
             if (x.NeedsGradient)
             {
                 var gradient = GradientOf(x, out var accumulate);
-                Multiply(output.Gradient, weight.Value, Transposed.Neither, weight.Selection, default, accumulate, gradient);
+                Multiply(
+                    output.Gradient, weight.Value, Transposed.Neither, weight.Selection, default, accumulate, gradient);
             }
 
             if (!weight.Gradient.IsNone)
-                Multiply(output.Gradient, x.Value, Transposed.Left, default, default, accumulate: true, weight.Gradient);
+            {
+                Multiply(
+                    output.Gradient, x.Value, Transposed.Left, default, default, accumulate: true, weight.Gradient);
+            }
+
             if (!weight.ScoresGradient.IsNone)
                 AddScoresGradient(output.Gradient, x.Value, weight);
             if (!bias.Gradient.IsNone)
@@ -60,7 +67,8 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
     {
         var output = ResultLike(x);
         backend.Apply(Elementwise.Tanh, x.Value, default, output.Value);
-        Note(output, () => Contribute(x, to => backend.Apply(Elementwise.TanhGradient, output.Value, output.Gradient, to)));
+        Note(output, () => Contribute(
+            x, to => backend.Apply(Elementwise.TanhGradient, output.Value, output.Gradient, to)));
         return output;
     }
 
@@ -96,7 +104,8 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
     /// <summary>See <see cref="TensorBackend.LayerNorm"/>.</summary>
     public Variable LayerNorm(Variable x, Vector gamma, Vector beta, float epsilon)
     {
-        var output = Result(x.Value.Rows, x.Value.Columns, x.NeedsGradient || !gamma.Gradient.IsNone || !beta.Gradient.IsNone);
+        var output = Result(
+            x.Value.Rows, x.Value.Columns, x.NeedsGradient || !gamma.Gradient.IsNone || !beta.Gradient.IsNone);
         backend.LayerNorm(x.Value, gamma.Value, beta.Value, epsilon, output.Value);
         Note(output, () => Contribute(x, to => backend.LayerNormGradient(
             x.Value, gamma.Value, epsilon, output.Gradient, gamma.Gradient, beta.Gradient, to)));
@@ -118,7 +127,7 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
         Variable query, int[] queryOffsets, Variable keyValue, int[] keyOffsets, int heads, Dropout dropout) =>
         Attention(query, 0, queryOffsets, keyValue, 0, keyOffsets, query.Value.Columns, heads, dropout);
 
-    /// <summary>Some rows, in any order, also repeated.</summary>
+    /// <summary>Some rows, in any order; rows may repeat.</summary>
     public Variable GatherRows(Variable x, int[] rows)
     {
         var output = Result(rows.Length, x.Value.Columns, x.NeedsGradient);
@@ -134,7 +143,7 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
     }
 
     /// <summary>Cross-entropy of softmax, in nats. Its gradient flows back from here.</summary>
-    /// <param name="scale">What the gradient is multiplied by: 1 over the rows of a whole batch, for that of its mean.</param>
+    /// <param name="scale">What the gradient is multiplied by: 1 / rows of the batch, for that of the mean.</param>
     /// <returns>The sum of the rows' losses.</returns>
     public double SoftmaxCrossEntropy(Variable logits, ReadOnlySpan<int> labels, float scale)
     {
@@ -166,7 +175,8 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
     /// <param name="x">[rows, features]</param>
     /// <param name="left">Rows, each with its partner at the same place of `right`.</param>
     /// <returns>See <see cref="CosineLosses.CrossEntropy"/>.</returns>
-    public (double Loss, int Right) CosineCrossEntropy(Variable x, ReadOnlySpan<int> left, ReadOnlySpan<int> right, float scale)
+    public (double Loss, int Right) CosineCrossEntropy(
+        Variable x, ReadOnlySpan<int> left, ReadOnlySpan<int> right, float scale)
     {
         var gradient = new float[x.Value.Rows * x.Value.Columns];
         var result = CosineLosses.CrossEntropy(x.Value.ToArray(), x.Value.Columns, left, right, scale, gradient);
@@ -174,10 +184,11 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
         return result;
     }
 
-    /// <summary>How far pairs of rows are from pointing the same way. Its gradient flows back from here.</summary>
+    /// <summary>The distance of pairs of rows by their cosine. Its gradient flows back from here.</summary>
     /// <param name="x">[rows, features]</param>
     /// <returns>See <see cref="CosineLosses.Distance"/>.</returns>
-    public (double Loss, double Cosines) CosineDistance(Variable x, ReadOnlySpan<(int Left, int Right)> pairs, float scale)
+    public (double Loss, double Cosines) CosineDistance(
+        Variable x, ReadOnlySpan<(int Left, int Right)> pairs, float scale)
     {
         var gradient = new float[x.Value.Rows * x.Value.Columns];
         var result = CosineLosses.Distance(x.Value.ToArray(), x.Value.Columns, pairs, scale, gradient);
@@ -185,14 +196,14 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
         return result;
     }
 
-    /// <summary>Runs backward, from the losses on; gradients of parameters are added to.</summary>
+    /// <summary>Runs backward from the losses; adds to the gradients of parameters.</summary>
     public void Backward()
     {
         for (var i = _backward.Count - 1; i >= 0; i--)
             _backward[i]();
     }
 
-    /// <summary>Ends the step: its variables are gone.</summary>
+    /// <summary>Ends the step; its variables become invalid.</summary>
     public void Reset()
     {
         _backward.Clear();
@@ -231,24 +242,30 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
         FloatingPointOperations += 4 * products * hidden;
         Note(output, () =>
         {
-            // Whoever trains anything before queries also does before keys, and all columns are written here.
+            // Queries, keys and values come from the same states: all need gradients, or none. All columns are
+            // overwritten.
             var queryGradient = GradientOf(query, out var isUsed);
             var keyValueGradient = query == keyValue ? queryGradient : GradientOf(keyValue, out isUsed);
             if (isUsed)
-                throw new InvalidOperationException("Queries, keys and values are used elsewhere, too; attention needs its own.");
+            {
+                throw new InvalidOperationException(
+                    "Queries, keys and values are used elsewhere, too; attention needs its own.");
+            }
+
             backend.AttentionGradient(
                 q, queryOffsets, k, v, keyOffsets, heads, dropout, output.Gradient,
                 queryGradient.SliceColumns(queryColumn, hidden),
                 keyValueGradient.SliceColumns(keyColumn, hidden),
                 keyValueGradient.SliceColumns(keyColumn + hidden, hidden));
-            FloatingPointOperations += 8 * products * hidden; // Without the weights, which are computed a second time.
+            // Not counting the attention weights, which are recomputed.
+            FloatingPointOperations += 8 * products * hidden;
         });
         return output;
     }
 
     private void AddScoresGradient(Tensor outputGradient, Tensor x, Weight weight)
     {
-        // Straight through the threshold: of the masked weight, times the weight, whether its bit is 1 or 0.
+        // A straight-through estimator: the gradient of the masked weight times the weight, whether its bit is 1 or 0.
         var ofWeight = _arena.Rent(weight.Value.Rows, weight.Value.Columns);
         Multiply(outputGradient, x, Transposed.Left, default, default, accumulate: false, ofWeight);
         backend.Apply(Elementwise.AddProduct, ofWeight, weight.Value, weight.ScoresGradient);
@@ -258,14 +275,16 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
         Tensor a, Tensor b, Transposed transposed, Selection selection, Tensor bias, bool accumulate, Tensor output)
     {
         backend.Multiply(a, b, transposed, selection, bias, accumulate, output);
-        FloatingPointOperations += 2L * output.Rows * output.Columns * (transposed == Transposed.Left ? a.Rows : a.Columns);
+        var terms = transposed == Transposed.Left ? a.Rows : a.Columns;
+        FloatingPointOperations += 2L * output.Rows * output.Columns * terms;
     }
 
-    private Variable Result(int rows, int columns, bool needsGradient) => new(_arena.Rent(rows, columns), needsGradient);
+    private Variable Result(int rows, int columns, bool needsGradient) =>
+        new(_arena.Rent(rows, columns), needsGradient);
 
     private Variable ResultLike(Variable x) => Result(x.Value.Rows, x.Value.Columns, x.NeedsGradient);
 
-    /// <summary>Runs an operation backward, if its output has a gradient by then.</summary>
+    /// <summary>Records how an operation runs backward, which it does if its output has a gradient by then.</summary>
     private void Note(Variable output, Action backward)
     {
         if (!output.NeedsGradient)
@@ -302,7 +321,7 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
         backend.Apply(Elementwise.Add, own, gradient, gradient);
     }
 
-    /// <summary>Gives a gradient on as it is; nobody reads the first one's any more, so both may be the same memory.</summary>
+    /// <summary>Passes a gradient on as it is; the first one is not read again, so both may share memory.</summary>
     private void PassOn(Variable from, Variable to)
     {
         if (to.Gradient.IsNone)

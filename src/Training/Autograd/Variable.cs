@@ -14,7 +14,7 @@ public sealed class Variable
     /// <summary>Valid until the tape is reset.</summary>
     public Tensor Value { get; }
 
-    /// <summary>Whether anything that is trained lies before it.</summary>
+    /// <summary>Whether it depends on anything that is trained.</summary>
     public bool NeedsGradient { get; }
 
     /// <summary>None until the backward pass reaches something that used the variable.</summary>

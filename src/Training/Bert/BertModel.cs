@@ -5,12 +5,13 @@ using Serving.Training.Autograd;
 
 namespace Serving.Training.Bert;
 
-/// <summary>BERT's parameters while they are trained, and the forward pass that remembers what the backward pass needs.</summary>
-/// <remarks>Also a source of weights: an encoder that serves can be made of it at any time.</remarks>
+/// <summary>BERT's parameters in training, and a forward pass that is recorded for the backward pass.</summary>
+/// <remarks>Also a source of weights: an encoder for serving can be made from it at any time.</remarks>
 public sealed class BertModel : IBertWeights, IDisposable
 {
     private readonly TrainingBackend _backend;
-    private readonly Dictionary<string, (Parameter Parameter, int FirstRow, int Rows)> _byName = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (Parameter Parameter, int FirstRow, int Rows)> _byName =
+        new(StringComparer.Ordinal);
     private readonly List<Parameter> _parameters = [];
     private readonly Layer[] _layers;
     private readonly Parameter _words;
@@ -41,15 +42,16 @@ public sealed class BertModel : IBertWeights, IDisposable
 
     public BertConfig Config { get; }
 
-    /// <summary>[vocab, hidden]; also what predicts tokens.</summary>
+    /// <summary>[vocab, hidden]; also the output layer of token predictions.</summary>
     public Weight WordEmbeddings => Of(_words);
 
     /// <summary>All parameters, in a fixed order. Queries, keys and values of a layer are one.</summary>
     public IReadOnlyList<Parameter> Parameters => _parameters;
 
     /// <summary>Copies weights onto the device; all are frozen.</summary>
-    /// <exception cref="ModelFileException">One is missing or has another shape; nothing stays behind.</exception>
-    public static BertModel Load(TrainingBackend backend, BertConfig config, IBertWeights weights) => new(backend, config, weights);
+    /// <exception cref="ModelFileException">One is missing or has another shape; nothing stays allocated.</exception>
+    public static BertModel Load(TrainingBackend backend, BertConfig config, IBertWeights weights) =>
+        new(backend, config, weights);
 
     /// <summary>Trains every parameter.</summary>
     public void TrainAll()
@@ -59,27 +61,30 @@ public sealed class BertModel : IBertWeights, IDisposable
     }
 
     /// <summary>The last hidden states of some tokens.</summary>
-    /// <param name="masks">Through which weights are seen; null for all of them.</param>
+    /// <param name="masks">Masks over the weights; null for none.</param>
     /// <returns>[rows, hidden]</returns>
-    public Variable Forward(Tape tape, SequenceBatch batch, SelectedRows selected, BertScores? masks, DropoutKeys dropout)
+    public Variable Forward(
+        Tape tape, SequenceBatch batch, SelectedRows selected, BertScores? masks, DropoutKeys dropout)
     {
         var x = tape.Embedding(Of(_words), Of(_positions), Of(_types), batch.Tokens);
         x = tape.Dropout(Normalize(tape, x, _embeddingNorm), dropout.Hidden());
         for (var layer = 0; layer < _layers.Length - 1; layer++)
         {
-            var attention = tape.Linear(x, Masked(_layers[layer].Attention, masks), Vector.Of(_layers[layer].Attention.Bias));
+            var attention = tape.Linear(
+                x, Masked(_layers[layer].Attention, masks), Vector.Of(_layers[layer].Attention.Bias));
             var context = tape.SelfAttention(attention, batch.Offsets, Config.Heads, dropout.Attention());
             x = FinishLayer(tape, _layers[layer], x, context, masks, dropout);
         }
 
-        // Of the last layer, only what somebody wants.
+        // The last layer computes the selected rows only.
         var hidden = Config.Hidden;
         var last = _layers[^1];
         var (weight, bias) = (Masked(last.Attention, masks), Vector.Of(last.Attention.Bias));
         var keyValue = tape.Linear(x, weight.Slice(hidden, 2 * hidden), bias.Slice(hidden, 2 * hidden));
         var rows = tape.GatherRows(x, selected.Rows);
         var query = tape.Linear(rows, weight.Slice(0, hidden), bias.Slice(0, hidden));
-        var lastContext = tape.Attention(query, selected.Offsets, keyValue, batch.Offsets, Config.Heads, dropout.Attention());
+        var lastContext = tape.Attention(
+            query, selected.Offsets, keyValue, batch.Offsets, Config.Heads, dropout.Attention());
         return FinishLayer(tape, last, rows, lastContext, masks, dropout);
     }
 
@@ -99,9 +104,10 @@ public sealed class BertModel : IBertWeights, IDisposable
     }
 
     /// <summary>Names and shapes of all parameters, as checkpoints have them; vectors have one row.</summary>
-    public IEnumerable<(string Name, int Rows, int Columns)> Tensors() => _byName.Select(entry => entry.Value.Parameter.Value.Rows == 1
-        ? (entry.Key, 1, entry.Value.Rows)
-        : (entry.Key, entry.Value.Rows, entry.Value.Parameter.Value.Columns));
+    public IEnumerable<(string Name, int Rows, int Columns)> Tensors() =>
+        _byName.Select(entry => entry.Value.Parameter.Value.Rows == 1
+            ? (entry.Key, 1, entry.Value.Rows)
+            : (entry.Key, entry.Value.Rows, entry.Value.Parameter.Value.Columns));
 
     public void Dispose()
     {
@@ -116,9 +122,11 @@ public sealed class BertModel : IBertWeights, IDisposable
     private Variable Normalize(Tape tape, Variable x, Norm norm) =>
         tape.LayerNorm(x, Vector.Of(norm.Gamma), Vector.Of(norm.Beta), Config.LayerNormEpsilon);
 
-    private Variable FinishLayer(Tape tape, Layer layer, Variable x, Variable context, BertScores? masks, DropoutKeys dropout)
+    private Variable FinishLayer(
+        Tape tape, Layer layer, Variable x, Variable context, BertScores? masks, DropoutKeys dropout)
     {
-        var attended = tape.Linear(context, Masked(layer.AttentionOutput, masks), Vector.Of(layer.AttentionOutput.Bias));
+        var attended = tape.Linear(
+            context, Masked(layer.AttentionOutput, masks), Vector.Of(layer.AttentionOutput.Bias));
         x = Normalize(tape, tape.DropoutAdd(attended, dropout.Hidden(), x), layer.AttentionNorm);
         var inner = tape.Gelu(tape.Linear(x, Masked(layer.Intermediate, masks), Vector.Of(layer.Intermediate.Bias)));
         var output = tape.Linear(inner, Masked(layer.Output, masks), Vector.Of(layer.Output.Bias));
@@ -127,9 +135,11 @@ public sealed class BertModel : IBertWeights, IDisposable
 
     private Layer ReadLayer(IBertWeights weights, int layer)
     {
-        (string, int) Module(BertMatrix matrix) => (BertTensors.Module(layer, matrix), BertTensors.Shape(Config, matrix).Rows);
+        (string, int) Module(BertMatrix matrix) =>
+            (BertTensors.Module(layer, matrix), BertTensors.Shape(Config, matrix).Rows);
         return new(
-            ReadDense(weights, Config.Hidden, Module(BertMatrix.Query), Module(BertMatrix.Key), Module(BertMatrix.Value)),
+            ReadDense(
+                weights, Config.Hidden, Module(BertMatrix.Query), Module(BertMatrix.Key), Module(BertMatrix.Value)),
             ReadDense(weights, Config.Hidden, Module(BertMatrix.AttentionOutput)),
             ReadNorm(weights, BertTensors.AttentionNorm(layer)),
             ReadDense(weights, Config.Hidden, Module(BertMatrix.Intermediate)),
@@ -142,7 +152,9 @@ public sealed class BertModel : IBertWeights, IDisposable
         ReadVector(weights, [.. modules.Select(module => (module.Name + ".bias", module.Rows))]));
 
     private Norm ReadNorm(IBertWeights weights, string name) =>
-        new(ReadVector(weights, (name + ".weight", Config.Hidden)), ReadVector(weights, (name + ".bias", Config.Hidden)));
+        new(
+            ReadVector(weights, (name + ".weight", Config.Hidden)),
+            ReadVector(weights, (name + ".bias", Config.Hidden)));
 
     /// <summary>Matrices stacked into one parameter.</summary>
     private Parameter Matrix(IBertWeights weights, int columns, params (string Name, int Rows)[] members)
@@ -173,7 +185,8 @@ public sealed class BertModel : IBertWeights, IDisposable
 
     private Parameter Add((string Name, int Size)[] members, int rows, int columns, bool decays)
     {
-        var parameter = new Parameter(string.Join(" + ", members.Select(member => member.Name)), _backend.Allocate(rows, columns), decays);
+        var parameter = new Parameter(
+            string.Join(" + ", members.Select(member => member.Name)), _backend.Allocate(rows, columns), decays);
         _parameters.Add(parameter);
         var first = 0;
         foreach (var (name, size) in members)
@@ -198,7 +211,7 @@ public sealed class BertModel : IBertWeights, IDisposable
 
 /// <summary>Keys of a step's dropouts, one after another.</summary>
 /// <param name="key">Of the step: the same one drops the same elements.</param>
-/// <param name="hiddenRate">Behind embeddings and linear layers.</param>
+/// <param name="hiddenRate">After embeddings and linear layers.</param>
 /// <param name="attentionRate">Of attention weights.</param>
 public sealed class DropoutKeys(ulong key, float hiddenRate, float attentionRate)
 {

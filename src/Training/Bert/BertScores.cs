@@ -11,7 +11,7 @@ public enum ScoreInitialization
     /// <summary>Uniform, such that the fraction asked for is at or below the threshold.</summary>
     Uniform,
 
-    /// <summary>Two values: below the threshold for the smallest weights by magnitude, above it for the others.</summary>
+    /// <summary>Two values: below the threshold for weights of small magnitude, above it for the others.</summary>
     Magnitude
 }
 
@@ -38,10 +38,10 @@ public sealed record MaskSettings
     public bool MasksPooler { get; init; } = true;
 }
 
-/// <summary>Real-valued scores of a backbone's weights, of which masks are made (Zhao et al. 2020, sec. 3.2).</summary>
+/// <summary>Real-valued scores of a backbone's weights, for making masks (Zhao et al. 2020, sec. 3.2).</summary>
 /// <remarks>
-/// A weight counts while its score is above the threshold; the gradient of a score is that of the masked weight, times the
-/// weight, as if the threshold were not there. The backbone never changes.
+/// A weight is kept while its score is above the threshold; the gradient of a score is that of the masked weight, times
+/// the weight, as if there were no threshold. The backbone never changes.
 /// </remarks>
 public sealed class BertScores : IDisposable
 {
@@ -71,7 +71,8 @@ public sealed class BertScores : IDisposable
             var (weight, firstRow, _) = model.Find(name);
             if (!scores._scores.TryGetValue(weight, out var parameter))
             {
-                parameter = new($"scores of {weight.Name}", backend.Allocate(weight.Value.Rows, columns), decays: false);
+                parameter = new(
+                    $"scores of {weight.Name}", backend.Allocate(weight.Value.Rows, columns), decays: false);
                 backend.Fill(parameter.Value, AlwaysKept);
                 parameter.Train(backend);
                 scores._scores.Add(weight, parameter);
@@ -79,7 +80,9 @@ public sealed class BertScores : IDisposable
 
             scores._masked.Add((name, parameter, firstRow, rows));
             parameter.Value.Slice(firstRow, rows).CopyFrom(
-                Initial(settings, weight.Value.Slice(firstRow, rows), CounterRandom.Key(seed, InitialBertWeights.Purpose(name))));
+                Initial(
+                    settings, weight.Value.Slice(firstRow, rows),
+                    CounterRandom.Key(seed, InitialBertWeights.Purpose(name))));
         }
 
         return scores;
@@ -150,7 +153,9 @@ public sealed class BertScores : IDisposable
         {
             // P(score at or below the threshold) = (threshold + scale) / (width) = the sparsity asked for.
             var lowest = settings.InitialSparsity > 0 ? -settings.Scale : settings.Threshold + settings.Scale;
-            var width = settings.InitialSparsity > 0 ? (settings.Scale + settings.Threshold) / settings.InitialSparsity : settings.Scale;
+            var width = settings.InitialSparsity > 0
+                ? (settings.Scale + settings.Threshold) / settings.InitialSparsity
+                : settings.Scale;
             for (var i = 0; i < values.Length; i++)
                 values[i] = (float)(lowest + (width * CounterRandom.Uniform(key, (ulong)i)));
             return values;
@@ -176,7 +181,10 @@ public sealed class BertScores : IDisposable
         foreach (var layer in settings.Layers ?? [])
         {
             if (layer < 0 || layer >= config.Layers)
-                throw new ArgumentException($"Layer {layer} is to be masked; the model has layers 0 to {config.Layers - 1}.");
+            {
+                throw new ArgumentException(
+                    $"Layer {layer} is to be masked; the model has layers 0 to {config.Layers - 1}.");
+            }
         }
 
         if (!Chosen(config, settings).Any())

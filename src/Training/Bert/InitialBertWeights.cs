@@ -11,9 +11,9 @@ public enum Initialization
     Normal,
 
     /// <summary>
-    /// The same, but position embeddings begin as waves, and the first layer's heads look at neighbors: the first head at
-    /// the token before, the second at the one behind, then at those two away, and so on. The model need not find that out,
-    /// which takes a small one most of a short training.
+    /// The same, but position embeddings begin as waves, and the first layer's heads attend to neighbors: the first
+    /// head to the token before, the second to the token after, then to those two away, and so on. A small model would
+    /// spend most of a short training on learning that.
     /// </summary>
     Neighbors
 }
@@ -23,19 +23,20 @@ public enum Initialization
 /// <param name="config">The shape that is asked for; needed for <see cref="Initialization.Neighbors"/>.</param>
 /// <param name="deviation">Of the weights.</param>
 public sealed class InitialBertWeights(
-    ulong seed, BertConfig? config = null, Initialization initialization = Initialization.Normal, double deviation = InitialBertWeights.Deviation) : IBertWeights
+    ulong seed, BertConfig? config = null, Initialization initialization = Initialization.Normal,
+    double deviation = InitialBertWeights.Deviation) : IBertWeights
 {
     /// <summary>Of Devlin et al. 2019.</summary>
     public const double Deviation = 0.02;
 
-    /// <summary>The golden ratio's fraction: its multiples spread evenly, and never repeat, as a wave's length must not either.</summary>
+    /// <summary>The golden ratio's fraction: its multiples spread evenly and never repeat.</summary>
     private const double GoldenRatio = 0.6180339887498949;
 
     private const double LongestWave = 10_000; // Vaswani et al. 2017, sec. 3.5
 
     /// <summary>
-    /// The gain of queries and keys over the embeddings' waves. Words are as loud as waves; at this gain the neighbor's score
-    /// stands about five deviations above the noise of words.
+    /// The gain of queries and keys over the embeddings' waves. Words and waves have the same variance; at this gain
+    /// the neighbor's score is about five standard deviations above the noise of words.
     /// </summary>
     private static readonly double Gain = Math.Sqrt(1.5);
 
@@ -91,8 +92,8 @@ public sealed class InitialBertWeights(
     }
 
     /// <summary>
-    /// Each pair of a head's outputs reads one pair of a position's waves; queries turn it on to where it is at the neighbor, so
-    /// that query and key agree there and nowhere else.
+    /// Each pair of a head's outputs reads one pair of a position's waves. Queries rotate it to the neighbor's
+    /// position, so that query and key agree there and nowhere else.
     /// </summary>
     private void AddRotation(int columns, int firstRow, Span<float> values, bool isQuery)
     {
@@ -102,7 +103,7 @@ public sealed class InitialBertWeights(
             var (head, output) = Math.DivRem(firstRow + i, perHead);
             var pair = output / 2;
             if ((2 * pair) + 1 >= perHead)
-                continue; // An odd one out.
+                continue; // No pair is left for an odd one.
             var angle = isQuery ? Offset(head) * Speed(pair, columns) : 0;
             var row = values.Slice((i * columns) + (2 * pair), 2);
             row[0] += (float)(Gain * (output % 2 == 0 ? Math.Cos(angle) : Math.Sin(angle)));
@@ -113,7 +114,7 @@ public sealed class InitialBertWeights(
     /// <returns>-1, 1, -2, 2, ...</returns>
     private static int Offset(int head) => head % 2 == 0 ? -1 - (head / 2) : 1 + (head / 2);
 
-    /// <summary>Radians a position: for the pairs that heads read spread over all speeds, so that only one distance agrees.</summary>
+    /// <summary>Radians per position. Heads read pairs of all speeds, so that only one distance agrees.</summary>
     private double Speed(int pair, int columns) => pair < columns / _config!.Heads / 2
         ? Math.PI * ((pair + 1) * GoldenRatio % 1)
         : Math.Pow(LongestWave, -2.0 * pair / columns);

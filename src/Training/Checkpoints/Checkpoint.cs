@@ -5,7 +5,7 @@ using Serving.Tensors;
 
 namespace Serving.Training.Checkpoints;
 
-/// <summary>Where training can go on: tensors by name, and what else there is to know.</summary>
+/// <summary>A folder of checkpoints, from which training resumes: tensors by name, and a state.</summary>
 /// <typeparam name="TState">Plain data that turns into JSON and back without loss.</typeparam>
 public sealed class CheckpointFolder<TState>(string path)
     where TState : class
@@ -15,8 +15,10 @@ public sealed class CheckpointFolder<TState>(string path)
     private const string StateFile = "state.json";
     private const string TensorsFile = "tensors.safetensors";
 
-    /// <summary>Writes a checkpoint, then deletes older ones. Killed at any moment, the last whole one is still there.</summary>
-    public void Save(long step, TState state, IEnumerable<(string Name, Tensor Tensor)> tensors, IEnumerable<(string Name, byte[] Bytes)> blobs)
+    /// <summary>Writes a checkpoint, then deletes older ones. If killed, the last complete one remains.</summary>
+    public void Save(
+        long step, TState state, IEnumerable<(string Name, Tensor Tensor)> tensors,
+        IEnumerable<(string Name, byte[] Bytes)> blobs)
     {
         Directory.CreateDirectory(path);
         var writer = new SafetensorsWriter();
@@ -57,7 +59,8 @@ public sealed class CheckpointFolder<TState>(string path)
         }
         catch (Exception exception) when (exception is JsonException or IOException)
         {
-            throw new ModelFileException($"{latest} is no checkpoint: {exception.Message}. Delete it to begin again.", exception);
+            throw new ModelFileException(
+                $"{latest} is no checkpoint: {exception.Message}. Delete it to begin again.", exception);
         }
     }
 
@@ -89,7 +92,11 @@ public sealed class Checkpoint<TState>(TState state, SafetensorsFile file) : IDi
     {
         var entry = file.Entry(name);
         if (!entry.Shape.SequenceEqual([tensor.Rows, tensor.Columns]))
-            throw new ModelFileException($"{file.Path}: {entry} does not fit {tensor}; the checkpoint is of another job.");
+        {
+            throw new ModelFileException(
+                $"{file.Path}: {entry} does not fit {tensor}; the checkpoint is of another job.");
+        }
+
         var values = new float[tensor.Rows * tensor.Columns];
         file.ReadFloats(name, 0, values);
         tensor.CopyFrom(values);

@@ -23,17 +23,28 @@ public sealed record ClassifierData(
     public void Validate()
     {
         if (Train.Count == 0 || Validation.Count == 0)
-            throw new ArgumentException($"There are {Train.Count} examples to learn from and {Validation.Count} to judge by; at least one of each is needed.");
+        {
+            throw new ArgumentException(
+                $"There are {Train.Count} examples to learn from and {Validation.Count} to judge by; "
+                + "at least one of each is needed.");
+        }
+
         if (IsRegression)
             return;
         var seen = Train.Select(example => example.Label).ToHashSet();
         if (seen.Count < 2)
-            throw new ArgumentException($"All examples to learn from are '{Labels[Train[0].Label]}'; at least two labels are needed.");
-        var unseen = Validation.Select(example => example.Label).Where(label => !seen.Contains(label)).Distinct().ToList();
+        {
+            throw new ArgumentException(
+                $"All examples to learn from are '{Labels[Train[0].Label]}'; at least two labels are needed.");
+        }
+
+        var unseen = Validation.Select(example => example.Label)
+            .Where(label => !seen.Contains(label)).Distinct().ToList();
         if (unseen.Count > 0)
         {
             throw new ArgumentException(
-                $"Labels that come only in validation: {string.Join(", ", unseen.Select(label => Labels[label]))}. Give examples to learn them from.");
+                $"Labels that come only in validation: {string.Join(", ", unseen.Select(label => Labels[label]))}. "
+                + "Give examples to learn them from.");
         }
     }
 }

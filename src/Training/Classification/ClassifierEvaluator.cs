@@ -39,13 +39,19 @@ public static class ClassifierEvaluator
         }
 
         if (!logits.TrueForAll(row => Array.TrueForAll(row, float.IsFinite)))
-            throw new DivergedException("Scores of the evaluation are no finite numbers. Lower the learning rate, or clip gradients.");
+        {
+            throw new DivergedException(
+                "Scores of the evaluation are no finite numbers. Lower the learning rate, or clip gradients.");
+        }
+
         return logits;
     }
 
     /// <summary>How logits agree with what is right.</summary>
-    public static EvaluationReport Report(ClassifierData data, IReadOnlyList<float[]> logits, IReadOnlyList<ClassifierExample> examples) =>
+    public static EvaluationReport Report(
+        ClassifierData data, IReadOnlyList<float[]> logits, IReadOnlyList<ClassifierExample> examples) =>
         data.IsRegression
-            ? EvaluationReport.OfNumbers([.. logits.Select(row => row[0])], [.. examples.Select(example => example.Target)])
+            ? EvaluationReport.OfNumbers([.. logits.Select(row => row[0])], [.. examples.Select(
+                example => example.Target)])
             : EvaluationReport.OfLabels(logits, [.. examples.Select(example => example.Label)]);
 }

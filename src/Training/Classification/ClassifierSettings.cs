@@ -3,7 +3,7 @@ using Serving.Training.Optimization;
 
 namespace Serving.Training.Classification;
 
-/// <summary>What of a classifier is learned.</summary>
+/// <summary>Which parts of a classifier are learned.</summary>
 public enum TrainingMethod
 {
     /// <summary>All weights: the baseline, which costs a backbone of its own.</summary>
@@ -21,10 +21,10 @@ public sealed record ClassifierSettings
 {
     public required TrainingMethod Method { get; init; }
 
-    /// <summary>Which weights are masked; for masks alone.</summary>
+    /// <summary>Which weights are masked; for masks only.</summary>
     public MaskSettings Mask { get; init; } = new();
 
-    /// <summary>False leaves the random head as it begins, as Zhao et al. 2020 do; for masks alone.</summary>
+    /// <summary>False leaves the random head as it begins, as Zhao et al. 2020 do; for masks only.</summary>
     public bool TrainsHead { get; init; } = true;
 
     /// <summary>1 to 1000.</summary>
@@ -33,10 +33,10 @@ public sealed record ClassifierSettings
     /// <summary>Examples of a step, 1 to 4096.</summary>
     public int BatchSize { get; init; } = 32;
 
-    /// <summary>At the end of the warm-up; above 0, at most 1. Masks take about a hundred times that of weights.</summary>
+    /// <summary>At the end of the warm-up; above 0, at most 1. Masks need about 100 times that of weights.</summary>
     public float LearningRate { get; init; } = 1e-4f;
 
-    /// <summary>The head's, where it is another; above 0, at most 1.</summary>
+    /// <summary>The head's, if it differs; above 0, at most 1.</summary>
     public float? HeadLearningRate { get; init; }
 
     public Decay Decay { get; init; } = Decay.Linear;
@@ -67,7 +67,9 @@ public sealed record ClassifierSettings
         Range.Require(Epochs is >= 1 and <= 1000, nameof(Epochs), Epochs, "1 to 1000");
         Range.Require(BatchSize is >= 1 and <= 4096, nameof(BatchSize), BatchSize, "1 to 4096");
         Range.Require(LearningRate is > 0 and <= 1, nameof(LearningRate), LearningRate, "above 0, at most 1");
-        Range.Require(HeadLearningRate is null or (> 0 and <= 1), nameof(HeadLearningRate), HeadLearningRate ?? 0, "above 0, at most 1");
+        Range.Require(
+            HeadLearningRate is null or (> 0 and <= 1), nameof(HeadLearningRate), HeadLearningRate ?? 0,
+            "above 0, at most 1");
         Range.Require(WarmUp is >= 0 and <= 1, nameof(WarmUp), WarmUp, "0 to 1");
         Range.Require(Dropout is >= 0 and < 1, nameof(Dropout), Dropout, "0 to below 1");
         Range.Require(EvaluationInterval >= 0, nameof(EvaluationInterval), EvaluationInterval, "0 or more");

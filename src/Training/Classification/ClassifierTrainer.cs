@@ -5,10 +5,11 @@ using Serving.Training.Autograd;
 using Serving.Training.Bert;
 using Serving.Training.Checkpoints;
 using Serving.Training.Optimization;
+using Purpose = Serving.Training.RandomPurposes.Classifier;
 
 namespace Serving.Training.Classification;
 
-/// <summary>What a classifier's checkpoint knows beside its tensors.</summary>
+/// <summary>What a classifier's checkpoint holds besides tensors.</summary>
 public sealed record ClassifierState
 {
     /// <summary>Steps done.</summary>
@@ -23,18 +24,13 @@ public sealed record ClassifierState
     public int SinceBest { get; init; }
 }
 
-/// <summary>Learns a classifier: all weights, masks over them, or the head alone.</summary>
+/// <summary>Trains a classifier: all weights, masks over them, or the head alone.</summary>
 /// <remarks>
-/// What happens in a step follows from the settings' seed and the step's number, so that training which goes on from a
-/// checkpoint ends with the same bits.
+/// A step depends only on the settings' seed and the step's number, so training that resumes from a checkpoint ends
+/// with the same bits.
 /// </remarks>
 public sealed class ClassifierTrainer : IDisposable
 {
-    private const ulong OrderPurpose = 1;
-    private const ulong DropoutPurpose = 2;
-    private const ulong HeadPurpose = 3;
-    private const ulong MaskPurpose = 4;
-
     private readonly TrainingBackend _backend;
     private readonly ClassifierSettings _settings;
     private readonly ClassifierData _data;
@@ -50,7 +46,8 @@ public sealed class ClassifierTrainer : IDisposable
 
     /// <exception cref="ArgumentException">A setting is out of range, or the data can't be learned from.</exception>
     public ClassifierTrainer(
-        TrainingBackend backend, BertConfig config, IBertWeights weights, ClassifierData data, ClassifierSettings settings)
+        TrainingBackend backend, BertConfig config, IBertWeights weights, ClassifierData data,
+        ClassifierSettings settings)
     {
         settings.Validate();
         data.Validate();
@@ -61,18 +58,20 @@ public sealed class ClassifierTrainer : IDisposable
         _data = data;
         _model = BertModel.Load(backend, config, weights);
         var isFrozen = settings is { Method: TrainingMethod.Mask, TrainsHead: false };
-        _head = new(backend, data.Outputs, config.Hidden, CounterRandom.Key(settings.Seed, HeadPurpose), isTrained: !isFrozen);
+        _head = new(
+            backend, data.Outputs, config.Hidden, CounterRandom.Key(settings.Seed, Purpose.Head), isTrained: !isFrozen);
         foreach (var parameter in _head.Parameters)
             parameter.LearningRateScale = (settings.HeadLearningRate ?? settings.LearningRate) / settings.LearningRate;
         if (settings.Method == TrainingMethod.Mask)
-            _scores = BertScores.Create(backend, _model, settings.Mask, CounterRandom.Key(settings.Seed, MaskPurpose));
+            _scores = BertScores.Create(backend, _model, settings.Mask, CounterRandom.Key(settings.Seed, Purpose.Mask));
         if (settings.Method == TrainingMethod.Finetune)
             _model.TrainAll();
         _optimizer = new(backend, Trained, settings.Adam);
         _tape = new(backend);
         StepsPerEpoch = (data.Train.Count + settings.BatchSize - 1) / settings.BatchSize;
         TotalSteps = (long)StepsPerEpoch * settings.Epochs;
-        _schedule = new(settings.LearningRate, settings.Decay, (long)Math.Round(settings.WarmUp * TotalSteps), TotalSteps);
+        _schedule = new(
+            settings.LearningRate, settings.Decay, (long)Math.Round(settings.WarmUp * TotalSteps), TotalSteps);
     }
 
     public int StepsPerEpoch { get; }
@@ -81,22 +80,23 @@ public sealed class ClassifierTrainer : IDisposable
 
     public ClassifierState State => _state;
 
-    /// <summary>The weights: trained ones, or the frozen ones that masks are over.</summary>
+    /// <summary>The weights: trained, or frozen under the masks.</summary>
     public BertModel Model => _model;
 
     private IEnumerable<Parameter> Trained =>
         [.. _model.Parameters, .. _scores?.Parameters ?? [], .. _head.Parameters];
 
-    /// <summary>Trains to the end, from the last checkpoint if there is one, and goes back to the best state.</summary>
+    /// <summary>Trains to the end, from the last checkpoint if there is one, then restores the best state.</summary>
     /// <param name="checkpoints">Null for none.</param>
     /// <exception cref="DivergedException">A loss or gradient is no finite number.</exception>
-    /// <exception cref="OperationCanceledException">Within a step of being asked.</exception>
+    /// <exception cref="OperationCanceledException">Training was cancelled, which it is within a step.</exception>
     public ClassifierState Run(
         ITrainingObserver observer, CheckpointFolder<ClassifierState>? checkpoints, CancellationToken cancellationToken)
     {
         if (checkpoints is not null)
             Resume(checkpoints);
-        using var frozen = _settings.Method == TrainingMethod.Finetune ? null : BertEncoder.Load(_backend, _model.Config, _model);
+        using var frozen =
+            _settings.Method == TrainingMethod.Finetune ? null : BertEncoder.Load(_backend, _model.Config, _model);
         while (_state.Step < TotalSteps && !IsStalled)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -104,7 +104,8 @@ public sealed class ClassifierTrainer : IDisposable
             var interval = _settings.EvaluationInterval > 0 ? _settings.EvaluationInterval : StepsPerEpoch;
             if (_state.Step % interval == 0 || _state.Step == TotalSteps)
                 Evaluate(frozen, observer, cancellationToken);
-            if (checkpoints is not null && _settings.CheckpointInterval > 0 && _state.Step % _settings.CheckpointInterval == 0)
+            if (checkpoints is not null && _settings.CheckpointInterval > 0
+                && _state.Step % _settings.CheckpointInterval == 0)
                 Save(checkpoints);
         }
 
@@ -114,7 +115,8 @@ public sealed class ClassifierTrainer : IDisposable
 
     /// <summary>The best masks' bits, by the name of their matrix; empty without masks.</summary>
     public IReadOnlyDictionary<string, byte[]> Masks() =>
-        _scores?.Masked.ToDictionary(masked => masked.Name, masked => _best[MaskBlob(masked.Name)], StringComparer.Ordinal) ?? [];
+        _scores?.Masked.ToDictionary(
+            masked => masked.Name, masked => _best[MaskBlob(masked.Name)], StringComparer.Ordinal) ?? [];
 
     /// <summary>The head: weight [labels, hidden] and bias [labels].</summary>
     public (float[] Weight, float[] Bias) Head() => (_head.Weight.Value.ToArray(), _head.Bias.Value.ToArray());
@@ -139,7 +141,8 @@ public sealed class ClassifierTrainer : IDisposable
         var step = _state.Step + 1;
         var examples = Examples(step);
         var dropout = new DropoutKeys(
-            CounterRandom.Bits(CounterRandom.Key(_settings.Seed, DropoutPurpose), (ulong)step), _settings.Dropout, _settings.Dropout);
+            CounterRandom.Bits(CounterRandom.Key(_settings.Seed, Purpose.Dropout), (ulong)step), _settings.Dropout,
+            _settings.Dropout);
         var loss = 0.0;
         foreach (var part in MicroBatches.Split(examples, example => example.Sequence.Tokens.Count))
         {
@@ -156,7 +159,11 @@ public sealed class ClassifierTrainer : IDisposable
 
         loss /= examples.Count;
         if (!double.IsFinite(loss))
-            throw new DivergedException($"The loss is {loss} at step {step}. Lower the learning rate, or clip gradients.");
+        {
+            throw new DivergedException(
+                $"The loss is {loss} at step {step}. Lower the learning rate, or clip gradients.");
+        }
+
         var learningRate = _schedule.At(step);
         _optimizer.Step(learningRate);
         _state = _state with { Step = step };
@@ -167,7 +174,7 @@ public sealed class ClassifierTrainer : IDisposable
     private List<ClassifierExample> Examples(long step)
     {
         var (epoch, inEpoch) = Math.DivRem(step - 1, StepsPerEpoch);
-        var key = CounterRandom.Bits(CounterRandom.Key(_settings.Seed, OrderPurpose), (ulong)epoch);
+        var key = CounterRandom.Bits(CounterRandom.Key(_settings.Seed, Purpose.Order), (ulong)epoch);
         if (_order.Epoch != epoch)
             _order = (epoch, CounterRandom.Permutation(_data.Train.Count, key));
         var first = (int)inEpoch * _settings.BatchSize;
@@ -187,13 +194,15 @@ public sealed class ClassifierTrainer : IDisposable
         observer.Evaluated(_state.Step, report.ToMetrics(_data.IsRegression), isBest);
     }
 
-    private EvaluationReport Evaluate(BertEncoder? frozen, IReadOnlyList<ClassifierExample> examples, CancellationToken cancellationToken)
+    private EvaluationReport Evaluate(
+        BertEncoder? frozen, IReadOnlyList<ClassifierExample> examples, CancellationToken cancellationToken)
     {
         var trained = frozen is null ? BertEncoder.Load(_backend, _model.Config, _model) : null;
         try
         {
             var encoder = frozen ?? trained!;
-            using var masks = _scores is null ? null : BertMasks.Load(_backend, _model.Config, new CurrentMasks(_scores));
+            using var masks =
+                _scores is null ? null : BertMasks.Load(_backend, _model.Config, new CurrentMasks(_scores));
             var logits = ClassifierEvaluator.Logits(
                 _backend, encoder, masks, _head.Weight.Value, _head.Bias.Value, examples, cancellationToken);
             return ClassifierEvaluator.Report(_data, logits, examples);
@@ -204,7 +213,7 @@ public sealed class ClassifierTrainer : IDisposable
         }
     }
 
-    /// <summary>Remembers what is served if nothing better comes.</summary>
+    /// <summary>Keeps a copy of what is served if nothing better comes.</summary>
     private void KeepBest()
     {
         foreach (var masked in _scores?.Masked ?? [])
@@ -222,13 +231,18 @@ public sealed class ClassifierTrainer : IDisposable
         }
     }
 
-    /// <summary>Trained parameters that are served as they are; of scores only the bits are.</summary>
-    private IEnumerable<Parameter> BestParameters => ((IEnumerable<Parameter>)[.. _model.Parameters, .. _head.Parameters]).Where(parameter => parameter.IsTrained);
+    /// <summary>Trained parameters that are served themselves; of scores only the mask bits are.</summary>
+    private IEnumerable<Parameter> BestParameters =>
+        ((IEnumerable<Parameter>)[.. _model.Parameters, .. _head.Parameters]).Where(parameter => parameter.IsTrained);
 
     private void Save(CheckpointFolder<ClassifierState> checkpoints) => checkpoints.Save(
         _state.Step,
         _state,
-        [.. Trained.Where(parameter => parameter.IsTrained).Select(parameter => ("value of " + parameter.Name, parameter.Value)), .. _optimizer.State],
+        [
+            .. Trained.Where(parameter => parameter.IsTrained)
+                .Select(parameter => ("value of " + parameter.Name, parameter.Value)),
+            .. _optimizer.State
+        ],
         _best.Select(blob => (blob.Key, blob.Value)));
 
     private void Resume(CheckpointFolder<ClassifierState> checkpoints)

@@ -19,7 +19,7 @@ public sealed record EvaluationReport
     /// <summary>0 to 1; 0 for regression.</summary>
     public double Accuracy { get; init; }
 
-    /// <summary>The mean of the labels' F1, 0 to 1. A label that nobody has and nobody predicts counts as 0.</summary>
+    /// <summary>The mean of the labels' F1, 0 to 1. A label that never occurs counts as 0.</summary>
     public double MacroF1 { get; init; }
 
     /// <summary>F1 over all decisions together, 0 to 1: where each example has one label, the accuracy.</summary>
@@ -83,7 +83,8 @@ public sealed record EvaluationReport
 
         double count = labels.Count;
         double[] right = [.. confusion.Select(row => (double)row.Sum())];
-        double[] predictions = [.. Enumerable.Range(0, classes).Select(column => (double)confusion.Sum(row => row[column]))];
+        double[] predictions =
+            [.. Enumerable.Range(0, classes).Select(column => (double)confusion.Sum(row => row[column]))];
         double[] correct = [.. Enumerable.Range(0, classes).Select(label => (double)confusion[label][label])];
         double[] f1 = [.. Enumerable.Range(0, classes).Select(label =>
             right[label] + predictions[label] == 0 ? 0 : 2 * correct[label] / (right[label] + predictions[label]))];
@@ -99,14 +100,16 @@ public sealed record EvaluationReport
             Matthews = spread <= 0 ? 0 : covariance / Math.Sqrt(spread),
             Confusion = confusion,
             Calibration = [.. Enumerable.Range(0, Bins).Where(bin => counts[bin] > 0)
-                .Select(bin => new CalibrationBin(confidences[bin] / counts[bin], hits[bin] / counts[bin], counts[bin]))],
+                .Select(
+                    bin => new CalibrationBin(confidences[bin] / counts[bin], hits[bin] / counts[bin], counts[bin]))],
             CalibrationError = Enumerable.Range(0, Bins).Sum(bin => Math.Abs(hits[bin] - confidences[bin])) / count
         };
     }
 
     public static EvaluationReport OfNumbers(IReadOnlyList<float> predictions, IReadOnlyList<float> targets)
     {
-        var (meanPrediction, meanTarget) = (predictions.Average(value => (double)value), targets.Average(value => (double)value));
+        var (meanPrediction, meanTarget) =
+            (predictions.Average(value => (double)value), targets.Average(value => (double)value));
         double covariance = 0, ofPredictions = 0, ofTargets = 0, error = 0;
         for (var i = 0; i < targets.Count; i++)
         {
@@ -118,6 +121,11 @@ public sealed record EvaluationReport
         }
 
         var spread = ofPredictions * ofTargets;
-        return new() { Examples = targets.Count, Loss = error / targets.Count, Pearson = spread <= 0 ? 0 : covariance / Math.Sqrt(spread) };
+        return new()
+        {
+            Examples = targets.Count,
+            Loss = error / targets.Count,
+            Pearson = spread <= 0 ? 0 : covariance / Math.Sqrt(spread)
+        };
     }
 }

@@ -33,7 +33,10 @@ public sealed record DatasetManifest
     /// <summary>The first of the rows that were left out.</summary>
     public required IReadOnlyList<DatasetProblem> Problems { get; init; }
 
-    /// <summary>How many rows each label has, in the labels' order; empty without labels, or with more than can be told apart.</summary>
+    /// <summary>
+    /// Rows of each label, in the labels' order; empty without labels or with more than <see
+    /// cref="DatasetFolder.MostLabels"/>.
+    /// </summary>
     public required IReadOnlyList<LabelCount> Labels { get; init; }
 
     /// <summary>Whether every label is a number, so that it can be a target of regression.</summary>
@@ -56,7 +59,7 @@ public static class DatasetFolder
     public const string ManifestFile = "dataset.json";
     public const string RowsFile = "rows.jsonl";
 
-    /// <summary>The most labels that are counted; more are no classes.</summary>
+    /// <summary>The most labels that are counted; with more they are not classes.</summary>
     public const int MostLabels = 1000;
 
     private const int ProblemsKept = 20;
@@ -65,14 +68,15 @@ public static class DatasetFolder
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping // Text stays readable; nobody puts it into HTML.
+        // Text stays readable; the file never becomes part of HTML.
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping
     };
 
     /// <summary>Reads a file and writes it as a dataset's rows; the manifest is the caller's to write.</summary>
     /// <param name="folder">Gets rows.jsonl.</param>
     /// <param name="mostProblems">Rows that may be left out.</param>
-    /// <param name="mostBytes">The file may have, unzipped.</param>
-    /// <exception cref="DatasetException">The file can't be read as asked, has no row, too many are left out, or it is too large.</exception>
+    /// <param name="mostBytes">The largest size of the file, unzipped.</param>
+    /// <exception cref="DatasetException">The file or too many of its rows can't be used.</exception>
     public static DatasetManifest Import(
         string file,
         string folder,
@@ -99,7 +103,8 @@ public static class DatasetFolder
                 rows++;
                 if (row.Label is not { } label)
                     continue;
-                hasNumbers &= float.TryParse(label, System.Globalization.CultureInfo.InvariantCulture, out var number) && float.IsFinite(number);
+                hasNumbers &= float.TryParse(label, System.Globalization.CultureInfo.InvariantCulture, out var number)
+                    && float.IsFinite(number);
                 if (labels.Count <= MostLabels)
                     labels[label] = labels.GetValueOrDefault(label) + 1;
             }
@@ -118,7 +123,9 @@ public static class DatasetFolder
             Rows = rows,
             Rejected = rejected,
             Problems = problems,
-            Labels = labels.Count > MostLabels ? [] : [.. labels.Select(label => new LabelCount(label.Key, label.Value))],
+            Labels = labels.Count > MostLabels
+                ? []
+                : [.. labels.Select(label => new LabelCount(label.Key, label.Value))],
             HasNumbers = hasNumbers,
             Bytes = new FileInfo(path).Length
         };
@@ -129,17 +136,25 @@ public static class DatasetFolder
             if (problems.Count < ProblemsKept)
                 problems.Add(problem);
             if (rejected > mostProblems)
-                throw new DatasetException($"More than {mostProblems} rows can't be used.{Listed(problems)} Mend the file, or allow more.");
+            {
+                throw new DatasetException(
+                    $"More than {mostProblems} rows can't be used.{Listed(problems)} Mend the file, or allow more.");
+            }
         }
     }
 
     /// <summary>The rows, in their order.</summary>
     public static IEnumerable<DatasetRow> Rows(string folder) =>
-        File.ReadLines(Path.Combine(folder, RowsFile)).Select(line => JsonSerializer.Deserialize<DatasetRow>(line, Json)!);
+        File.ReadLines(Path.Combine(folder, RowsFile))
+            .Select(line => JsonSerializer.Deserialize<DatasetRow>(line, Json)!);
 
-    private static string Listed(List<DatasetProblem> problems) => problems.Count == 0
-        ? ""
-        : $" Line {string.Join("; line ", problems.Take(3).Select(problem => $"{problem.Line} {problem.Message}"))}{(problems.Count > 3 ? "; ..." : "")}.";
+    private static string Listed(List<DatasetProblem> problems)
+    {
+        const int most = 3;
+        var listed = problems.Take(most).Select(problem => $"{problem.Line} {problem.Message}");
+        var more = problems.Count > most ? "; ..." : "";
+        return problems.Count == 0 ? "" : $" Line {string.Join("; line ", listed)}{more}.";
+    }
 
     private static string Digest(string path)
     {

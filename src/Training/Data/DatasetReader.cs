@@ -52,11 +52,12 @@ public static class DatasetReader
     private const byte GzipSecond = 0x8B;
 
     /// <summary>Reads a file row by row.</summary>
-    /// <param name="onProblem">Hears of rows that are left out.</param>
-    /// <param name="mostBytes">The file may have, unzipped.</param>
-    /// <exception cref="DatasetException">A column is missing, or the file is not what it is said to be, or too large.</exception>
+    /// <param name="onProblem">Called for each row that is left out.</param>
+    /// <param name="mostBytes">The largest size of the file, unzipped.</param>
+    /// <exception cref="DatasetException">A column is missing, or the file is too large or invalid.</exception>
     public static IEnumerable<DatasetRow> Read(
-        string path, DatasetFormat format, DatasetColumns columns, Action<DatasetProblem> onProblem, long mostBytes = long.MaxValue)
+        string path, DatasetFormat format, DatasetColumns columns, Action<DatasetProblem> onProblem,
+        long mostBytes = long.MaxValue)
     {
         ThrowUnlessSound(path, mostBytes);
         var rows = format switch
@@ -87,7 +88,8 @@ public static class DatasetReader
         }
     }
 
-    private static IEnumerable<DatasetRow> ReadTabs(string path, DatasetColumns columns, Action<DatasetProblem> onProblem)
+    private static IEnumerable<DatasetRow> ReadTabs(
+        string path, DatasetColumns columns, Action<DatasetProblem> onProblem)
     {
         Places? places = null;
         foreach (var (number, line) in Lines(path))
@@ -105,10 +107,12 @@ public static class DatasetReader
         }
     }
 
-    private static IEnumerable<DatasetRow> ReadCommas(string path, DatasetColumns columns, Action<DatasetProblem> onProblem)
+    private static IEnumerable<DatasetRow> ReadCommas(
+        string path, DatasetColumns columns, Action<DatasetProblem> onProblem)
     {
         using var stream = Open(path);
-        using var csv = CsvReader.Create(stream, new CsvReaderOptions { Separator = ',', HasHeader = columns.HasHeader, Mode = CsvMode.Rfc4180 });
+        using var csv = CsvReader.Create(
+            stream, new CsvReaderOptions { Separator = ',', HasHeader = columns.HasHeader, Mode = CsvMode.Rfc4180 });
         Places? places = null;
         while (Next(csv))
         {
@@ -131,7 +135,8 @@ public static class DatasetReader
         }
     }
 
-    private static IEnumerable<DatasetRow> ReadJson(string path, DatasetColumns columns, Action<DatasetProblem> onProblem)
+    private static IEnumerable<DatasetRow> ReadJson(
+        string path, DatasetColumns columns, Action<DatasetProblem> onProblem)
     {
         foreach (var (number, line) in Lines(path))
         {
@@ -144,7 +149,8 @@ public static class DatasetReader
                     property => property.Value.ValueKind == JsonValueKind.Null ? null : property.Value.ToString(),
                     StringComparer.Ordinal);
             }
-            catch (Exception exception) when (exception is JsonException or InvalidOperationException or ArgumentException)
+            catch (Exception exception)
+                when (exception is JsonException or InvalidOperationException or ArgumentException)
             {
                 onProblem(new(number, "is no JSON object"));
             }
@@ -155,14 +161,16 @@ public static class DatasetReader
                 Places.Find(columns, [.. fields.Keys], fields.Count);
             string? Field(string? name) => name is null ? null : fields.GetValueOrDefault(name);
             var row = Row(
-                number, Field(columns.Text), Field(columns.Pair), Field(columns.Label), columns.Label is not null, columns.Pair is not null, onProblem);
+                number, Field(columns.Text), Field(columns.Pair), Field(columns.Label), columns.Label is not null,
+                columns.Pair is not null, onProblem);
             if (row is not null)
                 yield return row;
         }
     }
 
     private static DatasetRow? Row(
-        long number, string? text, string? pair, string? label, bool needsLabel, bool needsPair, Action<DatasetProblem> onProblem)
+        long number, string? text, string? pair, string? label, bool needsLabel, bool needsPair,
+        Action<DatasetProblem> onProblem)
     {
         var problem = string.IsNullOrWhiteSpace(text) ? "has no text"
             : needsPair && string.IsNullOrWhiteSpace(pair) ? "has no second text"
@@ -209,7 +217,8 @@ public static class DatasetReader
             {
                 var valid = FirstInvalid(bytes[..end]);
                 throw new DatasetException(
-                    $"Line {line + bytes[..valid].Count((byte)'\n')} is not UTF-8. Convert the file, for example with iconv.");
+                    $"Line {line + bytes[..valid].Count((byte)'\n')} is not UTF-8. "
+                    + "Convert the file, for example with iconv.");
             }
 
             line += bytes[..end].Count((byte)'\n');
@@ -274,9 +283,11 @@ public static class DatasetReader
                 return named;
             if (header.Length > 0)
                 throw new DatasetException($"There is no column '{column}'; there are: {string.Join(", ", header)}.");
-            return int.TryParse(column, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= 1 && number <= count
+            return int.TryParse(column, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= 1
+                && number <= count
                 ? number - 1
-                : throw new DatasetException($"There is no column '{column}'; without a header, columns are named 1 to {count}.");
+                : throw new DatasetException(
+                    $"There is no column '{column}'; without a header, columns are named 1 to {count}.");
         }
     }
 }

@@ -12,13 +12,16 @@ public sealed record AdamSettings
 
     public float Epsilon { get; init; } = 1e-8f;
 
-    /// <summary>0 for none. Biases and norms are spared.</summary>
+    /// <summary>0 for none. Not applied to biases and norms.</summary>
     public float WeightDecay { get; init; }
 
-    /// <summary>AdamW (Loshchilov and Hutter 2019): decay beside the gradient. False is Adam, with decay inside it.</summary>
+    /// <summary>AdamW (Loshchilov and Hutter 2019): decay outside the gradient. False: Adam, inside.</summary>
     public bool IsDecoupled { get; init; } = true;
 
-    /// <summary>The largest norm of all gradients together; what exceeds it is scaled down (Pascanu et al. 2013, alg. 1). 0 for none.</summary>
+    /// <summary>
+    /// The largest norm of all gradients together; larger ones are scaled down (Pascanu et al. 2013, alg. 1). 0 for
+    /// none.
+    /// </summary>
     public float MaxGradientNorm { get; init; } = 1f;
 
     /// <exception cref="ArgumentException">A setting is out of range; the message names it.</exception>
@@ -39,22 +42,24 @@ public sealed class AdamOptimizer : IDisposable
     private readonly AdamSettings _settings;
     private readonly List<(Parameter Parameter, Tensor Mean, Tensor Variance)> _states;
 
-    /// <param name="parameters">Those that are trained; the others are passed over.</param>
+    /// <param name="parameters">Those that are frozen are skipped.</param>
     public AdamOptimizer(TrainingBackend backend, IEnumerable<Parameter> parameters, AdamSettings settings)
     {
         _backend = backend;
         _settings = settings;
         _states =
         [
-            .. parameters.Where(parameter => parameter.IsTrained).Select(parameter =>
-                (parameter, backend.Allocate(parameter.Value.Rows, parameter.Value.Columns), backend.Allocate(parameter.Value.Rows, parameter.Value.Columns)))
+            .. parameters.Where(parameter => parameter.IsTrained)
+                .Select(parameter => (parameter, Zeros(parameter), Zeros(parameter)))
         ];
+
+        Tensor Zeros(Parameter parameter) => backend.Allocate(parameter.Value.Rows, parameter.Value.Columns);
     }
 
     /// <summary>Steps so far; set when training goes on from a checkpoint.</summary>
     public long Steps { get; set; }
 
-    /// <summary>What is kept of each parameter, by name.</summary>
+    /// <summary>The moving averages of each parameter, by name.</summary>
     public IEnumerable<(string Name, Tensor Tensor)> State => _states.SelectMany(state => ((string, Tensor)[])
         [($"mean of {state.Parameter.Name}", state.Mean), ($"variance of {state.Parameter.Name}", state.Variance)]);
 
@@ -70,7 +75,9 @@ public sealed class AdamOptimizer : IDisposable
         if (!double.IsFinite(norm))
             throw NotFinite();
         Steps++;
-        var scale = _settings.MaxGradientNorm > 0 && norm > _settings.MaxGradientNorm ? (float)(_settings.MaxGradientNorm / norm) : 1f;
+        var scale = _settings.MaxGradientNorm > 0 && norm > _settings.MaxGradientNorm
+            ? (float)(_settings.MaxGradientNorm / norm)
+            : 1f;
         foreach (var (parameter, mean, variance) in _states)
         {
             _backend.Adam(parameter.Value, parameter.Gradient, mean, variance, new(
@@ -101,7 +108,8 @@ public sealed class AdamOptimizer : IDisposable
     {
         var first = _states.Find(state => !double.IsFinite(_backend.SumOfSquares(state.Parameter.Gradient))).Parameter;
         return new(
-            $"The gradient of '{first?.Name}' is no finite number at step {Steps + 1}. Lower the learning rate, or clip gradients.");
+            $"The gradient of '{first?.Name}' is no finite number at step {Steps + 1}. "
+            + "Lower the learning rate, or clip gradients.");
     }
 }
 

@@ -33,7 +33,7 @@ public sealed record LearningRateSchedule(float Peak, Decay Decay, long WarmUpSt
     }
 }
 
-/// <summary>The learning rate of each moment of a budget of time: up in a straight line, and down to 0 at its end (Izsak et al. 2021, sec. 4).</summary>
+/// <summary>A learning rate by time: rises linearly, then falls linearly to 0 (Izsak et al. 2021, sec. 4).</summary>
 /// <param name="Peak">The rate at the end of the warm-up; above 0.</param>
 /// <param name="WarmUp">The part of the budget in which it rises, 0 to 1.</param>
 public sealed record BudgetSchedule(float Peak, TimeSpan Budget, double WarmUp)

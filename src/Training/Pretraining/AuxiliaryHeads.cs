@@ -4,10 +4,11 @@ using Serving.Training.Bert;
 
 namespace Serving.Training.Pretraining;
 
-/// <summary>What objectives beside masked language modelling learn through; it is not part of the backbone.</summary>
+/// <summary>The heads of objectives other than masked language modelling; not part of the backbone.</summary>
 /// <remarks>
-/// Classes of inputs: a linear layer over the pooled [CLS] state. Classes and numbers of tokens: dense, GELU, norm, linear.
-/// Similarities: dense, GELU, norm. Span boundaries: the states on both sides, dense, GELU, norm, and the word embeddings.
+/// Classes of inputs: a linear layer over the pooled [CLS] state. Classes and numbers of tokens: dense, GELU, norm,
+/// linear. Similarities: dense, GELU, norm. Span boundaries: the states on both sides, dense, GELU, norm, and the word
+/// embeddings.
 /// </remarks>
 public sealed class AuxiliaryHeads : IDisposable
 {
@@ -18,7 +19,8 @@ public sealed class AuxiliaryHeads : IDisposable
     private readonly Dictionary<Objective, Head> _heads = [];
     private readonly List<Parameter> _parameters = [];
 
-    public AuxiliaryHeads(TrainingBackend backend, BertModel model, IEnumerable<Objective> objectives, ulong seed, double deviation)
+    public AuxiliaryHeads(
+        TrainingBackend backend, BertModel model, IEnumerable<Objective> objectives, ulong seed, double deviation)
     {
         (_backend, _model, _seed, _deviation) = (backend, model, seed, deviation);
         var (hidden, vocabulary) = (model.Config.Hidden, model.Config.Vocab);
@@ -29,8 +31,10 @@ public sealed class AuxiliaryHeads : IDisposable
             _heads[objective] = traits.Predicts switch
             {
                 Prediction.InputClass => new(Output: CreateDense(module + "output", traits.Classes, hidden)),
-                Prediction.TokenClass => new(CreateTransform(module, hidden), CreateDense(module + "output", traits.Classes, hidden)),
-                Prediction.TokenNumber => new(CreateTransform(module, hidden), CreateDense(module + "output", 1, hidden)),
+                Prediction.TokenClass => new(
+                    CreateTransform(module, hidden), CreateDense(module + "output", traits.Classes, hidden)),
+                Prediction.TokenNumber => new(
+                    CreateTransform(module, hidden), CreateDense(module + "output", 1, hidden)),
                 Prediction.Similarity => new(CreateTransform(module, hidden)),
                 _ => new(
                     CreateTransform(module, hidden),
@@ -45,12 +49,14 @@ public sealed class AuxiliaryHeads : IDisposable
 
     /// <summary>The parameters of one objective.</summary>
     public IEnumerable<Parameter> ParametersOf(Objective objective) =>
-        _parameters.Where(parameter => parameter.Name.StartsWith($"cls.{Objectives.Of(objective).Name}.", StringComparison.Ordinal));
+        _parameters.Where(parameter =>
+            parameter.Name.StartsWith($"cls.{Objectives.Of(objective).Name}.", StringComparison.Ordinal));
 
     /// <summary>Logits of the inputs' classes.</summary>
     /// <param name="pooled">[inputs, hidden]</param>
     /// <returns>[inputs, classes]</returns>
-    public Variable InputClasses(Tape tape, Objective objective, Variable pooled) => Apply(tape, _heads[objective].Output!, pooled);
+    public Variable InputClasses(Tape tape, Objective objective, Variable pooled) =>
+        Apply(tape, _heads[objective].Output!, pooled);
 
     /// <summary>Logits of tokens' classes, or numbers.</summary>
     /// <param name="states">[tokens, hidden]</param>
@@ -58,7 +64,7 @@ public sealed class AuxiliaryHeads : IDisposable
     public Variable Tokens(Tape tape, Objective objective, Variable states) =>
         Apply(tape, _heads[objective].Output!, Similarity(tape, objective, states));
 
-    /// <summary>What is compared.</summary>
+    /// <summary>The vectors whose cosines are compared.</summary>
     /// <param name="states">[rows, hidden]</param>
     /// <returns>[rows, hidden]</returns>
     public Variable Similarity(Tape tape, Objective objective, Variable states) =>
@@ -71,7 +77,8 @@ public sealed class AuxiliaryHeads : IDisposable
     public Variable SpanBoundary(Tape tape, Variable left, Variable right)
     {
         var head = _heads[Objective.SpanBoundary];
-        var sum = tape.DropoutAdd(Apply(tape, head.Transform!.Dense, left), new Dropout(0, 0), Apply(tape, head.Right!, right));
+        var sum = tape.DropoutAdd(
+            Apply(tape, head.Transform!.Dense, left), new Dropout(0, 0), Apply(tape, head.Right!, right));
         return tape.Linear(Finish(tape, head.Transform, sum), _model.WordEmbeddings, Vector.Of(head.Bias!));
     }
 
@@ -85,7 +92,8 @@ public sealed class AuxiliaryHeads : IDisposable
         tape.Linear(x, new(dense.Weight.Value, dense.Weight.Gradient), Vector.Of(dense.Bias));
 
     private Variable Finish(Tape tape, Transform transform, Variable x) =>
-        tape.LayerNorm(tape.Gelu(x), Vector.Of(transform.Gamma), Vector.Of(transform.Beta), _model.Config.LayerNormEpsilon);
+        tape.LayerNorm(
+            tape.Gelu(x), Vector.Of(transform.Gamma), Vector.Of(transform.Beta), _model.Config.LayerNormEpsilon);
 
     private Transform CreateTransform(string module, int hidden) => new(
         CreateDense(module + "transform.dense", hidden, hidden),
@@ -106,5 +114,6 @@ public sealed class AuxiliaryHeads : IDisposable
 
     private sealed record Transform(Dense Dense, Parameter Gamma, Parameter Beta);
 
-    private sealed record Head(Transform? Transform = null, Dense? Output = null, Dense? Right = null, Parameter? Bias = null);
+    private sealed record Head(
+        Transform? Transform = null, Dense? Output = null, Dense? Right = null, Parameter? Bias = null);
 }

@@ -3,10 +3,10 @@ using Serving.Text.Bert;
 
 namespace Serving.Training.Pretraining;
 
-/// <summary>A corpus that was tokenized once, in a file that is mapped into memory: documents of sentences of tokens.</summary>
+/// <summary>A tokenized corpus in a file that is mapped into memory: documents of sentences of tokens.</summary>
 /// <remarks>
-/// The file: a signature, counts, tokens (32 bits each, the highest says whether the word is capitalized), where sentences
-/// end (64 bits), where documents end (among the sentences, 64 bits), and in how many documents each token occurs.
+/// The file: a signature, counts, tokens (32 bits each; the highest bit marks a capitalized word), ends of sentences
+/// (64 bits), ends of documents (counted in sentences, 64 bits), and in how many documents each token occurs.
 /// </remarks>
 public sealed class Corpus : IDisposable
 {
@@ -29,11 +29,14 @@ public sealed class Corpus : IDisposable
         Tokens = header[1];
         var lengths = (Sentences: header[2], Documents: header[3], Vocabulary: header[4]);
         if (header[0] != unchecked((long)Signature)
-            || bytes != HeaderBytes + Padded(Tokens) + (sizeof(long) * (lengths.Sentences + lengths.Documents + lengths.Vocabulary)))
+            || bytes != HeaderBytes + Padded(Tokens)
+                + (sizeof(long) * (lengths.Sentences + lengths.Documents + lengths.Vocabulary)))
             throw new IOException($"{path} is no tokenized corpus; delete it to make it again.");
         _sentenceEnds = Read(HeaderBytes + Padded(Tokens), lengths.Sentences);
         _documentEnds = Read(HeaderBytes + Padded(Tokens) + (sizeof(long) * lengths.Sentences), lengths.Documents);
-        _frequencies = Read(HeaderBytes + Padded(Tokens) + (sizeof(long) * (lengths.Sentences + lengths.Documents)), lengths.Vocabulary);
+        _frequencies = Read(
+            HeaderBytes + Padded(Tokens) + (sizeof(long) * (lengths.Sentences + lengths.Documents)),
+            lengths.Vocabulary);
     }
 
     public int Documents => _documentEnds.Length;
@@ -42,7 +45,7 @@ public sealed class Corpus : IDisposable
 
     public long Tokens { get; }
 
-    /// <summary>Tokenizes documents into a file; one that is there already is replaced when all is done.</summary>
+    /// <summary>Tokenizes documents into a file; an existing one is replaced at the end.</summary>
     public static void Write(string path, IEnumerable<string> documents, BertTokenizer tokenizer)
     {
         var temporary = path + ".writing";
@@ -91,7 +94,9 @@ public sealed class Corpus : IDisposable
                 writer.Write(value);
             writer.Flush();
             file.Position = 0;
-            foreach (var value in (long[])[unchecked((long)Signature), count, sentenceEnds.Count, documentEnds.Count, frequencies.Length])
+            long[] header =
+                [unchecked((long)Signature), count, sentenceEnds.Count, documentEnds.Count, frequencies.Length];
+            foreach (var value in header)
                 writer.Write(value);
             writer.Flush();
             file.Flush(flushToDisk: true);
@@ -137,8 +142,9 @@ public sealed class Corpus : IDisposable
     /// <summary>Tokens of a document.</summary>
     public int Length(int document) => (int)(End(document) - (document == 0 ? 0 : End(document - 1)));
 
-    /// <summary>The logarithm of the number of documents over that of those with a token (Spärck Jones 1972); 0 for one in none.</summary>
-    public double InverseDocumentFrequency(int token) => _frequencies[token] == 0 ? 0 : Math.Log((double)Documents / _frequencies[token]);
+    /// <summary>ln(documents / documents with the token) (Spärck Jones 1972); 0 for a token in none.</summary>
+    public double InverseDocumentFrequency(int token) =>
+        _frequencies[token] == 0 ? 0 : Math.Log((double)Documents / _frequencies[token]);
 
     public void Dispose()
     {

@@ -1,14 +1,15 @@
 using Serving.Tensors;
 using Serving.Text;
 using Serving.Text.Bert;
+using Purpose = Serving.Training.RandomPurposes.Example;
 
 namespace Serving.Training.Pretraining;
 
-/// <summary>Makes examples of a corpus for some objectives: arranges, corrupts, labels, hides.</summary>
+/// <summary>Makes examples for objectives from a corpus: arranges segments; corrupts, labels, hides tokens.</summary>
 /// <remarks>
-/// Follows Aroca-Ouellette and Rudzicz 2020. Everything follows from the span and the key, whether objectives are learned
-/// or, in a control run, only formatted for. Whole sentences are arranged. A span with too few of them for an arrangement
-/// stays as it is and has no label for it, whichever label it would have had, so that labels stay balanced.
+/// Follows Aroca-Ouellette and Rudzicz 2020. Everything depends on the span and the key only, also in a control run,
+/// which does not learn the objectives. Arrangements have whole sentences. A span with too few of them stays as it is
+/// and has no label, whichever label it would have had, so that labels stay balanced.
 /// </remarks>
 public sealed class ExampleSampler
 {
@@ -17,12 +18,6 @@ public sealed class ExampleSampler
     private const double CorruptedShare = 0.1;
     private const int FewestCorrupted = 2;
     private const double TrigramRate = 0.05;
-
-    private const ulong ArrangementPurpose = 1;
-    private const ulong CorruptionPurpose = 2;
-    private const ulong TrigramPurpose = 3;
-    private const ulong ShortPurpose = 4;
-    private const ulong NeighborPurpose = 5;
 
     private static readonly int[][] Orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
 
@@ -42,7 +37,11 @@ public sealed class ExampleSampler
     {
         const int specialTokens = 2;
         if (length < ShortestSpan + specialTokens)
-            throw new ArgumentException($"Sequences are to have {length} tokens; at least {ShortestSpan + specialTokens} are needed.");
+        {
+            throw new ArgumentException(
+                $"Sequences are to have {length} tokens; at least {ShortestSpan + specialTokens} are needed.");
+        }
+
         _corpus = corpus;
         _vocabulary = vocabulary;
         _masker = new(vocabulary);
@@ -58,7 +57,10 @@ public sealed class ExampleSampler
         }
 
         if (_spans.Count == 0)
-            throw new ArgumentException($"The corpus has no document of at least {ShortestSpan} tokens; give it more text.");
+        {
+            throw new ArgumentException(
+                $"The corpus has no document of at least {ShortestSpan} tokens; give it more text.");
+        }
     }
 
     /// <summary>Parts of documents that fill a sequence; none crosses a document's end.</summary>
@@ -66,7 +68,7 @@ public sealed class ExampleSampler
 
     public int Documents => _corpus.Documents;
 
-    /// <summary>Tokens of an example on average, special ones included: of some two thousand examples.</summary>
+    /// <summary>Mean tokens of an example, special ones included; estimated from some two thousand examples.</summary>
     public double MeanTokens(IReadOnlySet<Objective> objectives)
     {
         const int enough = 2000;
@@ -78,15 +80,18 @@ public sealed class ExampleSampler
     /// <summary>An example of a span.</summary>
     /// <param name="span">Its number.</param>
     /// <param name="objectives">At most one of <see cref="Objectives.Arrangements"/>.</param>
-    /// <param name="key">Decides everything else.</param>
+    /// <param name="key">Determines everything else.</param>
     public PretrainingExample Sample(int span, IReadOnlySet<Objective> objectives, ulong key)
     {
-        var source = Shortened(_spans[span], CounterRandom.Key(key, ShortPurpose));
+        var source = Shortened(_spans[span], CounterRandom.Key(key, Purpose.Shortening));
         var document = new Source(_corpus, source.Document);
         if ((objectives.Contains(Objective.QuickThoughts) || objectives.Contains(Objective.FastSent))
-            && Cut(document.Value, source, groups: 2, CounterRandom.Key(key, NeighborPurpose)) is { } halves)
+            && Cut(document.Value, source, groups: 2, CounterRandom.Key(key, Purpose.Neighbor)) is { } halves)
         {
-            return new([Sequence(document, halves[0], objectives, key), Sequence(document, halves[1], objectives, CounterRandom.Bits(key, 1))]);
+            return new([
+                Sequence(document, halves[0], objectives, key),
+                Sequence(document, halves[1], objectives, CounterRandom.Bits(key, 1))
+            ]);
         }
 
         return new([Sequence(document, source, objectives, key)]);
@@ -96,11 +101,13 @@ public sealed class ExampleSampler
         ? span with { Count = ShortestSpan + (int)(CounterRandom.Uniform(key, 1) * (span.Count - ShortestSpan + 1)) }
         : span;
 
-    /// <summary>Groups of whole sentences: those that fit from the first one that begins in a part of a document; null if they are too few.</summary>
-    /// <remarks>They may go on behind the part. Half sentences would tell by where they break off in which order segments are.</remarks>
+    /// <summary>Groups the whole sentences that fit, from the first that begins in a part; null if too few.</summary>
+    /// <remarks>They may end after the part. Half sentences would reveal the order of the segments.</remarks>
     private Segment[]? Cut(Document document, Segment part, int groups, ulong key)
     {
-        var first = part.First == 0 ? 0 : document.SentenceEnds.FirstOrDefault(end => end >= part.First, document.Tokens.Length);
+        var first = part.First == 0
+            ? 0
+            : document.SentenceEnds.FirstOrDefault(end => end >= part.First, document.Tokens.Length);
         var last = first + Math.Min(part.Count, _length - MostSpecialTokens);
         int[] ends = [.. document.SentenceEnds.Where(end => end > first && end <= last)];
         if (first >= part.First + part.Count || ends.Length < groups)
@@ -120,11 +127,12 @@ public sealed class ExampleSampler
     private PretrainingSequence Sequence(Source document, Segment part, IReadOnlySet<Objective> objectives, ulong key)
     {
         var classes = new Dictionary<Objective, Targets<int>>();
-        var (sources, segments) = Arrange(document, part, objectives, classes, CounterRandom.Key(key, ArrangementPurpose));
+        var (sources, segments) = Arrange(
+            document, part, objectives, classes, CounterRandom.Key(key, Purpose.Arrangement));
         var pieces = new List<Piece>();
         for (var i = 0; i < segments.Length; i++)
             AddPieces(pieces, sources[i], segments[i], type: i, objectives);
-        Corrupt(pieces, segments.Length, objectives, classes, CounterRandom.Key(key, CorruptionPurpose));
+        Corrupt(pieces, segments.Length, objectives, classes, CounterRandom.Key(key, Purpose.Corruption));
 
         var all = Assemble(pieces, segments.Length);
         int[] ids = [.. all.Select(piece => piece.Id)];
@@ -143,19 +151,24 @@ public sealed class ExampleSampler
         if (objectives.Contains(Objective.TokenLength))
             numbers[Objective.TokenLength] = new(eligible, [.. eligible.Select(at => (float)Characters(all[at].Id))]);
         if (objectives.Contains(Objective.TrigramShuffling))
-            ShuffleTrigrams(ids, eligible, positions, classes, CounterRandom.Key(key, TrigramPurpose));
-        var tokens = all.Select((piece, at) => new Token(ids[at], piece.Type, piece.IsSpecial ? TokenSource.Special : TokenSource.Text, default));
+            ShuffleTrigrams(ids, eligible, positions, classes, CounterRandom.Key(key, Purpose.Trigrams));
+        var tokens = all.Select((piece, at) => new Token(
+            ids[at], piece.Type, piece.IsSpecial ? TokenSource.Special : TokenSource.Text, default));
         return new(new([.. tokens], DroppedTokens: 0), segments, positions, labels, classes, numbers);
     }
 
-    /// <summary>One segment, or two with the label of the arrangement; each with the document that it comes from.</summary>
+    /// <summary>One segment, or two with the label of their arrangement; each with its document.</summary>
     private (Source[] Sources, Segment[] Segments) Arrange(
-        Source document, Segment part, IReadOnlySet<Objective> objectives, Dictionary<Objective, Targets<int>> classes, ulong key)
+        Source document, Segment part, IReadOnlySet<Objective> objectives, Dictionary<Objective, Targets<int>> classes,
+        ulong key)
     {
-        var arrangement = Objectives.Arrangements.FirstOrDefault(objectives.Contains);
-        if (arrangement == default
-            || (_corpus.Documents == 1 && Objectives.Of(arrangement).NeedsDocuments)
-            || Cut(document.Value, part, arrangement == Objective.SentenceDistance ? 3 : 2, CounterRandom.Bits(key, 0)) is not { } cut)
+        var arrangements = Objectives.Arrangements.Where(objectives.Contains).ToList();
+        if (arrangements.Count == 0)
+            return ([document], [part]);
+        var arrangement = arrangements[0];
+        var groups = arrangement == Objective.SentenceDistance ? 3 : 2;
+        if ((_corpus.Documents == 1 && Objectives.Of(arrangement).NeedsDocuments)
+            || Cut(document.Value, part, groups, CounterRandom.Bits(key, 0)) is not { } cut)
             return ([document], [part]);
 
         var choice = CounterRandom.Uniform(key, 1);
@@ -172,7 +185,9 @@ public sealed class ExampleSampler
                 return label == 1 ? Two(document, first, document, next) : WithForeign(next.Count);
             case Objective.AdjacentSentence:
                 label = choice >= 2.0 / 3 ? 2 : isSwapped ? 1 : 0;
-                return label == 2 ? WithForeign(next.Count) : Two(document, isSwapped ? next : first, document, isSwapped ? first : next);
+                return label == 2
+                    ? WithForeign(next.Count)
+                    : Two(document, isSwapped ? next : first, document, isSwapped ? first : next);
             default:
                 label = (int)(choice * 3);
                 return label switch
@@ -195,17 +210,21 @@ public sealed class ExampleSampler
             var foreign = new Source(_corpus, other >= document.Number ? other + 1 : other);
             var room = _length - MostSpecialTokens - first.Count;
             var ends = foreign.Value.SentenceEnds;
-            int[] fitting = [.. Enumerable.Range(0, ends.Length).Where(sentence => ends[sentence] - Start(sentence) <= room)];
+            int[] fitting =
+                [.. Enumerable.Range(0, ends.Length).Where(sentence => ends[sentence] - Start(sentence) <= room)];
             var start = fitting.Length == 0 ? 0 : Start(fitting[(int)(CounterRandom.Uniform(key, 4) * fitting.Length)]);
-            var end = ends.Where(end => end > start && end - start <= room).OrderBy(end => Math.Abs(end - start - count))
-                .FirstOrDefault(start + Math.Min(count, foreign.Value.Tokens.Length - start)); // Cut, where all its sentences are too long.
+            // In case all its sentences are too long.
+            var ifTooLong = start + Math.Min(count, foreign.Value.Tokens.Length - start);
+            var end = ends.Where(end => end > start && end - start <= room)
+                .OrderBy(end => Math.Abs(end - start - count)).FirstOrDefault(ifTooLong);
             return Two(document, first, foreign, new(foreign.Number, start, end - start));
 
             int Start(int sentence) => sentence == 0 ? 0 : ends[sentence - 1];
         }
     }
 
-    private static void AddPieces(List<Piece> pieces, Source source, Segment segment, int type, IReadOnlySet<Objective> objectives)
+    private static void AddPieces(
+        List<Piece> pieces, Source source, Segment segment, int type, IReadOnlySet<Objective> objectives)
     {
         var frequencies = objectives.Contains(Objective.TermFrequency) ? source.Frequencies : null;
         var importances = objectives.Contains(Objective.TermImportance) ? source.Importances : null;
@@ -222,9 +241,13 @@ public sealed class ExampleSampler
         }
     }
 
-    /// <summary>Permutes, replaces or inserts a tenth of the tokens: of half the inputs where the input's class is asked for, else of all.</summary>
+    /// <summary>
+    /// Permutes, replaces or inserts a tenth of the tokens: in half of the inputs where the input's class is asked for,
+    /// else in all.
+    /// </summary>
     private void Corrupt(
-        List<Piece> pieces, int segments, IReadOnlySet<Objective> objectives, Dictionary<Objective, Targets<int>> classes, ulong key)
+        List<Piece> pieces, int segments, IReadOnlySet<Objective> objectives,
+        Dictionary<Objective, Targets<int>> classes, ulong key)
     {
         var ofInput = objectives.Contains(Objective.SentenceCorruption);
         if (!ofInput && !objectives.Contains(Objective.TokenCorruption))
@@ -251,7 +274,14 @@ public sealed class ExampleSampler
             default: // At the end, as many are lost.
                 var length = pieces.Count;
                 foreach (var (at, i) in chosen.Select((at, i) => (at, i)).OrderByDescending(entry => entry.at))
-                    pieces.Insert(at, pieces[at] with { Id = _masker.Ordinary(CounterRandom.Uniform(random, (ulong)i)), IsCorrupted = true });
+                {
+                    pieces.Insert(at, pieces[at] with
+                    {
+                        Id = _masker.Ordinary(CounterRandom.Uniform(random, (ulong)i)),
+                        IsCorrupted = true
+                    });
+                }
+
                 pieces.RemoveRange(length, pieces.Count - length);
                 for (var type = segments - 1; type > 0 && !pieces.Exists(piece => piece.Type == type); type--)
                     pieces[^type] = pieces[^type] with { Type = type }; // A short last segment keeps a token.
@@ -273,10 +303,11 @@ public sealed class ExampleSampler
 
         return all;
 
-        static Piece Special(int id, int type) => new(id, type, IsSpecial: true, IsCorrupted: false, IsCapital: false, 0, 0);
+        static Piece Special(int id, int type) =>
+            new(id, type, IsSpecial: true, IsCorrupted: false, IsCapital: false, 0, 0);
     }
 
-    /// <summary>Shuffles three neighbors here and there, none of them hidden, corrupted or special; the class is at the middle one.</summary>
+    /// <summary>Shuffles some trigrams without hidden, corrupted or special tokens; labels the middle ones.</summary>
     private static void ShuffleTrigrams(
         int[] ids, int[] eligible, int[] hidden, Dictionary<Objective, Targets<int>> classes, ulong key)
     {
@@ -310,9 +341,10 @@ public sealed class ExampleSampler
         return text.StartsWith("##", StringComparison.Ordinal) && text.Length > 2 ? text.Length - 2 : text.Length;
     }
 
-    private readonly record struct Piece(int Id, int Type, bool IsSpecial, bool IsCorrupted, bool IsCapital, float Frequency, float Importance);
+    private readonly record struct Piece(
+        int Id, int Type, bool IsSpecial, bool IsCorrupted, bool IsCapital, float Frequency, float Importance);
 
-    /// <summary>A document, and what its tokens weigh once somebody asks.</summary>
+    /// <summary>A document; its term weights are computed on demand.</summary>
     private sealed class Source(Corpus corpus, int number)
     {
         private float[]? _frequencies;

@@ -4,8 +4,8 @@ using Serving.Training.Bert;
 
 namespace Serving.Training.Pretraining;
 
-/// <summary>Predicts hidden tokens: dense, GELU, norm, and the word embeddings once more (Devlin et al. 2019, sec. 3.1).</summary>
-/// <remarks>It sees hidden positions alone, so that a vocabulary's worth of logits is computed for no other (Izsak et al. 2021).</remarks>
+/// <summary>Predicts hidden tokens: dense, GELU, norm, tied word embeddings (Devlin et al. 2019, sec. 3.1).</summary>
+/// <remarks>Runs on hidden positions only, since logits over a vocabulary are costly (Izsak et al. 2021).</remarks>
 public sealed class MaskedLanguageHead : IDisposable
 {
     private const string Module = "cls.predictions.";
@@ -18,7 +18,8 @@ public sealed class MaskedLanguageHead : IDisposable
     private readonly BertModel _model;
 
     /// <summary>A new head, all of which is trained.</summary>
-    public MaskedLanguageHead(TrainingBackend backend, BertModel model, ulong seed, double deviation = InitialBertWeights.Deviation)
+    public MaskedLanguageHead(
+        TrainingBackend backend, BertModel model, ulong seed, double deviation = InitialBertWeights.Deviation)
     {
         _model = model;
         var hidden = model.Config.Hidden;
@@ -28,7 +29,8 @@ public sealed class MaskedLanguageHead : IDisposable
         _beta = Create("transform.LayerNorm.bias", 1, hidden);
         _bias = Create("bias", 1, model.Config.Vocab);
 
-        Parameter Create(string name, int rows, int columns) => HeadParameter.Create(backend, Module + name, rows, columns, seed, deviation);
+        Parameter Create(string name, int rows, int columns) =>
+            HeadParameter.Create(backend, Module + name, rows, columns, seed, deviation);
     }
 
     public IReadOnlyList<Parameter> Parameters => [_transform, _transformBias, _gamma, _beta, _bias];
@@ -37,8 +39,10 @@ public sealed class MaskedLanguageHead : IDisposable
     /// <returns>[positions, vocab]</returns>
     public Variable Forward(Tape tape, Variable hidden)
     {
-        var transformed = tape.Gelu(tape.Linear(hidden, new(_transform.Value, _transform.Gradient), Vector.Of(_transformBias)));
-        var normalized = tape.LayerNorm(transformed, Vector.Of(_gamma), Vector.Of(_beta), _model.Config.LayerNormEpsilon);
+        var transformed = tape.Gelu(
+            tape.Linear(hidden, new(_transform.Value, _transform.Gradient), Vector.Of(_transformBias)));
+        var normalized = tape.LayerNorm(
+            transformed, Vector.Of(_gamma), Vector.Of(_beta), _model.Config.LayerNormEpsilon);
         return tape.Linear(normalized, _model.WordEmbeddings, Vector.Of(_bias));
     }
 

@@ -9,7 +9,7 @@ public enum Objective
     /// <summary>NSP: whether the second segment follows the first, or comes from another document.</summary>
     NextSentence,
 
-    /// <summary>ASP: whether the second segment follows the first, precedes it, or comes from another document.</summary>
+    /// <summary>ASP: whether the second segment follows the first, precedes it, or is from another document.</summary>
     AdjacentSentence,
 
     /// <summary>SO: whether two adjacent segments are in order, or swapped.</summary>
@@ -27,7 +27,7 @@ public enum Objective
     /// <summary>TF: how often a token occurs in its document, from 0 to 10.</summary>
     TermFrequency,
 
-    /// <summary>TF-IDF: the same, times the logarithm of how rare documents with the token are.</summary>
+    /// <summary>TF-IDF: the same, times the inverse document frequency.</summary>
     TermImportance,
 
     /// <summary>QT: which of the batch's texts follows a text (quick thoughts, Logeswaran and Lee 2018).</summary>
@@ -45,7 +45,7 @@ public enum Objective
     /// <summary>TLP: how many characters a token has.</summary>
     TokenLength,
 
-    /// <summary>SBO: finds hidden tokens by the states beside them alone (Joshi et al. 2020).</summary>
+    /// <summary>SBO: finds hidden tokens from the neighboring states only (Joshi et al. 2020).</summary>
     SpanBoundary
 }
 
@@ -68,11 +68,11 @@ public enum Prediction
     Similarity
 }
 
-/// <summary>Facts about an objective.</summary>
+/// <summary>Properties of an objective.</summary>
 /// <param name="Name">Its short name, as in the paper, lowercase.</param>
-/// <param name="Classes">Of a class; 0 otherwise.</param>
-/// <param name="NeedsSentences">Whether texts without sentence boundaries, of one sentence each, give it nothing to learn from.</param>
-/// <param name="NeedsDocuments">Whether it tells one document from another.</param>
+/// <param name="Classes">How many classes it has; 0 if it does not predict a class.</param>
+/// <param name="NeedsSentences">Whether it can't learn from texts of one sentence.</param>
+/// <param name="NeedsDocuments">Whether it can't learn from a single document.</param>
 public sealed record ObjectiveTraits(
     string Name, Prediction Predicts, int Classes = 0, bool NeedsSentences = false, bool NeedsDocuments = false);
 

@@ -3,13 +3,14 @@ using Serving.Training.Bert;
 
 namespace Serving.Training.Pretraining;
 
-/// <summary>What came of an objective over some examples.</summary>
+/// <summary>Sums of an objective over some examples.</summary>
 /// <param name="Count">Predictions.</param>
-/// <param name="Loss">Their sum.</param>
+/// <param name="Loss">The sum of their losses.</param>
 /// <param name="Right">Predictions that are right, or the sum of cosines of right pairs.</param>
 public readonly record struct ObjectiveSums(int Count, double Loss, double Right)
 {
-    public static ObjectiveSums operator +(ObjectiveSums a, ObjectiveSums b) => new(a.Count + b.Count, a.Loss + b.Loss, a.Right + b.Right);
+    public static ObjectiveSums operator +(ObjectiveSums a, ObjectiveSums b) =>
+        new(a.Count + b.Count, a.Loss + b.Loss, a.Right + b.Right);
 }
 
 /// <summary>Runs examples through backbone and heads, up to their losses.</summary>
@@ -19,12 +20,14 @@ internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguage
     public static int Count(PretrainingExample example, Objective objective) => objective switch
     {
         Objective.QuickThoughts => example.Sequences.Count == 2 ? 1 : 0,
-        Objective.FastSent => example.Sequences.Count == 2 ? example.Sequences.Sum(sequence => sequence.Sequence.Tokens.Count - 2) : 0,
+        Objective.FastSent => example.Sequences.Count == 2
+            ? example.Sequences.Sum(sequence => sequence.Sequence.Tokens.Count - 2)
+            : 0,
         _ => example.Sequences.Sum(sequence => Count(sequence, objective))
     };
 
     /// <summary>Runs forward; the losses' gradients wait for <see cref="Tape.Backward"/>.</summary>
-    /// <param name="counts">Predictions of the whole step, by objective: its loss is their mean. Null for no gradient.</param>
+    /// <param name="counts">Predictions of the step, for the mean's gradient; null for no gradient.</param>
     /// <param name="countsRight">Whether right predictions are counted, which costs time.</param>
     public Dictionary<Objective, ObjectiveSums> Run(
         IReadOnlyList<PretrainingExample> examples,
@@ -44,7 +47,8 @@ internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguage
             offsets[i + 1] = rows.Count;
         }
 
-        var states = new States(tape, model.Forward(tape, batch, new([.. rows], offsets), masks: null, dropout), rows, batch);
+        var states = new States(
+            tape, model.Forward(tape, batch, new([.. rows], offsets), masks: null, dropout), rows, batch);
         var sums = new Dictionary<Objective, ObjectiveSums>();
         foreach (var objective in objectives)
         {
@@ -55,7 +59,9 @@ internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguage
                 Prediction.InputClass => InputClasses(objective, sequences, states, scale, countsRight),
                 Prediction.TokenClass => TokenClasses(objective, sequences, states, scale, countsRight),
                 Prediction.TokenNumber => TokenNumbers(objective, sequences, states, scale),
-                _ => objective == Objective.QuickThoughts ? QuickThoughts(examples, states, scale) : FastSent(examples, states, scale)
+                _ => objective == Objective.QuickThoughts
+                    ? QuickThoughts(examples, states, scale)
+                    : FastSent(examples, states, scale)
             };
             if (result.Count > 0)
                 sums[objective] = result;
@@ -93,46 +99,60 @@ internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguage
         return wanted;
     }
 
-    private ObjectiveSums Tokens(Objective objective, List<PretrainingSequence> sequences, States states, float scale, bool countsRight)
+    private ObjectiveSums Tokens(
+        Objective objective, List<PretrainingSequence> sequences, States states, float scale, bool countsRight)
     {
         int[] labels = [.. sequences.SelectMany(sequence => sequence.Labels)];
         if (labels.Length == 0)
             return default;
         var logits = objective == Objective.SpanBoundary
-            ? auxiliary.SpanBoundary(tape, states.At(sequences, sequence => sequence.Positions, -1), states.At(sequences, sequence => sequence.Positions, 1))
+            ? auxiliary.SpanBoundary(
+                tape, states.At(sequences, sequence => sequence.Positions, -1),
+                states.At(sequences, sequence => sequence.Positions, 1))
             : head.Forward(tape, states.At(sequences, sequence => sequence.Positions));
         return CrossEntropy(logits, labels, scale, countsRight);
     }
 
-    private ObjectiveSums InputClasses(Objective objective, List<PretrainingSequence> sequences, States states, float scale, bool countsRight)
+    private ObjectiveSums InputClasses(
+        Objective objective, List<PretrainingSequence> sequences, States states, float scale, bool countsRight)
     {
         var (labels, positions) = Labels(objective, sequences);
-        return labels.Length == 0
-            ? default
-            : CrossEntropy(auxiliary.InputClasses(tape, objective, model.Pool(tape, states.At(sequences, positions), masks: null)), labels, scale, countsRight);
+        if (labels.Length == 0)
+            return default;
+        var pooled = model.Pool(tape, states.At(sequences, positions), masks: null);
+        return CrossEntropy(auxiliary.InputClasses(tape, objective, pooled), labels, scale, countsRight);
     }
 
-    private ObjectiveSums TokenClasses(Objective objective, List<PretrainingSequence> sequences, States states, float scale, bool countsRight)
+    private ObjectiveSums TokenClasses(
+        Objective objective, List<PretrainingSequence> sequences, States states, float scale, bool countsRight)
     {
         var (labels, positions) = Labels(objective, sequences);
-        return labels.Length == 0
-            ? default
-            : CrossEntropy(auxiliary.Tokens(tape, objective, states.At(sequences, positions)), labels, scale, countsRight);
+        if (labels.Length == 0)
+            return default;
+        var logits = auxiliary.Tokens(tape, objective, states.At(sequences, positions));
+        return CrossEntropy(logits, labels, scale, countsRight);
     }
 
-    private ObjectiveSums TokenNumbers(Objective objective, List<PretrainingSequence> sequences, States states, float scale)
+    private ObjectiveSums TokenNumbers(
+        Objective objective, List<PretrainingSequence> sequences, States states, float scale)
     {
-        float[] targets = [.. sequences.SelectMany(sequence => sequence.Numbers.TryGetValue(objective, out var numbers) ? numbers.Values : [])];
+        float[] targets = [.. sequences.SelectMany(
+            sequence => sequence.Numbers.TryGetValue(objective, out var numbers) ? numbers.Values : [])];
         if (targets.Length == 0)
             return default;
-        var predictions = auxiliary.Tokens(
-            tape, objective, states.At(sequences, sequence => sequence.Numbers.TryGetValue(objective, out var numbers) ? numbers.Positions : []));
+        var rows = states.At(
+            sequences, sequence => sequence.Numbers.TryGetValue(objective, out var numbers) ? numbers.Positions : []);
+        var predictions = auxiliary.Tokens(tape, objective, rows);
         return new(targets.Length, tape.SquaredError(predictions, targets, scale), 0);
     }
 
-    private static (int[] Labels, Func<PretrainingSequence, int[]> Positions) Labels(Objective objective, List<PretrainingSequence> sequences) => (
-        [.. sequences.SelectMany(sequence => sequence.Classes.TryGetValue(objective, out var classes) ? classes.Values : [])],
-        sequence => sequence.Classes.TryGetValue(objective, out var classes) ? classes.Positions : []);
+    private static (int[] Labels, Func<PretrainingSequence, int[]> Positions) Labels(
+        Objective objective, List<PretrainingSequence> sequences)
+    {
+        Targets<int>? Of(PretrainingSequence sequence) => sequence.Classes.GetValueOrDefault(objective);
+        return ([.. sequences.SelectMany(sequence => Of(sequence)?.Values ?? [])],
+            sequence => Of(sequence)?.Positions ?? []);
+    }
 
     private ObjectiveSums QuickThoughts(IReadOnlyList<PretrainingExample> examples, States states, float scale)
     {
@@ -142,7 +162,8 @@ internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguage
         int[] left = [.. Enumerable.Range(0, pairs.Count)];
         int[] right = [.. Enumerable.Range(pairs.Count, pairs.Count)];
         var rows = states.At([.. pairs.Select(first => (first, 0)), .. pairs.Select(first => (first + 1, 0))]);
-        var (loss, found) = tape.CosineCrossEntropy(auxiliary.Similarity(tape, Objective.QuickThoughts, rows), left, right, scale);
+        var (loss, found) = tape.CosineCrossEntropy(
+            auxiliary.Similarity(tape, Objective.QuickThoughts, rows), left, right, scale);
         return new(pairs.Count, loss, found);
     }
 
@@ -170,7 +191,7 @@ internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguage
         return new(pairs.Count, loss, cosines);
     }
 
-    /// <summary>The first sequences of examples of two.</summary>
+    /// <summary>The index of the first sequence of each example with two.</summary>
     private static List<int> Pairs(IReadOnlyList<PretrainingExample> examples)
     {
         var (pairs, at) = (new List<int>(), 0);
@@ -227,8 +248,9 @@ internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguage
 
         public int Length(int sequence) => _batch.Offsets[sequence + 1] - _batch.Offsets[sequence];
 
-        public Variable At(List<PretrainingSequence> sequences, Func<PretrainingSequence, int[]> positions, int shift = 0) =>
-            At([.. sequences.SelectMany((sequence, i) => positions(sequence).Select(position => (i, position + shift)))]);
+        public Variable At(
+            List<PretrainingSequence> sequences, Func<PretrainingSequence, int[]> positions, int shift = 0) =>
+            At([.. sequences.SelectMany((sequence, i) => positions(sequence).Select(at => (i, at + shift)))]);
 
         /// <summary>[places, hidden]; without a copy where all states are asked for in their order.</summary>
         public Variable At(IReadOnlyList<(int Sequence, int Position)> places)

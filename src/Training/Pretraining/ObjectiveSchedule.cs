@@ -18,8 +18,8 @@ public enum Combination
     AlternatingPlus,
 
     /// <summary>
-    /// Continual multi-task learning (Sun et al. 2020): in each stage one more, which then gets most of the tokens while the
-    /// earlier ones go on; at the end all have had equally many.
+    /// Continual multi-task learning (Sun et al. 2020): each stage adds an objective, which gets most of the tokens
+    /// while the earlier ones go on; at the end all have had equally many.
     /// </summary>
     Continual,
 
@@ -34,7 +34,7 @@ public enum Combination
 public sealed record TokenLedger(int Stage, long[] Left, long[] Taken);
 
 /// <summary>Which objectives a step has.</summary>
-/// <remarks>Follows from the step, and for continual learning from the ledger, which belongs into checkpoints.</remarks>
+/// <remarks>Depends on the step, and for continual learning on the ledger, which belongs into checkpoints.</remarks>
 public sealed class ObjectiveSchedule
 {
     private readonly Combination _combination;
@@ -47,9 +47,10 @@ public sealed class ObjectiveSchedule
 
     /// <param name="others">All but masked language modelling, in their order.</param>
     /// <param name="steps">In all.</param>
-    /// <param name="tokensOfStep">Tokens that a step of given objectives has on average; for continual learning.</param>
+    /// <param name="tokensOfStep">Mean tokens of a step with given objectives; for continual learning.</param>
     public ObjectiveSchedule(
-        Combination combination, IReadOnlyList<Objective> others, long steps, Func<IReadOnlySet<Objective>, double> tokensOfStep, ulong seed)
+        Combination combination, IReadOnlyList<Objective> others, long steps,
+        Func<IReadOnlySet<Objective>, double> tokensOfStep, ulong seed)
     {
         _combination = others.Count == 0 ? Combination.Sum : combination;
         _others = others;
@@ -59,9 +60,10 @@ public sealed class ObjectiveSchedule
         _key = seed;
         Ledger = new(-1, new long[_shared.Count], new long[_shared.Count]);
 
-        // As many tokens for each, though some objectives take fewer in a step: the harmonic mean.
+        // An equal share of tokens for each; since some objectives take fewer tokens in a step: the harmonic mean.
         _tokens = IsContinual
-            ? (long)(steps * _shared.Count / Enumerable.Range(0, _shared.Count).Sum(i => 1 / tokensOfStep(Continual(i))))
+            ? (long)(steps * _shared.Count / Enumerable.Range(0, _shared.Count)
+                .Sum(i => 1 / tokensOfStep(Continual(i))))
             : 0;
     }
 
@@ -75,13 +77,14 @@ public sealed class ObjectiveSchedule
     public IReadOnlySet<Objective> At(long step) => _combination switch
     {
         Combination.Sum => _all.ToHashSet(),
-        Combination.Incremental => _all.Take((int)Math.Min(_all.Count, 1 + ((step - 1) * _all.Count / _steps))).ToHashSet(),
+        Combination.Incremental => _all.Take((int)Math.Min(_all.Count, 1 + ((step - 1) * _all.Count / _steps)))
+            .ToHashSet(),
         Combination.Alternating => [_all[(int)((step - 1) % _all.Count)]],
         Combination.AlternatingPlus => [Objective.MaskedLanguageModel, _others[(int)((step - 1) % _others.Count)]],
         _ => Continual(Draw(step))
     };
 
-    /// <summary>Notes what a step has taken, so that the next one's objectives can be told.</summary>
+    /// <summary>Notes the tokens of a step, on which the next step's objectives depend.</summary>
     public void Taken(long step, long tokens)
     {
         if (!IsContinual)
@@ -91,24 +94,32 @@ public sealed class ObjectiveSchedule
         Ledger.Taken[chosen] += tokens;
     }
 
-    /// <summary>The tokens of a stage, by objective: of n objectives and X tokens, with u = X / (n (n + 1)), the new one gets
-    /// u (stage + 2), each earlier one u, stages counted from 0.</summary>
+    /// <summary>The tokens of a stage, by objective.</summary>
+    /// <remarks>
+    /// For n objectives, X tokens and u = X / (n (n + 1)), the new objective gets u (stage + 2), each earlier one u;
+    /// stages count from 0.
+    /// </remarks>
     public static long[] Stage(int stage, int objectives, long tokens)
     {
         var unit = tokens / ((long)objectives * (objectives + 1));
-        return [.. Enumerable.Range(0, objectives).Select(objective => objective < stage ? unit : objective == stage ? unit * (stage + 2) : 0)];
+        return [.. Enumerable.Range(0, objectives).Select(
+            objective => objective < stage ? unit : objective == stage ? unit * (stage + 2) : 0)];
     }
 
     private HashSet<Objective> Continual(int chosen) =>
         _combination == Combination.Continual ? [_all[chosen]] : [Objective.MaskedLanguageModel, _others[chosen]];
 
-    /// <summary>One objective, each as likely as tokens are left to it; once all stages are over, each as likely as the others.</summary>
+    /// <summary>Draws an objective in proportion to the tokens left to it; after the last stage, uniformly.</summary>
     private int Draw(long step)
     {
         while (Ledger.Left.Sum() == 0 && Ledger.Stage < _shared.Count)
         {
             var stage = Ledger.Stage + 1;
-            Ledger = Ledger with { Stage = stage, Left = stage < _shared.Count ? Stage(stage, _shared.Count, _tokens) : new long[_shared.Count] };
+            Ledger = Ledger with
+            {
+                Stage = stage,
+                Left = stage < _shared.Count ? Stage(stage, _shared.Count, _tokens) : new long[_shared.Count]
+            };
         }
 
         var uniform = CounterRandom.Uniform(_key, (ulong)step);

@@ -4,11 +4,11 @@ using Serving.Training.Bert;
 
 namespace Serving.Training.Pretraining;
 
-/// <summary>Judges a backbone by held-out text, each objective by examples of its own.</summary>
+/// <summary>Evaluates a backbone on held-out text, each objective on examples of its own.</summary>
 /// <remarks>
 /// "loss" and "masked_accuracy" are of masked language modelling. Others are named after their objective: "so_loss",
-/// "so_accuracy" beside "so_majority", what guessing the most frequent class would get; "tf_r2", the part of the variance
-/// that is explained; "qt_accuracy" among the texts of a part; "fs_cosine" of neighbors.
+/// "so_accuracy" and "so_majority", the accuracy of guessing the most frequent class; "tf_r2", the explained part of
+/// the variance; "qt_accuracy" among the texts of a part; "fs_cosine" of neighbors.
 /// </remarks>
 internal sealed class PretrainingEvaluator
 {
@@ -20,15 +20,18 @@ internal sealed class PretrainingEvaluator
     private readonly List<(Objective Objective, List<PretrainingExample> Examples)> _sets = [];
 
     /// <param name="others">Beside masked language modelling.</param>
-    /// <param name="key">Decides what is hidden.</param>
-    public PretrainingEvaluator(Tape tape, ObjectiveLosses losses, ExampleSampler heldOut, IEnumerable<Objective> others, ulong key)
+    /// <param name="key">Determines what is hidden.</param>
+    public PretrainingEvaluator(
+        Tape tape, ObjectiveLosses losses, ExampleSampler heldOut, IEnumerable<Objective> others, ulong key)
     {
         _tape = tape;
         _losses = losses;
         foreach (var objective in (IEnumerable<Objective>)[Objective.MaskedLanguageModel, .. others])
         {
             var alone = new HashSet<Objective> { objective };
-            _sets.Add((objective, [.. Enumerable.Range(0, heldOut.Spans.Count).Select(span => heldOut.Sample(span, alone, CounterRandom.Bits(key, (ulong)span)))]));
+            var examples = Enumerable.Range(0, heldOut.Spans.Count)
+                .Select(span => heldOut.Sample(span, alone, CounterRandom.Bits(key, (ulong)span)));
+            _sets.Add((objective, [.. examples]));
         }
     }
 
@@ -42,7 +45,9 @@ internal sealed class PretrainingEvaluator
             foreach (var part in MicroBatches.Split(examples, example => example.Tokens))
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                sums += _losses.Run(part, new HashSet<Objective> { objective }, counts: null, DropoutKeys.Off, countsRight: true).GetValueOrDefault(objective);
+                sums += _losses.Run(
+                    part, new HashSet<Objective> { objective }, counts: null, DropoutKeys.Off, countsRight: true)
+                    .GetValueOrDefault(objective);
                 _tape.Reset(); // Not run backward.
             }
 
@@ -53,7 +58,8 @@ internal sealed class PretrainingEvaluator
         return metrics;
     }
 
-    private static void Add(Dictionary<string, double> metrics, Objective objective, List<PretrainingExample> examples, ObjectiveSums sums)
+    private static void Add(
+        Dictionary<string, double> metrics, Objective objective, List<PretrainingExample> examples, ObjectiveSums sums)
     {
         var (name, loss, share) = (Objectives.Of(objective).Name, sums.Loss / sums.Count, sums.Right / sums.Count);
         if (objective == Objective.MaskedLanguageModel)
@@ -68,7 +74,8 @@ internal sealed class PretrainingEvaluator
         {
             case Prediction.TokenNumber:
                 metrics[$"{name}_r2"] = 1 - (sums.Loss / Variation(examples.SelectMany(example => example.Sequences)
-                    .SelectMany(sequence => sequence.Numbers.TryGetValue(objective, out var numbers) ? numbers.Values : [])));
+                    .SelectMany(
+                        sequence => sequence.Numbers.TryGetValue(objective, out var numbers) ? numbers.Values : [])));
                 break;
             case Prediction.Similarity:
                 metrics[objective == Objective.QuickThoughts ? $"{name}_accuracy" : $"{name}_cosine"] = share;
@@ -76,7 +83,8 @@ internal sealed class PretrainingEvaluator
             case Prediction.InputClass or Prediction.TokenClass:
                 metrics[$"{name}_accuracy"] = share;
                 metrics[$"{name}_majority"] = examples.SelectMany(example => example.Sequences)
-                    .SelectMany(sequence => sequence.Classes.TryGetValue(objective, out var classes) ? classes.Values : [])
+                    .SelectMany(
+                        sequence => sequence.Classes.TryGetValue(objective, out var classes) ? classes.Values : [])
                     .CountBy(label => label).Max(count => count.Value) / (double)sums.Count;
                 break;
             default:

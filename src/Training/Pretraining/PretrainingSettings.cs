@@ -13,12 +13,12 @@ public sealed record PretrainingSettings
     public required long Steps { get; init; }
 
     /// <summary>
-    /// How long training may take, all of its processes together; the learning rate then goes by time instead of steps (Izsak
-    /// et al. 2021), and results depend on the machine. Null for no limit.
+    /// How long training may take, all of its processes together; the learning rate then depends on time instead of
+    /// steps (Izsak et al. 2021), and results depend on the machine. Null for no limit.
     /// </summary>
     public TimeSpan? Budget { get; init; }
 
-    /// <summary>After this time an evaluation with a loss above <see cref="GiveUpLoss"/> ends training; null for never.</summary>
+    /// <summary>After this time, a loss above <see cref="GiveUpLoss"/> ends training; null for never.</summary>
     public TimeSpan? GiveUpAfter { get; init; }
 
     /// <summary>In nats a hidden token; above 0.</summary>
@@ -44,12 +44,13 @@ public sealed record PretrainingSettings
     public Combination Combination { get; init; }
 
     /// <summary>
-    /// A control run: examples are made for the objectives, but only masked language modelling is learned. What splitting
-    /// and corrupting texts costs is so told from what the objectives teach (Aroca-Ouellette and Rudzicz 2020, sec. 4).
+    /// A control run: examples are made for the objectives, but only masked language modelling is learned. This tells
+    /// what splitting and corrupting texts costs from what the objectives teach (Aroca-Ouellette and Rudzicz 2020, sec.
+    /// 4).
     /// </summary>
     public bool IsControl { get; init; }
 
-    /// <summary>Epochs after which the same tokens are hidden again, 0 for never (Izsak et al. 2021 have 10 copies).</summary>
+    /// <summary>Epochs after which hidden tokens repeat; 0 for never (Izsak et al. 2021 use 10 copies).</summary>
     public int MaskedCopies { get; init; }
 
     /// <summary>The share of sequences that are cut to a random length, 0 to 1.</summary>
@@ -78,14 +79,17 @@ public sealed record PretrainingSettings
     {
         Range.Require(Steps is >= 1 and <= MostSteps, nameof(Steps), Steps, $"1 to {MostSteps}");
         Range.Require(Budget is null || Budget > TimeSpan.Zero, nameof(Budget), Budget ?? default, "longer than 0");
-        Range.Require(GiveUpAfter is null || GiveUpAfter >= TimeSpan.Zero, nameof(GiveUpAfter), GiveUpAfter ?? default, "0 or longer");
+        Range.Require(
+            GiveUpAfter is null || GiveUpAfter >= TimeSpan.Zero, nameof(GiveUpAfter), GiveUpAfter ?? default,
+            "0 or longer");
         Range.Require(GiveUpLoss > 0, nameof(GiveUpLoss), GiveUpLoss, "above 0");
         Range.Require(BatchSize is >= 1 and <= 65_536, nameof(BatchSize), BatchSize, "1 to 65536");
         Range.Require(LearningRate is > 0 and <= 1, nameof(LearningRate), LearningRate, "above 0, at most 1");
         Range.Require(WarmUp is >= 0 and <= 1, nameof(WarmUp), WarmUp, "0 to 1");
         Range.Require(MaskedCopies >= 0, nameof(MaskedCopies), MaskedCopies, "0 or more");
         Range.Require(ShortSequences is >= 0 and <= 1, nameof(ShortSequences), ShortSequences, "0 to 1");
-        Range.Require(InitialDeviation is > 0 and <= 1, nameof(InitialDeviation), InitialDeviation, "above 0, at most 1");
+        Range.Require(
+            InitialDeviation is > 0 and <= 1, nameof(InitialDeviation), InitialDeviation, "above 0, at most 1");
         Range.Require(Dropout is >= 0 and < 1, nameof(Dropout), Dropout, "0 to below 1");
         Range.Require(EvaluationInterval >= 0, nameof(EvaluationInterval), EvaluationInterval, "0 or more");
         Range.Require(CheckpointInterval >= 0, nameof(CheckpointInterval), CheckpointInterval, "0 or more");
@@ -95,7 +99,8 @@ public sealed record PretrainingSettings
 
     private void ValidateObjectives()
     {
-        static string Names(IEnumerable<Objective> objectives) => string.Join(", ", objectives.Select(objective => Pretraining.Objectives.Of(objective).Name));
+        static string Names(IEnumerable<Objective> objectives) =>
+            string.Join(", ", objectives.Select(objective => Pretraining.Objectives.Of(objective).Name));
 
         if (Objectives.Contains(Objective.MaskedLanguageModel))
             throw new SettingException(nameof(Objectives), "mlm is always learned; name the objectives beside it.");
@@ -103,10 +108,28 @@ public sealed record PretrainingSettings
             throw new SettingException(nameof(Objectives), $"{Names(twice.Take(1))} is there twice.");
         List<Objective> arrangements = [.. Objectives.Where(Pretraining.Objectives.Arrangements.Contains)];
         if (arrangements.Count > 1 && (Combination is Combination.Sum or Combination.Incremental))
-            throw new SettingException(nameof(Objectives), $"{Names(arrangements)} each arrange two segments in their own way, so one step can't have them all; keep one, or choose a combination that takes turns.");
-        if (Budget is not null && Objectives.Count > 0 && (Combination is Combination.Incremental or Combination.Continual or Combination.ContinualPlus))
-            throw new SettingException(nameof(Combination), $"{Combination} has stages, which are parts of a number of steps; give steps instead of a budget of time.");
+        {
+            throw new SettingException(
+                nameof(Objectives),
+                $"{Names(arrangements)} each arrange two segments in their own way, so one step can't have them all; "
+                + "keep one, or choose a combination that takes turns.");
+        }
+
+        if (Budget is not null && Objectives.Count > 0
+            && (Combination is Combination.Incremental or Combination.Continual or Combination.ContinualPlus))
+        {
+            throw new SettingException(
+                nameof(Combination),
+                $"{Combination} has stages, which are parts of a number of steps; "
+                + "give steps instead of a budget of time.");
+        }
+
         if (IsControl && (Combination is Combination.Alternating or Combination.Continual))
-            throw new SettingException(nameof(IsControl), $"A control run learns masked language modelling at each step; {Combination} does not have it in each.");
+        {
+            throw new SettingException(
+                nameof(IsControl),
+                "A control run learns masked language modelling at each step; "
+                + $"{Combination} does not have it in each.");
+        }
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Serving.Models.Bert;
 using Serving.Tensors;
 using Serving.Text;
@@ -5,30 +6,25 @@ using Serving.Training.Autograd;
 using Serving.Training.Bert;
 using Serving.Training.Checkpoints;
 using Serving.Training.Optimization;
+using Purpose = Serving.Training.RandomPurposes.Pretraining;
 
 namespace Serving.Training.Pretraining;
 
-/// <summary>What a pretraining checkpoint knows beside its tensors.</summary>
+/// <summary>What a pretraining checkpoint holds besides tensors.</summary>
 /// <param name="Step">Steps done.</param>
 /// <param name="Metrics">Of the last evaluation, see <see cref="PretrainingEvaluator"/>; none before the first.</param>
 /// <param name="Elapsed">Time spent training.</param>
 /// <param name="Ledger">Where continual learning stands.</param>
-public sealed record PretrainingState(long Step, IReadOnlyDictionary<string, double> Metrics, TimeSpan Elapsed, TokenLedger Ledger);
+public sealed record PretrainingState(
+    long Step, IReadOnlyDictionary<string, double> Metrics, TimeSpan Elapsed, TokenLedger Ledger);
 
-/// <summary>Learns a backbone by masked language modelling (Devlin et al. 2019), and other objectives beside it.</summary>
+/// <summary>Trains a backbone by masked language modelling (Devlin et al. 2019) and other objectives.</summary>
 /// <remarks>
-/// Which tokens are hidden changes with each epoch. What happens in a step follows from the seed and the step's number, so
-/// that training which goes on from a checkpoint ends with the same bits; with a budget of time, on the clock, too.
+/// Each epoch hides other tokens. A step depends only on the seed and the step's number, so training that resumes from
+/// a checkpoint ends with the same bits; with a budget of time it also depends on the clock.
 /// </remarks>
 public sealed class PretrainingTrainer : IDisposable
 {
-    private const ulong OrderPurpose = 1;
-    private const ulong DropoutPurpose = 2;
-    private const ulong HeadPurpose = 3;
-    private const ulong SchedulePurpose = 4;
-    private const ulong HidingPurpose = 5;
-    private const ulong AuxiliaryPurpose = 7;
-
     private readonly PretrainingSettings _settings;
     private readonly ExampleSampler _sampler;
     private readonly MaskedLanguageHead _head;
@@ -45,10 +41,10 @@ public sealed class PretrainingTrainer : IDisposable
     private PretrainingState _state;
     private (long Epoch, int[] Order) _order = (-1, []);
 
-    /// <param name="weights">Where it begins, see <see cref="InitialBertWeights"/>.</param>
-    /// <param name="sampler">Of the corpus.</param>
-    /// <param name="heldOut">Of what it is judged by.</param>
-    /// <exception cref="ArgumentException">A setting is out of range, or the corpus is smaller than a batch.</exception>
+    /// <param name="weights">Where training begins, see <see cref="InitialBertWeights"/>.</param>
+    /// <param name="sampler">Makes examples from the corpus.</param>
+    /// <param name="heldOut">Makes examples from held-out text, for evaluations.</param>
+    /// <exception cref="ArgumentException">A setting is out of range, or the corpus is too small.</exception>
     public PretrainingTrainer(
         TrainingBackend backend,
         BertConfig config,
@@ -63,13 +59,16 @@ public sealed class PretrainingTrainer : IDisposable
         {
             throw new SettingException(
                 nameof(settings.BatchSize),
-                $"The corpus has {sampler.Spans.Count} sequences, less than one batch of {settings.BatchSize}; give more text, or choose a smaller batch.");
+                $"The corpus has {sampler.Spans.Count} sequences, less than one batch of {settings.BatchSize}; give "
+                + "more text, or choose a smaller batch.");
         }
 
-        if (sampler.Documents == 1 && settings.Objectives.FirstOrDefault(objective => Objectives.Of(objective).NeedsDocuments) is var needing and not Objective.MaskedLanguageModel)
+        var needing = settings.Objectives.Select(Objectives.Of).FirstOrDefault(traits => traits.NeedsDocuments);
+        if (sampler.Documents == 1 && needing is not null)
         {
             throw new SettingException(
-                nameof(settings.Objectives), $"{Objectives.Of(needing).Name} tells documents apart, and the corpus has one; give a document a row.");
+                nameof(settings.Objectives),
+                $"{needing.Name} tells documents apart, and the corpus has one; give a document a row.");
         }
 
         _time = time ?? TimeProvider.System;
@@ -78,21 +77,26 @@ public sealed class PretrainingTrainer : IDisposable
         _sampler = sampler;
         Model = BertModel.Load(backend, config, weights);
         Model.TrainAll();
-        _head = new(backend, Model, CounterRandom.Key(settings.Seed, HeadPurpose), settings.InitialDeviation);
+        _head = new(backend, Model, CounterRandom.Key(settings.Seed, Purpose.Head), settings.InitialDeviation);
         _auxiliary = new(
-            backend, Model, settings.IsControl ? [] : settings.Objectives, CounterRandom.Key(settings.Seed, AuxiliaryPurpose), settings.InitialDeviation);
+            backend, Model, settings.IsControl ? [] : settings.Objectives,
+            CounterRandom.Key(settings.Seed, Purpose.Auxiliary), settings.InitialDeviation);
         _optimizer = new(backend, Trained, settings.Adam);
         _tape = new(backend);
         _losses = new(_tape, Model, _head, _auxiliary);
-        _evaluator = new(_tape, _losses, heldOut, settings.IsControl ? [] : settings.Objectives, CounterRandom.Key(0, HidingPurpose)); // The same for every job, so that losses compare.
+        // Hides the same tokens in every job, so that losses can be compared.
+        _evaluator = new(
+            _tape, _losses, heldOut, settings.IsControl ? [] : settings.Objectives,
+            CounterRandom.Key(0, Purpose.Hiding));
         _budget = settings.Budget is { } budget ? new(settings.LearningRate, budget, settings.WarmUp) : null;
-        _schedule = new(settings.LearningRate, settings.Decay, (long)Math.Round(settings.WarmUp * settings.Steps), settings.Steps);
+        _schedule = new(
+            settings.LearningRate, settings.Decay, (long)Math.Round(settings.WarmUp * settings.Steps), settings.Steps);
         _objectives = new(
             settings.Combination,
             settings.Objectives,
             settings.Steps,
             objectives => settings.BatchSize * sampler.MeanTokens(objectives),
-            CounterRandom.Key(settings.Seed, SchedulePurpose));
+            CounterRandom.Key(settings.Seed, Purpose.Schedule));
         _state = new(0, new Dictionary<string, double>(StringComparer.Ordinal), default, _objectives.Ledger);
     }
 
@@ -106,9 +110,10 @@ public sealed class PretrainingTrainer : IDisposable
 
     /// <summary>Trains to the end, from the last checkpoint if there is one.</summary>
     /// <exception cref="DivergedException">A loss or gradient is no finite number.</exception>
-    /// <exception cref="OperationCanceledException">Within a step of being asked.</exception>
+    /// <exception cref="OperationCanceledException">Training was cancelled, which it is within a step.</exception>
     public PretrainingState Run(
-        ITrainingObserver observer, CheckpointFolder<PretrainingState>? checkpoints, CancellationToken cancellationToken)
+        ITrainingObserver observer, CheckpointFolder<PretrainingState>? checkpoints,
+        CancellationToken cancellationToken)
     {
         if (checkpoints is not null)
             Resume(checkpoints);
@@ -120,7 +125,8 @@ public sealed class PretrainingTrainer : IDisposable
             var isDue = _settings.EvaluationInterval > 0 && _state.Step % _settings.EvaluationInterval == 0;
             if (isDue || IsOver)
                 Evaluate(observer, cancellationToken);
-            if (checkpoints is not null && _settings.CheckpointInterval > 0 && _state.Step % _settings.CheckpointInterval == 0)
+            if (checkpoints is not null && _settings.CheckpointInterval > 0
+                && _state.Step % _settings.CheckpointInterval == 0)
                 Save(checkpoints);
         }
 
@@ -138,7 +144,7 @@ public sealed class PretrainingTrainer : IDisposable
 
     private bool IsOver => _state.Step >= _settings.Steps || _state.Elapsed >= _settings.Budget;
 
-    /// <summary>Adds what has gone by since it was last asked.</summary>
+    /// <summary>The time spent training, up to now.</summary>
     private TimeSpan Elapsed()
     {
         var now = _time.GetTimestamp();
@@ -147,7 +153,7 @@ public sealed class PretrainingTrainer : IDisposable
         return elapsed;
     }
 
-    /// <summary>How many steps there will be: at the speed so far, where time decides.</summary>
+    /// <summary>How many steps there will be; with a budget of time, at the speed so far.</summary>
     private long TotalSteps(long step, TimeSpan elapsed) => _settings.Budget is { } budget && elapsed > TimeSpan.Zero
         ? Math.Clamp((long)(step * (budget / elapsed)), step, _settings.Steps)
         : _settings.Steps;
@@ -158,9 +164,11 @@ public sealed class PretrainingTrainer : IDisposable
         var objectives = _objectives.At(step);
         var examples = Examples(step, objectives);
         var learned = _settings.IsControl ? new HashSet<Objective> { Objective.MaskedLanguageModel } : objectives;
-        var counts = learned.ToDictionary(objective => objective, objective => examples.Sum(example => ObjectiveLosses.Count(example, objective)));
+        var counts = learned.ToDictionary(
+            objective => objective, objective => examples.Sum(example => ObjectiveLosses.Count(example, objective)));
         var dropout = new DropoutKeys(
-            CounterRandom.Bits(CounterRandom.Key(_settings.Seed, DropoutPurpose), (ulong)step), _settings.Dropout, _settings.Dropout);
+            CounterRandom.Bits(CounterRandom.Key(_settings.Seed, Purpose.Dropout), (ulong)step), _settings.Dropout,
+            _settings.Dropout);
         var sums = learned.ToDictionary(objective => objective, _ => default(ObjectiveSums));
         foreach (var part in MicroBatches.Split(examples, example => example.Tokens))
         {
@@ -173,7 +181,11 @@ public sealed class PretrainingTrainer : IDisposable
         // The sum of the objectives' means over all that they predict in the step.
         var loss = sums.Values.Sum(sum => sum.Count == 0 ? 0 : sum.Loss / sum.Count);
         if (!double.IsFinite(loss))
-            throw new DivergedException($"The loss is {loss} at step {step}. Lower the learning rate, or clip gradients.");
+        {
+            throw new DivergedException(
+                $"The loss is {loss} at step {step}. Lower the learning rate, or clip gradients.");
+        }
+
         var learningRate = _budget?.At(_state.Elapsed) ?? _schedule.At(step);
         _optimizer.Step(learningRate);
         var tokens = examples.Sum(example => (long)example.Tokens);
@@ -182,18 +194,18 @@ public sealed class PretrainingTrainer : IDisposable
         return new(step, TotalSteps(step, _state.Elapsed), loss, learningRate, tokens);
     }
 
-    /// <summary>The examples of a step: each epoch goes once through the corpus, in an order of its own, less an incomplete batch.</summary>
+    /// <summary>The examples of a step. Each epoch has its own order and drops an incomplete batch.</summary>
     private List<PretrainingExample> Examples(long step, IReadOnlySet<Objective> objectives)
     {
         var (epoch, inEpoch) = Math.DivRem(step - 1, BatchesPerEpoch);
         if (_order.Epoch != epoch)
         {
-            var key = CounterRandom.Bits(CounterRandom.Key(_settings.Seed, OrderPurpose), (ulong)epoch);
+            var key = CounterRandom.Bits(CounterRandom.Key(_settings.Seed, Purpose.Order), (ulong)epoch);
             _order = (epoch, CounterRandom.Permutation(_sampler.Spans.Count, key));
         }
 
         var copy = _settings.MaskedCopies == 0 ? epoch : epoch % _settings.MaskedCopies;
-        var hiding = CounterRandom.Bits(CounterRandom.Key(_settings.Seed, HidingPurpose), (ulong)copy);
+        var hiding = CounterRandom.Bits(CounterRandom.Key(_settings.Seed, Purpose.Hiding), (ulong)copy);
         var spans = _order.Order.AsSpan((int)inEpoch * _settings.BatchSize, _settings.BatchSize);
         var examples = new List<PretrainingExample>(spans.Length);
         foreach (var span in spans)
@@ -204,17 +216,21 @@ public sealed class PretrainingTrainer : IDisposable
     private void Evaluate(ITrainingObserver observer, CancellationToken cancellationToken)
     {
         _state = _state with { Metrics = _evaluator.Run(cancellationToken) };
-        if (_state.Elapsed > _settings.GiveUpAfter && _state.Metrics[PretrainingEvaluator.Loss] > _settings.GiveUpLoss)
+        var loss = _state.Metrics[PretrainingEvaluator.Loss];
+        if (_state.Elapsed > _settings.GiveUpAfter && loss > _settings.GiveUpLoss)
         {
-            throw new DivergedException(FormattableString.Invariant(
-                $"After {_state.Elapsed:c} the loss is {_state.Metrics[PretrainingEvaluator.Loss]:F3}, still above {_settings.GiveUpLoss}. Change the learning rate or the batch size."));
+            throw new DivergedException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"After {_state.Elapsed:c} the loss is {loss:F3}, still above {_settings.GiveUpLoss}. "
+                + $"Change the learning rate or the batch size."));
         }
 
-        observer.Evaluated(_state.Step, _state.Metrics, isBest: true);
+        observer.Evaluated(_state.Step, _state.Metrics, isBest: false);
     }
 
     private void Save(CheckpointFolder<PretrainingState> checkpoints) => checkpoints.Save(
-        _state.Step, _state, [.. Trained.Select(parameter => ("value of " + parameter.Name, parameter.Value)), .. _optimizer.State], []);
+        _state.Step, _state,
+        [.. Trained.Select(parameter => ("value of " + parameter.Name, parameter.Value)), .. _optimizer.State], []);
 
     private void Resume(CheckpointFolder<PretrainingState> checkpoints)
     {

@@ -3,16 +3,19 @@ namespace Serving.Training.Pretraining;
 /// <summary>Finds where sentences end, by marks and a short list of abbreviations.</summary>
 /// <remarks>
 /// A run of '.', '!' and '?' ends a sentence, with the quotes and brackets behind it, where white space follows; unless
-/// a lowercase letter comes next, or the word before is a known abbreviation or a single letter. A mark that stands alone
-/// between white space, as in tokenized text, always does; so does a line's end.
+/// a lowercase letter comes next, or the word before is a known abbreviation or a single letter. A mark that stands
+/// alone between white space, as in tokenized text, always does; so does a line's end.
 /// </remarks>
 public static class SentenceSplitter
 {
     private static readonly HashSet<string> Abbreviations = new(
-        ["mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "e.g", "i.e", "etc", "vol", "inc", "co", "corp", "gen", "col", "lt", "sgt", "rep", "sen", "gov", "u.s"],
+        [
+            "mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "e.g", "i.e", "etc", "vol", "inc", "co", "corp",
+            "gen", "col", "lt", "sgt", "rep", "sen", "gov", "u.s"
+        ],
         StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Where each sentence ends, as offsets behind its last character, ascending; the last is the text's length.</summary>
+    /// <summary>The offset behind each sentence's last character, ascending; the last is the text's length.</summary>
     public static IEnumerable<int> Ends(string text)
     {
         for (var at = 0; at < text.Length; at++)

@@ -1,6 +1,6 @@
 namespace Serving.Training.Pretraining;
 
-/// <summary>What terms weigh in a document, from 0 to 10 (Aroca-Ouellette and Rudzicz 2020, sec. 3.1).</summary>
+/// <summary>Weights of the terms of a document, from 0 to 10 (Aroca-Ouellette and Rudzicz 2020, sec. 3.1).</summary>
 public static class TermWeights
 {
     private const double Most = 10;
@@ -12,7 +12,8 @@ public static class TermWeights
 
     /// <summary>The same, times the logarithm of documents over documents with the token.</summary>
     public static float[] TermImportance(Document document, Corpus corpus) => Rescale(
-        Counts(document).ToDictionary(count => count.Key, count => count.Value * corpus.InverseDocumentFrequency(count.Key)), document);
+        Counts(document).ToDictionary(
+            count => count.Key, count => count.Value * corpus.InverseDocumentFrequency(count.Key)), document);
 
     private static Dictionary<int, double> Counts(Document document)
     {
@@ -25,6 +26,7 @@ public static class TermWeights
     private static float[] Rescale(Dictionary<int, double> weights, Document document)
     {
         var (least, most) = (weights.Values.Min(), weights.Values.Max());
-        return [.. document.Tokens.Select(token => (float)(Most * (weights[token] - least) / (most - least + Epsilon)))];
+        return [.. document.Tokens.Select(
+            token => (float)(Most * (weights[token] - least) / (most - least + Epsilon)))];
     }
 }

@@ -19,14 +19,15 @@ public sealed class TokenMasker
     public TokenMasker(Vocabulary vocabulary)
     {
         _mask = vocabulary.GetId(BertTokenizer.MaskToken);
-        _ordinary = [.. Enumerable.Range(0, vocabulary.Count).Where(id => !(vocabulary[id].StartsWith('[') && vocabulary[id].Length > 1))];
+        _ordinary = [.. Enumerable.Range(0, vocabulary.Count).Where(
+            id => !(vocabulary[id].StartsWith('[') && vocabulary[id].Length > 1))];
     }
 
     /// <summary>Hides some tokens of a sequence, in place.</summary>
     /// <param name="ids">All of the sequence.</param>
     /// <param name="eligible">Positions that may be hidden, ascending.</param>
     /// <param name="of">How many tokens the rate is of; at least one is hidden where one is eligible.</param>
-    /// <param name="key">Decides which, and what they become.</param>
+    /// <param name="key">Determines which, and what they become.</param>
     /// <returns>The hidden positions, ascending, and what was there.</returns>
     public (int[] Positions, int[] Labels) Hide(Span<int> ids, ReadOnlySpan<int> eligible, int of, ulong key)
     {

@@ -23,7 +23,7 @@ public sealed record ClassifierRecipe : Recipe
     /// <summary>What is learned from, by name.</summary>
     public required string Dataset { get; init; }
 
-    /// <summary>What the best state is chosen by; null takes a part of the dataset.</summary>
+    /// <summary>What selects the best state; null takes a part of the dataset.</summary>
     public string? ValidationDataset { get; init; }
 
     /// <summary>The part of the dataset to judge by, above 0 and below 1, when there is no other.</summary>
@@ -37,12 +37,13 @@ public sealed record ClassifierRecipe : Recipe
 
     public required ClassifierSettings Settings { get; init; }
 
-    /// <summary>A task version to be judged on the same validation data, which publishing compares with; null for none.</summary>
+    /// <summary>A task version to evaluate on the same data, for the conditions of publishing; null for none.</summary>
     public TaskInput? Incumbent { get; init; }
 
     public override IReadOnlyList<string> Models => [Model];
 
-    public override IReadOnlyList<string> DatasetNames => ValidationDataset is null ? [Dataset] : [Dataset, ValidationDataset];
+    public override IReadOnlyList<string> DatasetNames =>
+        ValidationDataset is null ? [Dataset] : [Dataset, ValidationDataset];
 
     public override IReadOnlyList<TaskInput> TaskVersions => Incumbent is null ? [] : [Incumbent];
 
@@ -52,23 +53,40 @@ public sealed record ClassifierRecipe : Recipe
         Range.Require(ValidationShare is > 0 and < 1, nameof(ValidationShare), ValidationShare, "above 0 and below 1");
         var config = Config(inputs);
         Range.Require(
-            MaxTokens >= 3 && MaxTokens <= config.MaxPositions, nameof(MaxTokens), MaxTokens, $"3 to {config.MaxPositions}, what the model has positions for");
+            MaxTokens >= 3 && MaxTokens <= config.MaxPositions, nameof(MaxTokens), MaxTokens,
+            $"3 to {config.MaxPositions}, what the model has positions for");
         if (Settings.Method == TrainingMethod.Mask)
             Bert.BertScores.ThrowUnlessValid(config, Settings.Mask);
         var manifests = DatasetNames.Select(name => LabelledDataset.Manifest(inputs, name)).ToList();
         foreach (var manifest in manifests)
             LabelledDataset.ThrowUnlessLabelled(manifest, IsRegression, nameof(Dataset));
         if (manifests.Any(manifest => manifest.Columns.Pair is null != manifests[0].Columns.Pair is null))
-            throw new SettingException(nameof(ValidationDataset), $"Of '{Dataset}' and '{ValidationDataset}' one has pairs and one has not; both are needed alike.");
+        {
+            throw new SettingException(
+                nameof(ValidationDataset),
+                $"Of '{Dataset}' and '{ValidationDataset}' one has pairs and one has not; both are needed alike.");
+        }
+
         if (Incumbent is not null)
             ThrowUnlessComparable(inputs, manifests[0]);
         if (IsRegression)
             return;
         if (manifests[0].Labels.Count < 2)
-            throw new SettingException(nameof(Dataset), $"All rows of the dataset '{Dataset}' have the label '{manifests[0].Labels[0].Label}'; at least two labels are needed.");
-        var unseen = manifests[^1].Labels.Select(label => label.Label).Except(manifests[0].Labels.Select(label => label.Label), StringComparer.Ordinal).ToList();
+        {
+            throw new SettingException(
+                nameof(Dataset),
+                $"All rows of the dataset '{Dataset}' have the label '{manifests[0].Labels[0].Label}'; "
+                + "at least two labels are needed.");
+        }
+
+        var unseen = manifests[^1].Labels.Select(label => label.Label)
+            .Except(manifests[0].Labels.Select(label => label.Label), StringComparer.Ordinal).ToList();
         if (unseen.Count > 0)
-            throw new SettingException(nameof(ValidationDataset), $"Labels that come only in validation: {string.Join(", ", unseen)}. Give examples to learn them from.");
+        {
+            throw new SettingException(
+                nameof(ValidationDataset),
+                $"Labels that come only in validation: {string.Join(", ", unseen)}. Give examples to learn them from.");
+        }
     }
 
     public override RecipeResult Run(RecipeContext context)
@@ -80,7 +98,8 @@ public sealed record ClassifierRecipe : Recipe
         var (train, validation) = Rows(context.Inputs);
         var data = Data(tokenizer, train, validation);
         using var weights = SafetensorsFile.Open(Path.Combine(folder.Path, "model.safetensors"));
-        using var trainer = new ClassifierTrainer(context.Backend, config, new CheckpointBertWeights(weights), data, Settings);
+        using var trainer = new ClassifierTrainer(
+            context.Backend, config, new CheckpointBertWeights(weights), data, Settings);
         var state = trainer.Run(context.Observer, new(context.Checkpoints), context.CancellationToken);
         var metrics = new Dictionary<string, double>(state.Best!.ToMetrics(data.IsRegression), StringComparer.Ordinal);
         if (Incumbent is not null)
@@ -89,22 +108,33 @@ public sealed record ClassifierRecipe : Recipe
         var isNewModel = Settings.Method == TrainingMethod.Finetune;
         var model = isNewModel ? context.NewArtifact("model") : null;
         if (model is not null)
-            BertFolderWriter.Write(model, config, tokenizer.Vocabulary, tokenizer.IsLowercase, trainer.Model.Tensors(), trainer.Model);
+        {
+            BertFolderWriter.Write(
+                model, config, tokenizer.Vocabulary, tokenizer.IsLowercase, trainer.Model.Tensors(), trainer.Model);
+        }
+
         return new(metrics, WriteTask(context, trainer, data, train[0].Pair is not null, metrics), model);
     }
 
     private void ThrowUnlessComparable(IRecipeInputs inputs, DatasetManifest dataset)
     {
         var incumbent = TaskPack.ReadManifest(inputs.TaskFolder(Incumbent!), Incumbent!.Version);
-        if (incumbent.Inputs == TaskInputs.Pair != dataset.Columns.Pair is not null || incumbent.Labels.Count == 1 != IsRegression)
-            throw new SettingException(nameof(Incumbent), $"The current version of '{Incumbent.Task}' can't be compared with: it reads other inputs, or predicts a number where this gives labels, or the other way round.");
+        if (incumbent.Inputs == TaskInputs.Pair != dataset.Columns.Pair is not null
+            || incumbent.Labels.Count == 1 != IsRegression)
+        {
+            throw new SettingException(
+                nameof(Incumbent),
+                $"The current version of '{Incumbent.Task}' can't be compared with: it reads other inputs, or predicts "
+                + "a number where this gives labels, or the other way round.");
+        }
     }
 
-    /// <summary>Of the incumbent: a label that it does not know counts as one that it got wrong.</summary>
+    /// <summary>The incumbent's metric; a label that it does not know counts as an error.</summary>
     private double IncumbentMetric(RecipeContext context, List<DatasetRow> validation)
     {
         using var incumbent = TrainedClassifier.Open(context.Inputs, Incumbent!);
-        var logits = incumbent.Logits(context.Backend, validation, Math.Min(MaxTokens, incumbent.Config.MaxPositions), context.CancellationToken);
+        var logits = incumbent.Logits(
+            context.Backend, validation, Math.Min(MaxTokens, incumbent.Config.MaxPositions), context.CancellationToken);
         if (IsRegression)
         {
             return EvaluationReport.OfNumbers(
@@ -113,15 +143,19 @@ public sealed record ClassifierRecipe : Recipe
         }
 
         return logits.Zip(validation).Average(pair =>
-            incumbent.Pack.Manifest.Labels[Array.IndexOf(pair.First, pair.First.Max())] == pair.Second.Label ? 1.0 : 0.0);
+            incumbent.Pack.Manifest.Labels[Array.IndexOf(pair.First, pair.First.Max())] == pair.Second.Label
+                ? 1.0
+                : 0.0);
     }
 
-    private BertConfig Config(IRecipeInputs inputs) => BertConfig.Load(Path.Combine(inputs.ModelFolder(Model), "config.json"));
+    private BertConfig Config(IRecipeInputs inputs) =>
+        BertConfig.Load(Path.Combine(inputs.ModelFolder(Model), "config.json"));
 
     /// <summary>Writes the task version.</summary>
     /// <returns>Its folder.</returns>
     private string WriteTask(
-        RecipeContext context, ClassifierTrainer trainer, ClassifierData data, bool hasPairs, IReadOnlyDictionary<string, double> metrics)
+        RecipeContext context, ClassifierTrainer trainer, ClassifierData data, bool hasPairs,
+        IReadOnlyDictionary<string, double> metrics)
     {
         string backbone;
         using (var encoder = BertEncoder.Load(context.Backend, trainer.Model.Config, trainer.Model))
@@ -145,7 +179,9 @@ public sealed record ClassifierRecipe : Recipe
             Backbone = backbone,
             Threshold = Settings.Method == TrainingMethod.Mask ? Settings.Mask.Threshold : 0,
             Metrics = metrics,
-            Lineage = new(context.Job, [.. DatasetNames.Select(name => LabelledDataset.Manifest(context.Inputs, name).Digest)], ToDictionary()),
+            Lineage = new(
+                context.Job, [.. DatasetNames.Select(name => LabelledDataset.Manifest(context.Inputs, name).Digest)],
+                ToDictionary()),
             Kept = new Dictionary<string, long>(),
             Files = new Dictionary<string, string>()
         });
@@ -165,9 +201,12 @@ public sealed record ClassifierRecipe : Recipe
 
     internal ClassifierData Data(BertTokenizer tokenizer, List<DatasetRow> train, List<DatasetRow> validation)
     {
-        string[] labels = IsRegression ? [] : [.. train.Concat(validation).Select(row => row.Label!).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+        string[] labels = IsRegression
+            ? []
+            : [.. train.Concat(validation).Select(row => row.Label!).Distinct().Order(StringComparer.Ordinal)];
         return new(
-            labels, LabelledDataset.Examples(train, tokenizer, labels, MaxTokens), LabelledDataset.Examples(validation, tokenizer, labels, MaxTokens));
+            labels, LabelledDataset.Examples(train, tokenizer, labels, MaxTokens),
+            LabelledDataset.Examples(validation, tokenizer, labels, MaxTokens));
     }
 
     /// <summary>By the text, so that equal texts are on the same side, whatever the order of rows.</summary>

@@ -4,10 +4,10 @@ using Serving.Training.Data;
 
 namespace Serving.Training.Recipes;
 
-/// <summary>Whether two classifiers for the same labels lie in one valley of the loss (Zhao et al. 2020, sec. 6).</summary>
+/// <summary>Whether a path of low loss connects two classifiers for one task (Zhao et al. 2020, sec. 6).</summary>
 public sealed record ConnectivityRecipe : Recipe
 {
-    /// <summary>Of a model like the other's; often trained by masks.</summary>
+    /// <summary>Its model must have the shape of the other's; often trained by masks.</summary>
     public required TaskInput First { get; init; }
 
     /// <summary>Often with all weights trained.</summary>
@@ -39,7 +39,8 @@ public sealed record ConnectivityRecipe : Recipe
 
     public override IReadOnlyList<string> Models => [First.Model, Second.Model];
 
-    public override IReadOnlyList<string> DatasetNames => TrainingDataset is null ? [Dataset] : [Dataset, TrainingDataset];
+    public override IReadOnlyList<string> DatasetNames =>
+        TrainingDataset is null ? [Dataset] : [Dataset, TrainingDataset];
 
     public override IReadOnlyList<TaskInput> TaskVersions => [First, Second];
 
@@ -51,13 +52,31 @@ public sealed record ConnectivityRecipe : Recipe
         Range.Require(LearningRate is > 0 and <= 1, nameof(LearningRate), LearningRate, "above 0, at most 1");
         using var first = TrainedClassifier.Open(inputs, First);
         using var second = TrainedClassifier.Open(inputs, Second);
-        Range.Require(MaxTokens >= 3 && MaxTokens <= first.Config.MaxPositions, nameof(MaxTokens), MaxTokens, $"3 to {first.Config.MaxPositions}, what the model has positions for");
+        Range.Require(
+            MaxTokens >= 3 && MaxTokens <= first.Config.MaxPositions, nameof(MaxTokens), MaxTokens,
+            $"3 to {first.Config.MaxPositions}, what the model has positions for");
         if (first.Config != second.Config)
-            throw new SettingException(nameof(Second), $"The models '{First.Model}' and '{Second.Model}' have different shapes; there is no path between them.");
+        {
+            throw new SettingException(
+                nameof(Second),
+                $"The models '{First.Model}' and '{Second.Model}' have different shapes; "
+                + "there is no path between them.");
+        }
+
         if (first.IsRegression || second.IsRegression)
-            throw new SettingException(nameof(First), "Regression has no accuracy to follow; choose tasks with labels.");
-        if (!first.Labels.Order(StringComparer.Ordinal).SequenceEqual(second.Labels.Order(StringComparer.Ordinal), StringComparer.Ordinal))
-            throw new SettingException(nameof(Second), $"'{First.Task}' tells {string.Join(", ", first.Labels)} apart, '{Second.Task}' {string.Join(", ", second.Labels)}; the same labels are needed.");
+        {
+            throw new SettingException(
+                nameof(First), "Regression has no accuracy to follow; choose tasks with labels.");
+        }
+
+        if (!first.Labels.Order(StringComparer.Ordinal).SequenceEqual(second.Labels.Order(StringComparer.Ordinal)))
+        {
+            throw new SettingException(
+                nameof(Second),
+                $"'{First.Task}' tells {string.Join(", ", first.Labels)} apart, '{Second.Task}' "
+                + $"{string.Join(", ", second.Labels)}; the same labels are needed.");
+        }
+
         TrainedClassifier.ThrowUnlessReads(inputs, First, Dataset, nameof(Dataset));
         if (TrainingDataset is not null)
             TrainedClassifier.ThrowUnlessReads(inputs, First, TrainingDataset, nameof(TrainingDataset));
@@ -69,13 +88,15 @@ public sealed record ConnectivityRecipe : Recipe
         using var first = TrainedClassifier.Open(context.Inputs, First);
         using var second = TrainedClassifier.Open(context.Inputs, Second);
         var examples = Examples(first, LabelledDataset.Rows(context.Inputs, Dataset));
-        using var connectivity = new ModeConnectivity(context.Backend, first.Config, End(first, first.Labels), End(second, first.Labels));
+        using var connectivity = new ModeConnectivity(
+            context.Backend, first.Config, End(first, first.Labels), End(second, first.Labels));
         var line = connectivity.Scan(examples, Points, context.CancellationToken);
         List<PathPoint>? curve = null;
         if (TrainingDataset is not null)
         {
             var training = Examples(first, LabelledDataset.Rows(context.Inputs, TrainingDataset));
-            connectivity.Bend(training, new(Steps, BatchSize, LearningRate, Seed), context.Observer, context.CancellationToken);
+            connectivity.Bend(
+                training, new(Steps, BatchSize, LearningRate, Seed), context.Observer, context.CancellationToken);
             curve = connectivity.Scan(examples, Points, context.CancellationToken);
         }
 
@@ -90,18 +111,21 @@ public sealed record ConnectivityRecipe : Recipe
             metrics["curve_accuracy_drop"] = ModeConnectivity.AccuracyDrop(curve);
         }
 
-        context.WriteReport("connectivity.json", Serialize(new { First, Second, Dataset, Line = line, Curve = curve, Metrics = metrics }));
+        context.WriteReport("connectivity.json", Serialize(
+            new { First, Second, Dataset, Line = line, Curve = curve, Metrics = metrics }));
         WritePlot(context, "loss", line, curve, point => point.Loss);
         WritePlot(context, "accuracy", line, curve, point => point.Accuracy);
         return new(metrics);
     }
 
-    private void WritePlot(RecipeContext context, string what, List<PathPoint> line, List<PathPoint>? curve, Func<PathPoint, double> value)
+    private void WritePlot(
+        RecipeContext context, string what, List<PathPoint> line, List<PathPoint>? curve, Func<PathPoint, double> value)
     {
         var series = new List<PlotSeries> { new("line", [.. line.Select(point => (point.T, value(point)))]) };
         if (curve is not null)
             series.Add(new("Bézier curve", [.. curve.Select(point => (point.T, value(point)))]));
-        context.WriteReport($"{what}.svg", SvgPlot.Chart($"From {First.Task} to {Second.Task} on {Dataset}", "t", what, series));
+        context.WriteReport(
+            $"{what}.svg", SvgPlot.Chart($"From {First.Task} to {Second.Task} on {Dataset}", "t", what, series));
     }
 
     private List<ClassifierExample> Examples(TrainedClassifier classifier, IEnumerable<DatasetRow> rows) =>
@@ -113,6 +137,8 @@ public sealed record ConnectivityRecipe : Recipe
         var hidden = classifier.Config.Hidden;
         var (weight, bias) = classifier.Pack.ReadHead(hidden);
         var order = labels.Select(label => classifier.Labels.ToList().IndexOf(label)).ToList();
-        return new(classifier, [.. order.SelectMany(i => weight.AsSpan(i * hidden, hidden).ToArray())], [.. order.Select(i => bias[i])]);
+        return new(
+            classifier, [.. order.SelectMany(i => weight.AsSpan(i * hidden, hidden).ToArray())],
+            [.. order.Select(i => bias[i])]);
     }
 }

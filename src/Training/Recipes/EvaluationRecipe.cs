@@ -4,7 +4,7 @@ using Serving.Training.Classification;
 
 namespace Serving.Training.Recipes;
 
-/// <summary>Judges a task version on a dataset, by the very logits that it is served with.</summary>
+/// <summary>Evaluates a task version on a dataset, with the logits that it is served with.</summary>
 public sealed record EvaluationRecipe : Recipe
 {
     public required TaskInput Task { get; init; }
@@ -31,12 +31,14 @@ public sealed record EvaluationRecipe : Recipe
         Validate(context.Inputs);
         using var classifier = TrainedClassifier.Open(context.Inputs, Task);
         var rows = LabelledDataset.Rows(context.Inputs, Dataset);
-        var maxTokens = MaxTokens == 0 ? classifier.Config.MaxPositions : Math.Min(MaxTokens, classifier.Config.MaxPositions);
+        var maxTokens =
+            MaxTokens == 0 ? classifier.Config.MaxPositions : Math.Min(MaxTokens, classifier.Config.MaxPositions);
         var logits = classifier.Logits(context.Backend, rows, maxTokens, context.CancellationToken);
         var labels = classifier.Labels;
         var report = classifier.IsRegression
             ? EvaluationReport.OfNumbers(
-                [.. logits.Select(row => row[0])], [.. rows.Select(row => float.Parse(row.Label!, CultureInfo.InvariantCulture))])
+                [.. logits.Select(row => row[0])],
+                [.. rows.Select(row => float.Parse(row.Label!, CultureInfo.InvariantCulture))])
             : EvaluationReport.OfLabels(logits, [.. rows.Select(row => Index(labels, row.Label!))]);
         context.WriteReport("evaluation.json", Serialize(new { Task, Dataset, Labels = labels, Report = report }));
         if (!classifier.IsRegression)
@@ -53,7 +55,8 @@ public sealed record EvaluationRecipe : Recipe
             [.. report.Confusion.Select(row => (IReadOnlyList<double>)[.. row.Select(count => (double)count)])],
             "F0"));
         context.WriteReport("calibration.svg", SvgPlot.Chart(
-            $"{Task.Task} on {Dataset}: calibration error {report.CalibrationError.ToString("F3", CultureInfo.InvariantCulture)}",
+            $"{Task.Task} on {Dataset}: calibration error "
+            + $"{report.CalibrationError.ToString("F3", CultureInfo.InvariantCulture)}",
             "confidence",
             "accuracy",
             [

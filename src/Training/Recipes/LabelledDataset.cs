@@ -12,29 +12,45 @@ internal static class LabelledDataset
     public static DatasetManifest Manifest(IRecipeInputs inputs, string name) =>
         DatasetManifest.Parse(File.ReadAllText(Path.Combine(inputs.DatasetFolder(name), DatasetFolder.ManifestFile)));
 
-    public static List<DatasetRow> Rows(IRecipeInputs inputs, string name) => [.. DatasetFolder.Rows(inputs.DatasetFolder(name))];
+    public static List<DatasetRow> Rows(IRecipeInputs inputs, string name) =>
+        [.. DatasetFolder.Rows(inputs.DatasetFolder(name))];
 
     /// <param name="setting">What named the dataset.</param>
-    /// <exception cref="SettingException">It has no labels, or not such ones.</exception>
+    /// <exception cref="SettingException">It has no labels, or unsuitable ones.</exception>
     public static void ThrowUnlessLabelled(DatasetManifest manifest, bool isRegression, string setting)
     {
         if (manifest.Columns.Label is null)
-            throw new SettingException(setting, $"The dataset '{manifest.Name}' has no labels; upload it with a label column.");
+        {
+            throw new SettingException(
+                setting, $"The dataset '{manifest.Name}' has no labels; upload it with a label column.");
+        }
+
         if (isRegression && !manifest.HasNumbers)
-            throw new SettingException("IsRegression", $"Labels of the dataset '{manifest.Name}' are no numbers; regression needs numbers.");
+        {
+            throw new SettingException(
+                "IsRegression", $"Labels of the dataset '{manifest.Name}' are no numbers; regression needs numbers.");
+        }
+
         if (!isRegression && manifest.Labels.Count == 0)
-            throw new SettingException(setting, $"The dataset '{manifest.Name}' has more than {DatasetFolder.MostLabels} labels; those are no classes.");
+        {
+            throw new SettingException(
+                setting,
+                $"The dataset '{manifest.Name}' has more than {DatasetFolder.MostLabels} labels; "
+                + "those are no classes.");
+        }
     }
 
     /// <summary>Tokenizes rows.</summary>
-    /// <param name="labels">In the order of the head's outputs, and at least those of the rows; empty for regression.</param>
+    /// <param name="labels">In the order of the head's outputs, with those of the rows; empty for regression.</param>
     /// <exception cref="ArgumentException">A text can't be tokenized.</exception>
     public static List<ClassifierExample> Examples(
         IEnumerable<DatasetRow> rows, BertTokenizer tokenizer, IReadOnlyList<string> labels, int maxTokens)
     {
-        var numbers = labels.Select((label, i) => (label, i)).ToDictionary(pair => pair.label, pair => pair.i, StringComparer.Ordinal);
+        var numbers = labels.Select((label, i) => (label, i)).ToDictionary(
+            pair => pair.label, pair => pair.i, StringComparer.Ordinal);
         return [.. rows.Select(row => labels.Count == 0
-            ? new ClassifierExample(Encode(tokenizer, row, maxTokens), 0, float.Parse(row.Label!, CultureInfo.InvariantCulture))
+            ? new ClassifierExample(
+                Encode(tokenizer, row, maxTokens), 0, float.Parse(row.Label!, CultureInfo.InvariantCulture))
             : new ClassifierExample(Encode(tokenizer, row, maxTokens), numbers[row.Label!]))];
     }
 
@@ -42,7 +58,8 @@ internal static class LabelledDataset
     {
         try
         {
-            return tokenizer.Encode(row.Text, row.Pair, maxTokens, row.Pair is null ? Truncation.Right : Truncation.LongestFirst);
+            return tokenizer.Encode(
+                row.Text, row.Pair, maxTokens, row.Pair is null ? Truncation.Right : Truncation.LongestFirst);
         }
         catch (InvalidTextException exception)
         {

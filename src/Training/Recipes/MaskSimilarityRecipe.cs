@@ -5,7 +5,7 @@ using Serving.Training.Analysis;
 
 namespace Serving.Training.Recipes;
 
-/// <summary>How far the masks of tasks over one backbone differ, by tensor and by block (Zhao et al. 2020, fig. 5).</summary>
+/// <summary>How much tasks' masks over one backbone differ, by tensor and block (Zhao et al. 2020, fig. 5).</summary>
 public sealed record MaskSimilarityRecipe : Recipe
 {
     private const int MostTasks = 64;
@@ -21,10 +21,17 @@ public sealed record MaskSimilarityRecipe : Recipe
 
     public override void Validate(IRecipeInputs inputs)
     {
-        Range.Require(Tasks.Count is >= 2 and <= MostTasks, nameof(Tasks), $"a list of {Tasks.Count}", $"2 to {MostTasks} task versions");
+        Range.Require(
+            Tasks.Count is >= 2 and <= MostTasks, nameof(Tasks), $"a list of {Tasks.Count}",
+            $"2 to {MostTasks} task versions");
         var other = Tasks.FirstOrDefault(task => task.Model != Tasks[0].Model);
         if (other is not null)
-            throw new SettingException(nameof(Tasks), $"'{Tasks[0].Task}' is over the model '{Tasks[0].Model}', '{other.Task}' over '{other.Model}'; masks over one backbone are needed.");
+        {
+            throw new SettingException(
+                nameof(Tasks),
+                $"'{Tasks[0].Task}' is over the model '{Tasks[0].Model}', '{other.Task}' over '{other.Model}'; masks "
+                + "over one backbone are needed.");
+        }
     }
 
     public override RecipeResult Run(RecipeContext context)
@@ -46,10 +53,15 @@ public sealed record MaskSimilarityRecipe : Recipe
 
     private RecipeResult Compare(RecipeContext context, BertConfig config, List<TaskPack> packs)
     {
-        // What nobody masks is the same for all, and says nothing.
-        var tensors = BertTensors.Maskable(config).Where(tensor => packs.Exists(pack => pack.HasMask(tensor.Name))).ToList();
+        // A tensor that no task masks is the same for all.
+        var tensors = BertTensors.Maskable(config)
+            .Where(tensor => packs.Exists(pack => pack.HasMask(tensor.Name))).ToList();
         if (tensors.Count == 0)
-            throw new ArgumentException("None of the tasks has masks over the backbone; choose tasks that were trained by masks.");
+        {
+            throw new ArgumentException(
+                "None of the tasks has masks over the backbone; choose tasks that were trained by masks.");
+        }
+
         var kept = packs.ConvertAll(pack => Kept(pack, tensors));
         var pairs = new List<MaskPair>();
         for (var a = 0; a < packs.Count; a++)
@@ -57,18 +69,21 @@ public sealed record MaskSimilarityRecipe : Recipe
             for (var b = a + 1; b < packs.Count; b++)
             {
                 context.CancellationToken.ThrowIfCancellationRequested();
-                var byTensor = tensors.ConvertAll(tensor => BitMask.Dissimilarity(Bits(packs[a], tensor), Bits(packs[b], tensor)));
+                var byTensor = tensors.ConvertAll(
+                    tensor => BitMask.Dissimilarity(Bits(packs[a], tensor), Bits(packs[b], tensor)));
                 pairs.Add(new(
                     Tasks[a].Task,
                     Tasks[b].Task,
                     byTensor,
-                    [.. tensors.Zip(byTensor).GroupBy(pair => Block(pair.First.Name)).Select(block => block.Average(pair => pair.Second))],
+                    [.. tensors.Zip(byTensor).GroupBy(pair => Block(pair.First.Name))
+                        .Select(block => block.Average(pair => pair.Second))],
                     byTensor.Average(),
                     1 - (2 * kept[a] * kept[b] / (kept[a] + kept[b]))));
             }
         }
 
-        List<string> names = [.. tensors.Select(tensor => tensor.Name.Replace("encoder.layer.", "", StringComparison.Ordinal).Replace(".weight", "", StringComparison.Ordinal))];
+        var names = tensors.ConvertAll(tensor => tensor.Name
+            .Replace("encoder.layer.", "", StringComparison.Ordinal).Replace(".weight", "", StringComparison.Ordinal));
         List<string> blocks = [.. tensors.Select(tensor => Block(tensor.Name)).Distinct(StringComparer.Ordinal)];
         context.WriteReport("mask-similarity.json", Serialize(new
         {
@@ -78,8 +93,10 @@ public sealed record MaskSimilarityRecipe : Recipe
             Pairs = pairs
         }));
         var rows = pairs.ConvertAll(pair => $"{pair.A} / {pair.B}");
-        context.WriteReport("tensors.svg", SvgPlot.Heatmap("Dissimilarity of masks by tensor", names, rows, Transposed(pairs.ConvertAll(pair => pair.Tensors)), "F3"));
-        context.WriteReport("blocks.svg", SvgPlot.Heatmap("Dissimilarity of masks by block", blocks, rows, Transposed(pairs.ConvertAll(pair => pair.Blocks)), "F3"));
+        context.WriteReport("tensors.svg", SvgPlot.Heatmap(
+            "Dissimilarity of masks by tensor", names, rows, Transposed(pairs.ConvertAll(pair => pair.Tensors)), "F3"));
+        context.WriteReport("blocks.svg", SvgPlot.Heatmap(
+            "Dissimilarity of masks by block", blocks, rows, Transposed(pairs.ConvertAll(pair => pair.Blocks)), "F3"));
         return new(new Dictionary<string, double>(StringComparer.Ordinal)
         {
             ["dissimilarity"] = pairs.Average(pair => pair.Mean),
@@ -88,7 +105,8 @@ public sealed record MaskSimilarityRecipe : Recipe
     }
 
     private static double Kept(TaskPack pack, List<(string Name, int Rows, int Columns)> tensors) =>
-        tensors.Sum(tensor => (double)BitMask.PopCount(Bits(pack, tensor))) / tensors.Sum(tensor => (double)tensor.Rows * tensor.Columns);
+        tensors.Sum(tensor => (double)BitMask.PopCount(Bits(pack, tensor)))
+        / tensors.Sum(tensor => (double)tensor.Rows * tensor.Columns);
 
     /// <summary>A task that does not mask a tensor keeps all of it.</summary>
     private static ReadOnlySpan<byte> Bits(TaskPack pack, (string Name, int Rows, int Columns) tensor)
@@ -109,9 +127,11 @@ public sealed record MaskSimilarityRecipe : Recipe
         : tensor.Split('.')[0];
 
     private static List<IReadOnlyList<double>> Transposed(List<IReadOnlyList<double>> rows) =>
-        [.. Enumerable.Range(0, rows[0].Count).Select(column => (IReadOnlyList<double>)[.. rows.Select(row => row[column])])];
+        [.. Enumerable.Range(0, rows[0].Count).Select(
+            column => (IReadOnlyList<double>)[.. rows.Select(row => row[column])])];
 
-    /// <param name="IfIndependent">What masks that keep as much, but nothing in common, would differ by.</param>
+    /// <param name="IfIndependent">The expected difference of independent masks that keep as many weights.</param>
     private sealed record MaskPair(
-        string A, string B, IReadOnlyList<double> Tensors, IReadOnlyList<double> Blocks, double Mean, double IfIndependent);
+        string A, string B, IReadOnlyList<double> Tensors, IReadOnlyList<double> Blocks, double Mean,
+        double IfIndependent);
 }

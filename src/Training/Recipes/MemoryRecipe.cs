@@ -5,7 +5,7 @@ using Serving.Training.Analysis;
 
 namespace Serving.Training.Recipes;
 
-/// <summary>What n tasks take as masks over one backbone, and as n fine-tuned backbones (Zhao et al. 2020, fig. 3).</summary>
+/// <summary>The memory of n tasks as masks over a backbone and as fine-tuned ones (Zhao et al. 2020, fig. 3).</summary>
 public sealed record MemoryRecipe : Recipe
 {
     /// <summary>Every task is taken to be as large as this one.</summary>
@@ -33,7 +33,8 @@ public sealed record MemoryRecipe : Recipe
         var masked = classifier.Pack.Masks.Where(mask => mask.Name != BertTensors.ClassifierWeight).ToList();
         var maskBytes = masked.Sum(mask => BitMask.ByteCount(mask.Rows, mask.Columns));
         var rows = Enumerable.Range(1, MostTasks)
-            .Select(tasks => new TaskMemory(tasks, tasks * (encoder.Bytes + head), encoder.Bytes + (tasks * (maskBytes + head))))
+            .Select(tasks => new TaskMemory(
+                tasks, tasks * (encoder.Bytes + head), encoder.Bytes + (tasks * (maskBytes + head))))
             .ToList();
         context.WriteReport("memory.json", Serialize(new
         {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Serving.Models.Bert;
 using Serving.Tensors;
 using Serving.Text;
@@ -6,14 +7,13 @@ using Serving.Text.Trainers;
 using Serving.Training.Bert;
 using Serving.Training.Data;
 using Serving.Training.Pretraining;
+using Purpose = Serving.Training.RandomPurposes.Pretraining;
 
 namespace Serving.Training.Recipes;
 
-/// <summary>Pretrains a backbone from nothing: vocabulary, corpus, masked language modelling and other objectives.</summary>
+/// <summary>Pretrains a backbone from scratch: vocabulary, corpus, masked language modelling, objectives.</summary>
 public sealed record PretrainingRecipe : Recipe
 {
-    private const ulong WeightsPurpose = 6;
-
     /// <summary>The corpora, by name; their texts are documents.</summary>
     public required IReadOnlyList<string> Datasets { get; init; }
 
@@ -55,24 +55,35 @@ public sealed record PretrainingRecipe : Recipe
         Settings.Validate();
         const int mostHidden = 8192;
         Range.Require(Heads is > 0 and <= mostHidden, nameof(Heads), Heads, $"1 to {mostHidden}");
-        Range.Require(Hidden is > 0 and <= mostHidden && Hidden % Heads == 0, nameof(Hidden), Hidden, $"a multiple of the {Heads} heads, at most {mostHidden}");
+        Range.Require(
+            Hidden is > 0 and <= mostHidden && Hidden % Heads == 0, nameof(Hidden), Hidden,
+            $"a multiple of the {Heads} heads, at most {mostHidden}");
         Range.Require(Layers is > 0 and <= 128, nameof(Layers), Layers, "1 to 128");
         Range.Require(Inner is >= 0 and <= 4 * mostHidden, nameof(Inner), Inner, $"0 to {4 * mostHidden}");
         Range.Require(VocabularySize is >= 100 and <= 65_536, nameof(VocabularySize), VocabularySize, "100 to 65536");
         Range.Require(MaxPositions is >= 16 and <= 8192, nameof(MaxPositions), MaxPositions, "16 to 8192");
-        Range.Require(SequenceLength >= 16 && SequenceLength <= MaxPositions, nameof(SequenceLength), SequenceLength, $"16 to {MaxPositions}");
+        Range.Require(
+            SequenceLength >= 16 && SequenceLength <= MaxPositions, nameof(SequenceLength), SequenceLength,
+            $"16 to {MaxPositions}");
         Range.Require(HeldOutDocuments >= 1, nameof(HeldOutDocuments), HeldOutDocuments, "1 or more");
         ThrowUnlessFitting();
         if (Datasets.Count == 0)
             throw new SettingException(nameof(Datasets), "There is no corpus; name at least one dataset.");
         if (!Documents(inputs).Skip(HeldOutDocuments).Any())
-            throw new SettingException(nameof(HeldOutDocuments), $"The corpus has no more than {HeldOutDocuments} documents, which are held out; give more text, or hold out less.");
-        if (Settings.Objectives.Where(objective => Objectives.Of(objective).NeedsSentences).ToList() is { Count: > 0 } needing
-            && !Documents(inputs).Any(text => SentenceSplitter.Ends(text).Skip(1).Any()))
+        {
+            throw new SettingException(
+                nameof(HeldOutDocuments),
+                $"The corpus has no more than {HeldOutDocuments} documents, which are held out; "
+                + "give more text, or hold out less.");
+        }
+
+        var needing = Settings.Objectives.Select(Objectives.Of).Where(traits => traits.NeedsSentences).ToList();
+        if (needing.Count > 0 && !Documents(inputs).Any(text => SentenceSplitter.Ends(text).Skip(1).Any()))
         {
             throw new SettingException(
                 nameof(Settings.Objectives),
-                $"{string.Join(", ", needing.Select(objective => Objectives.Of(objective).Name))} compare sentences, and no document of the corpus has two; give whole texts, a document a row.");
+                $"{string.Join(", ", needing.Select(traits => traits.Name))} compare sentences, "
+                + "and no document of the corpus has two; give whole texts, a document a row.");
         }
     }
 
@@ -80,12 +91,13 @@ public sealed record PretrainingRecipe : Recipe
     {
         Validate(context.Inputs);
 
-        // All of it follows from the corpus and the settings, so a job that goes on makes again what it lacks.
+        // These files follow from the corpus and the settings, so a job that resumes makes those that are missing.
         Directory.CreateDirectory(context.Checkpoints);
         var vocabulary = LoadVocabulary(context);
         var tokenizer = new BertTokenizer(vocabulary, IsLowercase);
         using var corpus = OpenCorpus(context, "corpus", Documents(context.Inputs).Skip(HeldOutDocuments), tokenizer);
-        using var heldOut = OpenCorpus(context, "held-out", Documents(context.Inputs).Take(HeldOutDocuments), tokenizer);
+        using var heldOut = OpenCorpus(
+            context, "held-out", Documents(context.Inputs).Take(HeldOutDocuments), tokenizer);
         var config = new BertConfig
         {
             Vocab = vocabulary.Count,
@@ -98,7 +110,9 @@ public sealed record PretrainingRecipe : Recipe
         using var trainer = new PretrainingTrainer(
             context.Backend,
             config,
-            new InitialBertWeights(CounterRandom.Key(Settings.Seed, WeightsPurpose), config, Settings.Initialization, Settings.InitialDeviation),
+            new InitialBertWeights(
+                CounterRandom.Key(Settings.Seed, Purpose.Weights), config, Settings.Initialization,
+                Settings.InitialDeviation),
             new ExampleSampler(corpus, vocabulary, SequenceLength, Settings.ShortSequences),
             new ExampleSampler(heldOut, vocabulary, SequenceLength),
             Settings,
@@ -114,13 +128,15 @@ public sealed record PretrainingRecipe : Recipe
         var path = Path.Combine(context.Checkpoints, "vocab.txt");
         if (File.Exists(path))
             return Vocabulary.Load(path);
-        var vocabulary = WordPieceTrainer.Train(Documents(context.Inputs), IsLowercase, new() { VocabularySize = VocabularySize });
+        var vocabulary = WordPieceTrainer.Train(
+            Documents(context.Inputs), IsLowercase, new() { VocabularySize = VocabularySize });
         vocabulary.Save(path + ".writing");
         File.Move(path + ".writing", path, overwrite: true);
         return vocabulary;
     }
 
-    private static Corpus OpenCorpus(RecipeContext context, string name, IEnumerable<string> documents, BertTokenizer tokenizer)
+    private static Corpus OpenCorpus(
+        RecipeContext context, string name, IEnumerable<string> documents, BertTokenizer tokenizer)
     {
         var path = Path.Combine(context.Checkpoints, name + ".tokens");
         if (!File.Exists(path))
@@ -128,15 +144,22 @@ public sealed record PretrainingRecipe : Recipe
         return Corpus.Open(path);
     }
 
-    /// <summary>Weights, gradients and Adam's two moments are kept in 4 bytes each; what a step takes comes on top.</summary>
+    /// <summary>Weights, gradients and Adam's two moments take 4 bytes each; what a step takes comes on top.</summary>
     private void ThrowUnlessFitting()
     {
         const double gibibyte = 1L << 30;
         double inner = Inner == 0 ? 4 * Hidden : Inner;
-        var weights = ((VocabularySize + MaxPositions) * (double)Hidden) + (Layers * ((4.0 * Hidden * Hidden) + (2 * Hidden * inner)));
-        var (needed, there) = (4 * sizeof(float) * weights / gibibyte, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / gibibyte);
+        var ofLayer = (4.0 * Hidden * Hidden) + (2 * Hidden * inner);
+        var weights = ((VocabularySize + MaxPositions) * (double)Hidden) + (Layers * ofLayer);
+        var (needed, there) =
+            (4 * sizeof(float) * weights / gibibyte, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / gibibyte);
         if (needed > there)
-            throw new SettingException(nameof(Hidden), FormattableString.Invariant($"Training the model takes at least {needed:F1} GiB; there are {there:F1} GiB. Choose fewer or smaller layers."));
+        {
+            throw new SettingException(nameof(Hidden), string.Create(
+                CultureInfo.InvariantCulture,
+                $"Training the model takes at least {needed:F1} GiB; there are {there:F1} GiB. "
+                + $"Choose fewer or smaller layers."));
+        }
     }
 
     private IEnumerable<string> Documents(IRecipeInputs inputs) => Datasets

@@ -6,8 +6,11 @@ using Serving.Training.Bert;
 
 namespace Serving.Training.Recipes;
 
-/// <summary>The last layer's [CLS] vectors of texts in two dimensions, without the masks and with them (Zhao et al. 2020, fig. 4).</summary>
-/// <remarks>By principal components, which, unlike t-SNE, distort no distances and depend on no seed. The silhouette is taken in full width.</remarks>
+/// <summary>[CLS] vectors of the last layer in 2D, with and without masks (Zhao et al. 2020, fig. 4).</summary>
+/// <remarks>
+/// By principal components, which, unlike t-SNE, distort no distances and depend on no seed. The silhouette is that of
+/// the full vectors.
+/// </remarks>
 public sealed record ProjectionRecipe : Recipe
 {
     private const int BatchSize = 32;
@@ -30,7 +33,11 @@ public sealed record ProjectionRecipe : Recipe
         Range.Require(MostExamples is >= 3 and <= 5000, nameof(MostExamples), MostExamples, "3 to 5000");
         TrainedClassifier.ThrowUnlessReads(inputs, Task, Dataset, nameof(Dataset));
         if (LabelledDataset.Manifest(inputs, Dataset).Labels.Count < 2)
-            throw new SettingException(nameof(Dataset), $"The dataset '{Dataset}' has no classes to tell apart; at least two labels are needed.");
+        {
+            throw new SettingException(
+                nameof(Dataset),
+                $"The dataset '{Dataset}' has no classes to tell apart; at least two labels are needed.");
+        }
     }
 
     public override RecipeResult Run(RecipeContext context)
@@ -38,11 +45,13 @@ public sealed record ProjectionRecipe : Recipe
         Validate(context.Inputs);
         using var classifier = TrainedClassifier.Open(context.Inputs, Task);
         var rows = LabelledDataset.Rows(context.Inputs, Dataset).Take(MostExamples).ToList();
-        var sequences = rows.ConvertAll(row => LabelledDataset.Encode(classifier.Tokenizer, row, classifier.Config.MaxPositions));
+        var sequences = rows.ConvertAll(
+            row => LabelledDataset.Encode(classifier.Tokenizer, row, classifier.Config.MaxPositions));
         var labels = rows.ConvertAll(row => row.Label!);
         var before = Project(context, classifier.Config, classifier.Backbone, sequences, labels, "before");
         var after = Project(context, classifier.Config, classifier, sequences, labels, "after");
-        context.WriteReport("projection.json", Serialize(new { Task, Dataset, Labels = labels, Before = before, After = after }));
+        context.WriteReport(
+            "projection.json", Serialize(new { Task, Dataset, Labels = labels, Before = before, After = after }));
         return new(new Dictionary<string, double>(StringComparer.Ordinal)
         {
             ["silhouette_before"] = before.Silhouette,
@@ -51,7 +60,8 @@ public sealed record ProjectionRecipe : Recipe
     }
 
     private Projection Project(
-        RecipeContext context, BertConfig config, IBertWeights weights, List<TokenSequence> sequences, List<string> labels, string when)
+        RecipeContext context, BertConfig config, IBertWeights weights, List<TokenSequence> sequences,
+        List<string> labels, string when)
     {
         using var model = BertModel.Load(context.Backend, config, weights);
         using var tape = new Tape(context.Backend);
@@ -70,8 +80,10 @@ public sealed record ProjectionRecipe : Recipe
             $"[CLS] of {Dataset} {when} masking by {Task.Task}",
             "first component",
             "second component",
-            [.. projection.Points.Zip(labels).GroupBy(pair => pair.Second).OrderBy(group => group.Key, StringComparer.Ordinal)
-                .Select(group => new PlotSeries(group.Key, [.. group.Select(pair => (pair.First.X, pair.First.Y))], IsLine: false))]));
+            [.. projection.Points.Zip(labels).GroupBy(pair => pair.Second)
+                .OrderBy(group => group.Key, StringComparer.Ordinal)
+                .Select(group => new PlotSeries(
+                    group.Key, [.. group.Select(pair => (pair.First.X, pair.First.Y))], IsLine: false))]));
         return projection;
     }
 }

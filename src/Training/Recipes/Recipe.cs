@@ -49,11 +49,11 @@ public abstract record Recipe
     public virtual IReadOnlyList<TaskInput> TaskVersions => [];
 
     /// <summary>Checks everything that can be known before training.</summary>
-    /// <exception cref="ArgumentException">It asks for something that can't be.</exception>
+    /// <exception cref="ArgumentException">The recipe is not valid.</exception>
     public abstract void Validate(IRecipeInputs inputs);
 
     /// <summary>Runs to the end, from the last checkpoint if there is one.</summary>
-    /// <exception cref="ArgumentException">It asks for something that can't be; nothing was trained.</exception>
+    /// <exception cref="ArgumentException">The recipe is not valid; nothing was trained.</exception>
     public abstract RecipeResult Run(RecipeContext context);
 }
 
@@ -85,7 +85,7 @@ public sealed record RecipeContext
 
     public required ITrainingObserver Observer { get; init; }
 
-    /// <summary>By which budgets of time are kept.</summary>
+    /// <summary>The clock for budgets of time.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
     public CancellationToken CancellationToken { get; init; }
@@ -111,8 +111,9 @@ public sealed record RecipeContext
     }
 }
 
-/// <summary>What came out.</summary>
+/// <summary>The results of a recipe.</summary>
 /// <param name="Metrics">Of the best state, on held-out data.</param>
 /// <param name="TaskVersion">The folder of a task version, below the job's; null if there is none.</param>
 /// <param name="Model">The folder of a model, below the job's; null if there is none.</param>
-public sealed record RecipeResult(IReadOnlyDictionary<string, double> Metrics, string? TaskVersion = null, string? Model = null);
+public sealed record RecipeResult(
+    IReadOnlyDictionary<string, double> Metrics, string? TaskVersion = null, string? Model = null);

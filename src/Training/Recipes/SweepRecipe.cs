@@ -7,7 +7,7 @@ using Serving.Training.Classification;
 
 namespace Serving.Training.Recipes;
 
-/// <summary>Which layers a count of masked ones means.</summary>
+/// <summary>Which layers a number of masked layers means.</summary>
 public enum BlockOrder
 {
     /// <summary>The lowest.</summary>
@@ -17,12 +17,14 @@ public enum BlockOrder
     TopDown
 }
 
-/// <summary>Trains masks again and again over a range of initial sparsities (Zhao et al. 2020, fig. 1) or of masked blocks (fig. 2).</summary>
+/// <summary>
+/// Trains masks over ranges of initial sparsity (Zhao et al. 2020, fig. 1) or masked blocks (fig. 2).
+/// </summary>
 public sealed record SweepRecipe : Recipe
 {
     private const int MostRuns = 1000;
 
-    /// <summary>What is trained each time, but for what the sweep changes.</summary>
+    /// <summary>The recipe of each run, except for what the sweep changes.</summary>
     public required ClassifierRecipe Base { get; init; }
 
     /// <summary>0 to below 1 each.</summary>
@@ -44,12 +46,18 @@ public sealed record SweepRecipe : Recipe
             throw new SettingException(nameof(Base), "A sweep is over masks; choose the method mask.");
         Range.Require(Seeds.Count >= 1, nameof(Seeds), "an empty list", "at least one seed");
         var runs = (InitialSparsities.Count + (2 * MaskedBlocks.Count)) * Seeds.Count;
-        Range.Require(runs is >= 1 and <= MostRuns, nameof(InitialSparsities), $"a sweep of {runs} trainings", $"1 to {MostRuns} together with MaskedBlocks and Seeds");
+        Range.Require(
+            runs is >= 1 and <= MostRuns, nameof(InitialSparsities), $"a sweep of {runs} trainings",
+            $"1 to {MostRuns} together with MaskedBlocks and Seeds");
         foreach (var sparsity in InitialSparsities)
             Range.Require(sparsity is >= 0 and < 1, nameof(InitialSparsities), sparsity, "0 to below 1 each");
         var layers = BertConfig.Load(Path.Combine(inputs.ModelFolder(Base.Model), "config.json")).Layers;
         foreach (var blocks in MaskedBlocks)
-            Range.Require(blocks >= 0 && blocks <= layers, nameof(MaskedBlocks), blocks, $"0 to {layers}, the model's layers");
+        {
+            Range.Require(
+                blocks >= 0 && blocks <= layers, nameof(MaskedBlocks), blocks, $"0 to {layers}, the model's layers");
+        }
+
         try
         {
             Base.Validate(inputs);
@@ -72,11 +80,15 @@ public sealed record SweepRecipe : Recipe
         var results = Done(context);
         for (var i = results.Count; i < runs.Count; i++)
         {
-            using var trainer = new ClassifierTrainer(context.Backend, config, new CheckpointBertWeights(weights), data, runs[i].Settings);
-            var state = trainer.Run(new PartOfSweep(context.Observer, i, runs.Count), new(Path.Combine(context.Checkpoints, $"run-{i}")), context.CancellationToken);
+            using var trainer = new ClassifierTrainer(
+                context.Backend, config, new CheckpointBertWeights(weights), data, runs[i].Settings);
+            var state = trainer.Run(
+                new PartOfSweep(context.Observer, i, runs.Count), new(Path.Combine(context.Checkpoints, $"run-{i}")),
+                context.CancellationToken);
             results.Add(new(runs[i].Series, runs[i].X, runs[i].Settings.Seed, state.Best!.Metric, Kept(trainer)));
             Remember(context, results, i);
-            context.Observer.Evaluated(i + 1, new Dictionary<string, double>(StringComparer.Ordinal) { [Name(results[i])] = results[i].Metric }, isBest: false);
+            var metrics = new Dictionary<string, double> { [Name(results[i])] = results[i].Metric };
+            context.Observer.Evaluated((i * trainer.TotalSteps) + state.Step, metrics, isBest: false);
         }
 
         return Report(context, results);
@@ -103,7 +115,8 @@ public sealed record SweepRecipe : Recipe
                 foreach (var order in Enum.GetValues<BlockOrder>())
                 {
                     var chosen = Enumerable.Range(order == BlockOrder.BottomUp ? 0 : layers - blocks, blocks).ToList();
-                    yield return (order == BlockOrder.BottomUp ? "blocks, bottom up" : "blocks, top down", blocks, settings with
+                    var series = order == BlockOrder.BottomUp ? "blocks, bottom up" : "blocks, top down";
+                    yield return (series, blocks, settings with
                     {
                         Mask = settings.Mask with { Layers = chosen }
                     });
@@ -126,7 +139,8 @@ public sealed record SweepRecipe : Recipe
         context.WriteReport("sweep.json", Serialize(new { Base.Dataset, Points = points, Runs = results }));
         foreach (var (name, isSparsity) in ((string, bool)[])[("sparsity.svg", true), ("blocks.svg", false)])
         {
-            var series = points.Where(point => point.Series == "initial sparsity" == isSparsity).GroupBy(point => point.Series, StringComparer.Ordinal).ToList();
+            var series = points.Where(point => point.Series == "initial sparsity" == isSparsity)
+                .GroupBy(point => point.Series, StringComparer.Ordinal).ToList();
             if (series.Count == 0)
                 continue;
             context.WriteReport(name, SvgPlot.Chart(
@@ -134,12 +148,18 @@ public sealed record SweepRecipe : Recipe
                 isSparsity ? "initial sparsity" : "masked blocks",
                 Base.IsRegression ? "correlation" : "accuracy",
                 [
-                    .. series.Select(line => new PlotSeries(line.Key, [.. line.OrderBy(point => point.X).Select(point => (point.X, point.Mean))])),
-                    .. series.Select(line => new PlotSeries($"{line.Key}, each", [.. results.Where(run => run.Series == line.Key).Select(run => (run.X, run.Metric))], IsLine: false))
+                    .. series.Select(line => new PlotSeries(
+                        line.Key, [.. line.OrderBy(point => point.X).Select(point => (point.X, point.Mean))])),
+                    .. series.Select(line => new PlotSeries(
+                        $"{line.Key}, each",
+                        [.. results.Where(run => run.Series == line.Key).Select(run => (run.X, run.Metric))],
+                        IsLine: false))
                 ]));
         }
 
-        return new(points.ToDictionary(point => FormattableString.Invariant($"{point.Series} {point.X}"), point => point.Mean, StringComparer.Ordinal));
+        return new(points.ToDictionary(
+            point => FormattableString.Invariant($"{point.Series} {point.X}"), point => point.Mean,
+            StringComparer.Ordinal));
     }
 
     private static string Name(SweepRun run) => FormattableString.Invariant($"{run.Series} {run.X}");
@@ -147,15 +167,19 @@ public sealed record SweepRecipe : Recipe
     private static double Kept(ClassifierTrainer trainer)
     {
         var masks = trainer.Masks().Values.ToList();
-        return masks.Count == 0 ? 1 : masks.Sum(mask => (double)BitMask.PopCount(mask)) / masks.Sum(mask => 8.0 * mask.Length);
+        return masks.Count == 0
+            ? 1
+            : masks.Sum(mask => (double)BitMask.PopCount(mask)) / masks.Sum(mask => 8.0 * mask.Length);
     }
 
     private static string DoneFile(RecipeContext context) => Path.Combine(context.Checkpoints, "runs.json");
 
     private static List<SweepRun> Done(RecipeContext context) =>
-        File.Exists(DoneFile(context)) ? JsonSerializer.Deserialize<List<SweepRun>>(File.ReadAllText(DoneFile(context)))! : [];
+        File.Exists(DoneFile(context))
+            ? JsonSerializer.Deserialize<List<SweepRun>>(File.ReadAllText(DoneFile(context)))!
+            : [];
 
-    /// <summary>Notes what is done, so that an interrupted sweep goes on behind it.</summary>
+    /// <summary>Records what is done, so that an interrupted sweep resumes after it.</summary>
     private static void Remember(RecipeContext context, List<SweepRun> results, int run)
     {
         Directory.CreateDirectory(context.Checkpoints);
@@ -180,7 +204,7 @@ public sealed record SweepRecipe : Recipe
 
         public void Evaluated(long step, IReadOnlyDictionary<string, double> metrics, bool isBest)
         {
-            // Those within a run would be many, and compare with nothing.
+            // A run's own evaluations would be many, and those of different runs can't be compared.
         }
     }
 }

@@ -10,7 +10,7 @@ using Serving.Training.Data;
 namespace Serving.Training.Recipes;
 
 /// <summary>A task version with its backbone.</summary>
-/// <remarks>As weights, it is the network that the masks leave: what is masked out reads as zero.</remarks>
+/// <remarks>As weights, it is the network that the masks leave: masked weights read as zero.</remarks>
 internal sealed class TrainedClassifier : IBertWeights, IDisposable
 {
     private readonly SafetensorsFile _weights;
@@ -60,7 +60,9 @@ internal sealed class TrainedClassifier : IBertWeights, IDisposable
         }
     }
 
-    /// <summary>Checks a dataset before a job begins: that it has labels that the task knows, and pairs if it reads pairs.</summary>
+    /// <summary>
+    /// Checks before a job that a dataset has labels that the task knows, and pairs if it reads pairs.
+    /// </summary>
     /// <param name="setting">What named the dataset.</param>
     /// <exception cref="SettingException">It has not.</exception>
     public static void ThrowUnlessReads(IRecipeInputs inputs, TaskInput task, string dataset, string setting)
@@ -69,10 +71,23 @@ internal sealed class TrainedClassifier : IBertWeights, IDisposable
         var data = LabelledDataset.Manifest(inputs, dataset);
         LabelledDataset.ThrowUnlessLabelled(data, isRegression: manifest.Labels.Count == 1, setting);
         if (data.Columns.Pair is not null != (manifest.Inputs == TaskInputs.Pair))
-            throw new SettingException(setting, $"Of the task '{task.Task}' and the dataset '{dataset}' one has pairs and one has not; both are needed alike.");
-        var unknown = manifest.Labels.Count == 1 ? [] : data.Labels.Select(label => label.Label).Except(manifest.Labels, StringComparer.Ordinal).ToList();
+        {
+            throw new SettingException(
+                setting,
+                $"Of the task '{task.Task}' and the dataset '{dataset}' one has pairs and one has not; "
+                + "both are needed alike.");
+        }
+
+        var unknown = manifest.Labels.Count == 1
+            ? []
+            : data.Labels.Select(label => label.Label).Except(manifest.Labels, StringComparer.Ordinal).ToList();
         if (unknown.Count > 0)
-            throw new SettingException(setting, $"Labels of the dataset '{dataset}' that the task '{task.Task}' does not know: {string.Join(", ", unknown)}. It knows {string.Join(", ", manifest.Labels)}.");
+        {
+            throw new SettingException(
+                setting,
+                $"Labels of the dataset '{dataset}' that the task '{task.Task}' does not know: "
+                + $"{string.Join(", ", unknown)}. It knows {string.Join(", ", manifest.Labels)}.");
+        }
     }
 
     public void Read(string name, int rows, int columns, int firstRow, Span<float> values)
@@ -91,7 +106,8 @@ internal sealed class TrainedClassifier : IBertWeights, IDisposable
 
     /// <summary>Logits as the server computes them, to the bit.</summary>
     /// <returns>[rows][outputs]</returns>
-    public List<float[]> Logits(TensorBackend backend, IEnumerable<DatasetRow> rows, int maxTokens, CancellationToken cancellationToken)
+    public List<float[]> Logits(
+        TensorBackend backend, IEnumerable<DatasetRow> rows, int maxTokens, CancellationToken cancellationToken)
     {
         using var encoder = BertEncoder.Load(backend, Config, Backbone);
         _pack.ThrowUnlessFor(encoder);
@@ -101,8 +117,10 @@ internal sealed class TrainedClassifier : IBertWeights, IDisposable
         using var biasTensor = backend.Allocate(1, bias.Length);
         weightTensor.CopyFrom(weight);
         biasTensor.CopyFrom(bias);
-        var examples = rows.Select(row => new ClassifierExample(LabelledDataset.Encode(Tokenizer, row, maxTokens), 0)).ToList();
-        return ClassifierEvaluator.Logits(backend, encoder, masks, weightTensor, biasTensor, examples, cancellationToken);
+        var examples = rows.Select(row => new ClassifierExample(LabelledDataset.Encode(Tokenizer, row, maxTokens), 0))
+            .ToList();
+        return ClassifierEvaluator.Logits(
+            backend, encoder, masks, weightTensor, biasTensor, examples, cancellationToken);
     }
 
     public void Dispose()

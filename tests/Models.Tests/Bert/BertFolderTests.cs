@@ -53,7 +53,8 @@ public sealed class BertFolderTests : IDisposable
             "hidden_size 48 does not divide into 5 num_attention_heads",
             () => Edit("\"num_attention_heads\": 4", "\"num_attention_heads\": 5"));
         Refused(
-            "'bert.embeddings.word_embeddings.weight' F32 [96, 48] has another shape than config.json says; [97, 48] is needed",
+            "'bert.embeddings.word_embeddings.weight' F32 [96, 48] has another shape than config.json says; "
+            + "[97, 48] is needed",
             () => Edit("\"vocab_size\": 96", "\"vocab_size\": 97"));
         Refused("hidden_act is 'relu'; only 'gelu' runs here", () => Edit("\"gelu\"", "\"relu\""));
         Refused("model_type is 'gpt2'; only 'bert' runs here", () => Edit("\"bert\"", "\"gpt2\""));

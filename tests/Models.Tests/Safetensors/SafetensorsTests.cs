@@ -47,13 +47,17 @@ public sealed class SafetensorsTests
     [InlineData("{} {}", "is no safetensors header")]
     [InlineData("{\"a\": 1}", "is no safetensors header")]
     [InlineData("{\"a\": {\"dtype\": \"F32\", \"shape\": [1]}}", "lacks dtype, shape or two data_offsets")]
-    [InlineData("{\"a\": {\"dtype\": \"F32\", \"shape\": [\"1\"], \"data_offsets\": [0, 4]}}", "is no safetensors header")]
-    [InlineData("{\"a\": {\"dtype\": \"F32\", \"shape\": [1.5], \"data_offsets\": [0, 4]}}", "is no safetensors header")]
+    [InlineData(
+        "{\"a\": {\"dtype\": \"F32\", \"shape\": [\"1\"], \"data_offsets\": [0, 4]}}", "is no safetensors header")]
+    [InlineData(
+        "{\"a\": {\"dtype\": \"F32\", \"shape\": [1.5], \"data_offsets\": [0, 4]}}", "is no safetensors header")]
     [InlineData("{\"a\": {\"dtype\": \"F32\", \"shape\": [2], \"data_offsets\": [0, 8]}}", "lies at bytes 0 to 8 of 4")]
-    [InlineData("{\"a\": {\"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": [-4, 0]}}", "lies at bytes -4 to 0 of 4")]
+    [InlineData(
+        "{\"a\": {\"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": [-4, 0]}}", "lies at bytes -4 to 0 of 4")]
     [InlineData("{\"a\": {\"dtype\": \"F32\", \"shape\": [2], \"data_offsets\": [0, 4]}}", "its type and shape need 8")]
     [InlineData("{\"a\": {\"dtype\": \"Q7\", \"shape\": [1], \"data_offsets\": [0, 4]}}", "need what no file holds")]
-    [InlineData("{\"a\": {\"dtype\": \"F32\", \"shape\": [-1, -1], \"data_offsets\": [0, 4]}}", "need what no file holds")]
+    [InlineData(
+        "{\"a\": {\"dtype\": \"F32\", \"shape\": [-1, -1], \"data_offsets\": [0, 4]}}", "need what no file holds")]
     [InlineData(
         "{\"a\": {\"dtype\": \"F32\", \"shape\": [4611686018427387905, 4], \"data_offsets\": [0, 4]}}",
         "need what no file holds")] // The product overflows to 16.
@@ -61,7 +65,9 @@ public sealed class SafetensorsTests
         "{\"a\": {\"dtype\": \"U8\", \"shape\": [3], \"data_offsets\": [0, 3]}, "
         + "\"b\": {\"dtype\": \"U8\", \"shape\": [2], \"data_offsets\": [2, 4]}}",
         "must neither overlap nor leave gaps")]
-    [InlineData("{\"a\": {\"dtype\": \"U8\", \"shape\": [3], \"data_offsets\": [1, 4]}}", "must neither overlap nor leave gaps")]
+    [InlineData(
+        "{\"a\": {\"dtype\": \"U8\", \"shape\": [3], \"data_offsets\": [1, 4]}}",
+        "must neither overlap nor leave gaps")]
     [InlineData("{\"a\": {\"dtype\": \"U8\", \"shape\": [3], \"data_offsets\": [0, 3]}}", "4 follow the header")]
     [InlineData(
         "{\"a\": {\"dtype\": \"U8\", \"shape\": [4], \"data_offsets\": [0, 4]}, "
@@ -71,7 +77,9 @@ public sealed class SafetensorsTests
     {
         using var folder = new TemporaryFolder();
         var path = folder.At("a.safetensors");
-        File.WriteAllBytes(path, [.. Length((ulong)Encoding.UTF8.GetByteCount(header)), .. Encoding.UTF8.GetBytes(header), 1, 2, 3, 4]);
+        File.WriteAllBytes(
+            path,
+            [.. Length((ulong)Encoding.UTF8.GetByteCount(header)), .. Encoding.UTF8.GetBytes(header), 1, 2, 3, 4]);
         var exception = Assert.Throws<ModelFileException>(() => SafetensorsFile.Open(path));
         Assert.Contains(message, exception.Message, StringComparison.Ordinal);
         Assert.Contains(path, exception.Message, StringComparison.Ordinal);

@@ -97,8 +97,8 @@ public sealed class TaskPackTests : IDisposable
         var exception = Assert.Throws<ModelFileException>(() => BertTask.Load(_backend, other, pack));
 
         Assert.EndsWith(
-            $"is for the backbone {_encoder.Digest}; {other.Digest} is loaded. Load its backbone, or train the task on this "
-            + "one.",
+            $"is for the backbone {_encoder.Digest}; {other.Digest} is loaded. "
+            + "Load its backbone, or train the task on this one.",
             exception.Message);
         Assert.Equal(before, _backend.AllocatedBytes);
     }
@@ -106,7 +106,8 @@ public sealed class TaskPackTests : IDisposable
     [Fact]
     public void Load_WrongNamesAndShapes_AreRefused()
     {
-        Refused("is no weight that a task may mask", writer => writer.AddMask("embeddings.word_embeddings.weight", 2, 4, new byte[1]));
+        Refused("is no weight that a task may mask", writer => writer.AddMask(
+            "embeddings.word_embeddings.weight", 2, 4, new byte[1]));
         Refused(
             "the mask of 'pooler.dense.weight' is [2, 4]; the weight is [48, 48]",
             writer => writer.AddMask("pooler.dense.weight", 2, 4, new byte[1]));

@@ -1,6 +1,6 @@
-"""Writes golden.safetensors and the folder bert: a small random BERT in Hugging Face layout and what PyTorch makes of it.
+"""Writes golden.safetensors and the folder bert: a small random BERT in Hugging Face layout and PyTorch's results.
 
-An independent implementation: plain PyTorch modules, masks applied to the weights by hand. Needs Debian's python3-torch.
+An independent implementation: plain PyTorch modules, masks applied to the weights. Needs Debian's python3-torch.
 Usage: /usr/bin/python3 make_golden.py (writes beside itself; seed 20261121, torch 1.13, float32 weights, float64 math)
 """
 import json
@@ -26,7 +26,8 @@ def save(path, tensors, metadata=None):
     for name in sorted(tensors):
         value = tensors[name].contiguous()
         raw = value.numpy().tobytes()
-        header[name] = {"dtype": types[value.dtype], "shape": list(value.shape), "data_offsets": [offset, offset + len(raw)]}
+        offsets = [offset, offset + len(raw)]
+        header[name] = {"dtype": types[value.dtype], "shape": list(value.shape), "data_offsets": offsets}
         offset += len(raw)
         data += raw
     text = json.dumps(header, separators=(",", ":")).encode()
@@ -98,7 +99,8 @@ def pack(mask):
     """Row-major bits, least significant first."""
     flat = mask.flatten().tolist()
     flat += [0] * (-len(flat) % 8)
-    return torch.tensor([sum(bit << i for i, bit in enumerate(flat[at:at + 8])) for at in range(0, len(flat), 8)], dtype=torch.uint8)
+    packed = [sum(bit << i for i, bit in enumerate(flat[at:at + 8])) for at in range(0, len(flat), 8)]
+    return torch.tensor(packed, dtype=torch.uint8)
 
 
 os.makedirs(os.path.join(HERE, "bert"), exist_ok=True)
@@ -106,13 +108,14 @@ parameters = random_parameters()
 save(os.path.join(HERE, "bert", "model.safetensors"), {"bert." + name: value for name, value in parameters.items()})
 with open(os.path.join(HERE, "bert", "config.json"), "w") as file:
     json.dump({
-        "model_type": "bert", "hidden_act": "gelu", "vocab_size": VOCAB, "hidden_size": HIDDEN, "num_hidden_layers": LAYERS,
-        "num_attention_heads": HEADS, "intermediate_size": INNER, "max_position_embeddings": POSITIONS,
-        "type_vocab_size": 2, "layer_norm_eps": 1e-12,
+        "model_type": "bert", "hidden_act": "gelu", "vocab_size": VOCAB, "hidden_size": HIDDEN,
+        "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "intermediate_size": INNER,
+        "max_position_embeddings": POSITIONS, "type_vocab_size": 2, "layer_norm_eps": 1e-12,
     }, file, indent=2)
     file.write("\n")
 with open(os.path.join(HERE, "bert", "vocab.txt"), "w") as file:
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + [chr(c) for c in range(33, 65)] + [chr(c) for c in range(91, 127)]
+    characters = [chr(c) for c in range(33, 65)] + [chr(c) for c in range(91, 127)]
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + characters
     words += ["##" + chr(c) for c in range(97, 120)]
     file.write("".join(word + "\n" for word in words[:VOCAB]))
 

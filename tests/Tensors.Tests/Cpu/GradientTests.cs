@@ -21,9 +21,12 @@ public sealed class GradientTests
         using var output = backend.Allocate(5, 37);
 
         backend.Apply(Elementwise.Gelu, x, default, output);
-        Derivative.AssertClose([.. xs.Select(value => (double)Oracle.Activate(value, Activation.Gelu))], output.ToArray(), 1e-6);
+        Derivative.AssertClose(
+            [.. xs.Select(value => (double)Oracle.Activate(value, Activation.Gelu))], output.ToArray(), 1e-6);
         backend.Apply(Elementwise.GeluGradient, x, y, output);
-        Derivative.AssertClose(Derivative.Of(Each(value => value * 0.5 * (1 + Oracle.Erf(value / Math.Sqrt(2)))), xs, ys), output.ToArray(), 1e-6);
+        Derivative.AssertClose(
+            Derivative.Of(Each(value => value * 0.5 * (1 + Oracle.Erf(value / Math.Sqrt(2)))), xs, ys),
+            output.ToArray(), 1e-6);
         backend.Apply(Elementwise.Tanh, x, default, output);
         Derivative.AssertClose([.. xs.Select(value => Math.Tanh(value))], output.ToArray(), 1e-6);
         backend.Apply(Elementwise.TanhGradient, output, y, output);
@@ -71,7 +74,8 @@ public sealed class GradientTests
         foreach (var (rows, columns) in ((int, int)[])[(3, 20), (300, 5)])
         {
             using var backend = Values.Backend(width, threads: 2);
-            var (xs, gammas, betas) = (Values.Random(rows * columns, 1), Values.Random(columns, 2), Values.Random(columns, 3));
+            var (xs, gammas, betas) =
+                (Values.Random(rows * columns, 1), Values.Random(columns, 2), Values.Random(columns, 3));
             var weights = Values.Random(rows * columns, 4);
             using var x = Values.Tensor(backend, rows, columns, xs);
             using var gamma = Values.Tensor(backend, 1, columns, gammas);
@@ -83,7 +87,12 @@ public sealed class GradientTests
             backend.LayerNormGradient(x, gamma, epsilon, dy, gammaGradient, betaGradient, xGradient);
 
             if (rows < 10) // A row needs nothing of the others; differences of many rows take long.
-                Derivative.AssertClose(Derivative.Of(values => Norm(values, Doubles(gammas), Doubles(betas)), xs, weights), xGradient.ToArray(), 1e-5);
+            {
+                Derivative.AssertClose(
+                    Derivative.Of(values => Norm(values, Doubles(gammas), Doubles(betas)), xs, weights),
+                    xGradient.ToArray(), 1e-5);
+            }
+
             var ofGamma = Derivative.Of(values => Norm(Doubles(xs), values, Doubles(betas)), gammas, weights);
             Derivative.AssertClose([.. ofGamma.Select(value => value + 1)], gammaGradient.ToArray(), 1e-5);
             var ofBeta = Derivative.Of(values => Norm(Doubles(xs), Doubles(gammas), values), betas, weights);
@@ -128,7 +137,8 @@ public sealed class GradientTests
         var (queries, keys, hidden) = (queryOffsets[^1], keyOffsets[^1], heads * headDim);
         using var backend = Values.Backend(width, threads: 2);
         var dropout = new Dropout(rate, Key: 7);
-        var (qs, ks, vs) = (Values.Random(queries * hidden, 1), Values.Random(keys * hidden, 2), Values.Random(keys * hidden, 3));
+        var (qs, ks, vs) =
+            (Values.Random(queries * hidden, 1), Values.Random(keys * hidden, 2), Values.Random(keys * hidden, 3));
         var weights = Values.Random(queries * hidden, 4);
         using var query = Values.Tensor(backend, queries, hidden, qs);
         using var key = Values.Tensor(backend, keys, hidden, ks);
@@ -141,14 +151,18 @@ public sealed class GradientTests
 
         backend.Attention(query, queryOffsets, key, value, keyOffsets, heads, dropout, output);
         backend.AttentionGradient(
-            query, queryOffsets, key, value, keyOffsets, heads, dropout, outputGradient, queryGradient, keyGradient, valueGradient);
+            query, queryOffsets, key, value, keyOffsets, heads, dropout, outputGradient, queryGradient, keyGradient,
+            valueGradient);
 
         double[] Formula(IEnumerable<double> q, IEnumerable<double> k, IEnumerable<double> v) =>
             Attend([.. q], [.. k], [.. v], queryOffsets, keyOffsets, heads, headDim, dropout);
         Derivative.AssertClose(Formula(Doubles(qs), Doubles(ks), Doubles(vs)), output.ToArray(), 2e-6);
-        Derivative.AssertClose(Derivative.Of(q => Formula(q, Doubles(ks), Doubles(vs)), qs, weights), queryGradient.ToArray(), 1e-5);
-        Derivative.AssertClose(Derivative.Of(k => Formula(Doubles(qs), k, Doubles(vs)), ks, weights), keyGradient.ToArray(), 1e-5);
-        Derivative.AssertClose(Derivative.Of(v => Formula(Doubles(qs), Doubles(ks), v), vs, weights), valueGradient.ToArray(), 1e-5);
+        Derivative.AssertClose(
+            Derivative.Of(q => Formula(q, Doubles(ks), Doubles(vs)), qs, weights), queryGradient.ToArray(), 1e-5);
+        Derivative.AssertClose(
+            Derivative.Of(k => Formula(Doubles(qs), k, Doubles(vs)), ks, weights), keyGradient.ToArray(), 1e-5);
+        Derivative.AssertClose(
+            Derivative.Of(v => Formula(Doubles(qs), Doubles(ks), v), vs, weights), valueGradient.ToArray(), 1e-5);
     }
 
     [Theory]
@@ -171,13 +185,17 @@ public sealed class GradientTests
         {
             Assert.Equal(before[i] + gradient[columns + i], tokens.ToArray()[i]);
             Assert.Equal(before[columns + i], tokens.ToArray()[columns + i]);
-            Assert.Equal(before[(2 * columns) + i] + gradient[i] + gradient[(2 * columns) + i], tokens.ToArray()[(2 * columns) + i]);
+            Assert.Equal(
+                before[(2 * columns) + i] + gradient[i] + gradient[(2 * columns) + i],
+                tokens.ToArray()[(2 * columns) + i]);
             Assert.Equal(gradient[(2 * columns) + i], types.ToArray()[i]);
             Assert.Equal(gradient[i] + gradient[columns + i], types.ToArray()[columns + i]);
         }
 
         backend.ScatterAddRows(dy, [1, 1, 0], types);
-        Assert.Equal(gradient[5] + gradient[columns + 5] + gradient[5] + gradient[columns + 5], types.ToArray()[columns + 5], 1e-6f);
+        Assert.Equal(
+            gradient[5] + gradient[columns + 5] + gradient[5] + gradient[columns + 5],
+            types.ToArray()[columns + 5], 1e-6f);
         Assert.Throws<ShapeException>(() => backend.ScatterAddRows(dy, [1, 2, 0], types));
     }
 
@@ -200,7 +218,11 @@ public sealed class GradientTests
 
         Assert.Equal(Values.Bits(results[0]), Values.Bits(results[1]));
         for (var column = 0; column < columns; column++)
-            Assert.Equal(1 + Enumerable.Range(0, rows).Sum(row => (double)xs[(row * columns) + column]), results[0][column], 1e-4);
+        {
+            Assert.Equal(
+                1 + Enumerable.Range(0, rows).Sum(row => (double)xs[(row * columns) + column]),
+                results[0][column], 1e-4);
+        }
     }
 
     [Theory]
@@ -218,7 +240,8 @@ public sealed class GradientTests
 
             var loss = backend.SoftmaxCrossEntropy(logits, labels, 1f / rows, gradient);
 
-            double[] Formula(double[] x) => [.. x.Chunk(classes).Select((row, i) => Math.Log(row.Sum(Math.Exp)) - row[labels[i]])];
+            double[] Formula(double[] x) =>
+                [.. x.Chunk(classes).Select((row, i) => Math.Log(row.Sum(Math.Exp)) - row[labels[i]])];
             Assert.Equal(Formula([.. Doubles(xs)]).Sum(), loss, 1e-5);
             Derivative.AssertClose(
                 Derivative.Of(Formula, xs, [.. Enumerable.Repeat(1f / rows, rows)]), gradient.ToArray(), 1e-6);
@@ -260,13 +283,15 @@ public sealed class GradientTests
             {
                 var gs = Values.Random(count, seed: 10 + step);
                 using var gradient = Values.Tensor(backend, 3, 21, gs);
-                backend.Adam(parameter, gradient, mean, variance, new(0.01f, step, 0.9f, 0.999f, 1e-8f, 0.1f, isDecoupled, GradientScale: 0.5f));
+                backend.Adam(parameter, gradient, mean, variance, new(
+                    0.01f, step, 0.9f, 0.999f, 1e-8f, 0.1f, isDecoupled, GradientScale: 0.5f));
                 for (var i = 0; i < count; i++)
                 {
                     var g = (0.5 * gs[i]) + (isDecoupled ? 0 : 0.1 * p[i]);
                     m[i] = (0.9 * m[i]) + (0.1 * g);
                     v[i] = (0.999 * v[i]) + (0.001 * g * g);
-                    var update = m[i] / (1 - Math.Pow(0.9, step)) / (Math.Sqrt(v[i] / (1 - Math.Pow(0.999, step))) + 1e-8);
+                    var update =
+                        m[i] / (1 - Math.Pow(0.9, step)) / (Math.Sqrt(v[i] / (1 - Math.Pow(0.999, step))) + 1e-8);
                     p[i] -= 0.01 * (update + (isDecoupled ? 0.1 * p[i] : 0));
                 }
             }
@@ -289,7 +314,8 @@ public sealed class GradientTests
 
     private static IEnumerable<double> Doubles(float[] values) => values.Select(value => (double)value);
 
-    private static Func<double[], double[]> Each(Func<double, double> function) => values => [.. values.Select(function)];
+    private static Func<double[], double[]> Each(Func<double, double> function) =>
+        values => [.. values.Select(function)];
 
     /// <summary>What dropout multiplies by, straight from its definition.</summary>
     private static float[] Factors(Dropout dropout, int rows, int columns)
@@ -299,7 +325,8 @@ public sealed class GradientTests
         for (var i = 0; i < factors.Length; i++)
         {
             var (row, column) = (i / columns, i % columns);
-            var bits = CounterRandom.Bits(dropout.Key, (ulong)((((row * groups) + (column / 16)) * 4) + (column % 16 / 4)));
+            var bits = CounterRandom.Bits(
+                dropout.Key, (ulong)((((row * groups) + (column / 16)) * 4) + (column % 16 / 4)));
             factors[i] = (ushort)(bits >> (16 * (column % 4))) >= dropout.Threshold ? dropout.Scale : 0f;
         }
 
@@ -308,7 +335,8 @@ public sealed class GradientTests
 
     /// <summary>Attention of all heads of all sequences, with dropout of its weights.</summary>
     private static double[] Attend(
-        double[] q, double[] k, double[] v, int[] queryOffsets, int[] keyOffsets, int heads, int headDim, Dropout dropout)
+        double[] q, double[] k, double[] v, int[] queryOffsets, int[] keyOffsets, int heads, int headDim,
+        Dropout dropout)
     {
         var hidden = heads * headDim;
         var output = new double[q.Length];
@@ -322,14 +350,17 @@ public sealed class GradientTests
                 var factors = Factors(own, queries, (keys + 31) / 32 * 32);
                 for (var row = 0; row < queries; row++)
                 {
-                    double[] scores = [.. Enumerable.Range(0, keys).Select(j => Enumerable.Range(head * headDim, headDim)
-                        .Sum(d => q[((firstQuery + row) * hidden) + d] * k[((firstKey + j) * hidden) + d]) / Math.Sqrt(headDim))];
+                    var ofQuery = (firstQuery + row) * hidden;
+                    double[] scores = [.. Enumerable.Range(0, keys).Select(j =>
+                        Enumerable.Range(head * headDim, headDim)
+                            .Sum(d => q[ofQuery + d] * k[((firstKey + j) * hidden) + d]) / Math.Sqrt(headDim))];
                     var sum = scores.Sum(Math.Exp);
                     for (var j = 0; j < keys; j++)
                     {
+                        var ofKey = (firstKey + j) * hidden;
                         var factor = dropout.Rate > 0 ? factors[(row * ((keys + 31) / 32 * 32)) + j] : 1;
                         for (var d = head * headDim; d < (head + 1) * headDim; d++)
-                            output[((firstQuery + row) * hidden) + d] += Math.Exp(scores[j]) / sum * factor * v[((firstKey + j) * hidden) + d];
+                            output[ofQuery + d] += Math.Exp(scores[j]) / sum * factor * v[ofKey + d];
                     }
                 }
             }

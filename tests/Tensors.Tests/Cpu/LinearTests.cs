@@ -96,7 +96,8 @@ public sealed class LinearTests
         var rows = segmentRows.Sum();
         using var backend = Values.Backend(width, threads: 2);
         var x = Values.Random(rows * inFeatures, seed: 10);
-        using var dense = Values.Tensor(backend, outFeatures, inFeatures, Values.Random(outFeatures * inFeatures, seed: 11));
+        using var dense = Values.Tensor(
+            backend, outFeatures, inFeatures, Values.Random(outFeatures * inFeatures, seed: 11));
         using var weight = backend.PackWeight([dense]);
         using var masks = backend.AllocateMasks([(outFeatures, inFeatures), (outFeatures, inFeatures)]);
         for (var i = 0; i < masks.Masks.Count; i++)
@@ -179,8 +180,10 @@ public sealed class LinearTests
 
         backend.Linear(input, stacked, default, [], Activation.None, default, output);
 
-        Assert.Equal(ScalarGemm.Run(input.ToArray(), first.ToArray(), [], 3, 5, 8), output.SliceColumns(0, 5).ToArray());
-        Assert.Equal(ScalarGemm.Run(input.ToArray(), second.ToArray(), [], 3, 30, 8), output.SliceColumns(5, 30).ToArray());
+        Assert.Equal(
+            ScalarGemm.Run(input.ToArray(), first.ToArray(), [], 3, 5, 8), output.SliceColumns(0, 5).ToArray());
+        Assert.Equal(
+            ScalarGemm.Run(input.ToArray(), second.ToArray(), [], 3, 30, 8), output.SliceColumns(5, 30).ToArray());
     }
 
     private static float[] Product(

@@ -21,9 +21,12 @@ public sealed class MultiplyTests
     public void Multiply_AnyShape_MatchesTheFormula(string width, Transposed transposed)
     {
         using var backend = Values.Backend(width, threads: 2);
-        foreach (var (rows, terms, columns) in ((int, int, int)[])[(1, 1, 1), (3, 5, 31), (17, 33, 32), (150, 70, 67), (33, 900, 100), (2, 64, 2)])
+        (int, int, int)[] sizes = [(1, 1, 1), (3, 5, 31), (17, 33, 32), (150, 70, 67), (33, 900, 100), (2, 64, 2)];
+        (bool, bool, bool)[] variants =
+            [(false, false, false), (true, true, false), (false, true, true), (true, false, true)];
+        foreach (var (rows, terms, columns) in sizes)
         {
-            foreach (var (isSelected, hasBias, accumulate) in ((bool, bool, bool)[])[(false, false, false), (true, true, false), (false, true, true), (true, false, true)])
+            foreach (var (isSelected, hasBias, accumulate) in variants)
             {
                 var operands = new Operands(rows, terms, columns, transposed);
                 using var a = operands.A(backend);
@@ -33,7 +36,8 @@ public sealed class MultiplyTests
                 using var output = Values.Tensor(backend, rows, columns, operands.Before);
 
                 backend.Multiply(
-                    a, b, transposed, isSelected ? new(scores, Threshold) : default, hasBias ? bias : default, accumulate, output);
+                    a, b, transposed, isSelected ? new(scores, Threshold) : default, hasBias ? bias : default,
+                    accumulate, output);
 
                 var actual = output.ToArray();
                 for (var row = 0; row < rows; row++)
@@ -96,10 +100,12 @@ public sealed class MultiplyTests
         using var a = backend.Allocate(2, 3);
         using var b = backend.Allocate(4, 5);
         using var output = backend.Allocate(2, 5);
-        var inner = Assert.Throws<ShapeException>(() => backend.Multiply(a, b, Transposed.Neither, default, default, false, output));
+        var inner = Assert.Throws<ShapeException>(
+            () => backend.Multiply(a, b, Transposed.Neither, default, default, false, output));
         Assert.Equal("Multiply: inner dimensions differ: a is [2, 3], b [4, 5], transposed Neither.", inner.Message);
         using var c = backend.Allocate(3, 5);
-        var scores = Assert.Throws<ShapeException>(() => backend.Multiply(a, c, Transposed.Neither, new(b, 0), default, false, output));
+        var scores = Assert.Throws<ShapeException>(
+            () => backend.Multiply(a, c, Transposed.Neither, new(b, 0), default, false, output));
         Assert.Equal("Multiply: an operand is [4, 5]; [3, 5] is needed.", scores.Message);
     }
 
@@ -124,7 +130,9 @@ public sealed class MultiplyTests
         public int BColumns => transposed == Transposed.Right ? terms : columns;
 
         public Tensor A(TensorBackend backend) =>
-            transposed == Transposed.Left ? Values.Tensor(backend, terms, rows, _a) : Values.Tensor(backend, rows, terms, _a);
+            transposed == Transposed.Left
+                ? Values.Tensor(backend, terms, rows, _a)
+                : Values.Tensor(backend, rows, terms, _a);
 
         public Tensor B(TensorBackend backend) => Values.Tensor(backend, BRows, BColumns, BValues);
 

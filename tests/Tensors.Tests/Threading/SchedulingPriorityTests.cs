@@ -16,7 +16,11 @@ public sealed class SchedulingPriorityTests
             Assert.Equal(before, Allowed(File.ReadAllText("/proc/thread-self/status")));
             SchedulingPriority.KeepToLast(1);
             after = Allowed(File.ReadAllText("/proc/thread-self/status"));
-            using var child = Process.Start(new ProcessStartInfo("cat", "/proc/self/status") { UseShellExecute = false, RedirectStandardOutput = true })!;
+            using var child = Process.Start(new ProcessStartInfo("cat", "/proc/self/status")
+            {
+                UseShellExecute = false,
+                RedirectStandardOutput = true
+            })!;
             inherited = Allowed(child.StandardOutput.ReadToEnd());
             child.WaitForExit();
         });

@@ -8,7 +8,8 @@ public sealed class BertTokenizerTests
 {
     private static readonly Vocabulary Letters = new(
     [
-        "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "##a", "##b", "##c", "ab", "##bc", ",", "[", "]", "sep",
+        "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "##a", "##b", "##c", "ab", "##bc", ",", "[",
+        "]", "sep",
         "é", "i", "σ", "ς", "##σ", "##ς", "ο", "##ο", "博", "豈", "ᄒ", "##ᅡ", "##ᆫ"
     ]);
 
@@ -44,7 +45,8 @@ public sealed class BertTokenizerTests
     [Fact]
     public void Tokenize_WordsOfOver100Characters_AreUnknown()
     {
-        Assert.Equal(string.Join(' ', Enumerable.Repeat("##a", 99).Prepend("a")), Pieces(Tokenizer, new string('a', 100)));
+        Assert.Equal(
+            string.Join(' ', Enumerable.Repeat("##a", 99).Prepend("a")), Pieces(Tokenizer, new string('a', 100)));
         Assert.Equal("[UNK]", Pieces(Tokenizer, new string('a', 101)));
     }
 
@@ -103,14 +105,14 @@ public sealed class BertTokenizerTests
             "\u0001\u0002 \n",
             null,
             InvalidTextReason.Empty,
-            "The text has no words: its 4 UTF-16 code units are whitespace and control characters only. At least one word "
-            + "is needed.");
+            "The text has no words: its 4 UTF-16 code units are whitespace and control characters only. "
+            + "At least one word is needed.");
         AssertRefused(
             "ab\uD800c",
             null,
             InvalidTextReason.LoneSurrogate,
-            "The text has half of a surrogate pair, U+D800, at index 2; well-formed Unicode is needed. Replace or remove "
-            + "it.");
+            "The text has half of a surrogate pair, U+D800, at index 2; well-formed Unicode is needed. "
+            + "Replace or remove it.");
         AssertRefused(
             new string('a', 1 << 20),
             null,
@@ -120,8 +122,8 @@ public sealed class BertTokenizerTests
             string.Concat(Enumerable.Repeat("a ", 511)),
             null,
             InvalidTextReason.TooLong,
-            "The text has 513 tokens, 2 special ones among them; at most 512 fit. Shorten or split it, or ask for "
-            + "truncation.");
+            "The text has 513 tokens, 2 special ones among them; at most 512 fit. "
+            + "Shorten or split it, or ask for truncation.");
     }
 
     [Fact]

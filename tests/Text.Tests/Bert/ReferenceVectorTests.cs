@@ -15,7 +15,8 @@ public sealed class ReferenceVectorTests
     [SharedFact(Questions)]
     public void Tokenize_3000Questions_GivesTheSameWordsAndIds()
     {
-        var tokenizer = new BertTokenizer(Vocabulary.Load(SharedFiles.At("fixtures/vocab/bert-base-uncased-vocab.txt")));
+        var tokenizer = new BertTokenizer(
+            Vocabulary.Load(SharedFiles.At("fixtures/vocab/bert-base-uncased-vocab.txt")));
         var count = 0;
         foreach (var line in File.ReadLines(SharedFiles.At(Questions)).Where(line => line.Length > 0))
         {
@@ -24,8 +25,10 @@ public sealed class ReferenceVectorTests
             var tokens = tokenizer.Tokenize(text);
 
             Assert.Equal(Strings(question.GetProperty("basic")), tokenizer.Words(text));
-            Assert.Equal(Strings(question.GetProperty("wordpiece")), tokens.Select(token => tokenizer.Vocabulary[token.Id]));
-            Assert.Equal(question.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32()), tokens.Select(t => t.Id));
+            Assert.Equal(
+                Strings(question.GetProperty("wordpiece")), tokens.Select(token => tokenizer.Vocabulary[token.Id]));
+            Assert.Equal(
+                question.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32()), tokens.Select(t => t.Id));
             count++;
         }
 
@@ -40,7 +43,8 @@ public sealed class ReferenceVectorTests
         var tokenizer = new BertTokenizer(new(Strings(full.GetProperty("vocab"))));
         var tokens = tokenizer.Tokenize(full.GetProperty("text").GetString()!);
         Assert.Equal(Strings(full.GetProperty("tokens")), tokens.Select(token => tokenizer.Vocabulary[token.Id]));
-        Assert.Equal(full.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32()), tokens.Select(token => token.Id));
+        Assert.Equal(
+            full.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32()), tokens.Select(token => token.Id));
 
         foreach (var basic in cases.GetProperty("basic").EnumerateArray())
         {
@@ -65,8 +69,10 @@ public sealed class ReferenceVectorTests
     private static void AssertClass(JsonElement expected, Func<Rune, bool> isMember)
     {
         Assert.All(Strings(expected.GetProperty("true")), text => Assert.True(isMember(Rune.GetRuneAt(text, 0)), text));
-        Assert.All(Strings(expected.GetProperty("false")), text => Assert.False(isMember(Rune.GetRuneAt(text, 0)), text));
+        Assert.All(
+            Strings(expected.GetProperty("false")), text => Assert.False(isMember(Rune.GetRuneAt(text, 0)), text));
     }
 
-    private static string[] Strings(JsonElement array) => [.. array.EnumerateArray().Select(element => element.GetString()!)];
+    private static string[] Strings(JsonElement array) =>
+        [.. array.EnumerateArray().Select(element => element.GetString()!)];
 }

@@ -86,7 +86,8 @@ public sealed class BpeTokenizerTests
     [Fact]
     public void Train_LearnsTheMostFrequentPairsFirst()
     {
-        // "a a" comes 7 times in one word; "a t", "h e", "t h" 4 times each; "aa aa" 3 times; "Ġ the" twice; the rest once.
+        // "a a" comes 7 times in one word; "a t", "h e", "t h" 4 times each; "aa aa" 3 times; "Ġ the" twice; the rest
+        // once.
         Assert.Equal(
             [("a", "a"), ("a", "t"), ("h", "e"), ("t", "he"), ("aa", "aa"), ("Ġ", "the")], Small.Merges);
         Assert.Equal(256 + 6 + 1, Small.Vocabulary.Count);
@@ -107,7 +108,8 @@ public sealed class BpeTokenizerTests
             var vocab = Path.Combine(folder.FullName, "vocab.json");
             var merges = Path.Combine(folder.FullName, "merges.txt");
             Small.Save(vocab, merges);
-            Assert.Equal(Small.Encode("the cat's 한국어 hat"), BpeTokenizer.Load(vocab, merges).Encode("the cat's 한국어 hat"));
+            Assert.Equal(
+                Small.Encode("the cat's 한국어 hat"), BpeTokenizer.Load(vocab, merges).Encode("the cat's 한국어 hat"));
 
             File.WriteAllText(merges, "#version: 0.2\nt h e\n");
             var exception = Assert.Throws<VocabularyException>(() => BpeTokenizer.Load(vocab, merges));

@@ -10,7 +10,8 @@ public sealed class WordPieceTrainerTests
     public void Train_SmallCorpus_GivesSpecialTokensCharactersAndPieces()
     {
         // Pairs: h ##u 15, ##u ##g 20 + "hug" 5 makes ##u ##g the first: hug 10, pug 5, hugs 5 hold it, 20 in all.
-        var texts = Enumerable.Repeat("hug", 10).Concat(Enumerable.Repeat("pug", 5)).Concat(Enumerable.Repeat("hugs", 5));
+        var texts = Enumerable.Repeat("hug", 10).Concat(Enumerable.Repeat("pug", 5)).Concat(
+            Enumerable.Repeat("hugs", 5));
 
         var vocabulary = WordPieceTrainer.Train(texts, lowercase: true, new() { VocabularySize = 13 });
 
@@ -42,7 +43,8 @@ public sealed class WordPieceTrainerTests
     public void Train_NothingToLearnFrom_IsRefused()
     {
         Assert.Throws<VocabularyException>(() => WordPieceTrainer.Train(["  "], lowercase: true, new()));
-        Assert.Throws<VocabularyException>(() => WordPieceTrainer.Train(["a"], lowercase: true, new() { VocabularySize = 5 }));
+        Assert.Throws<VocabularyException>(
+            () => WordPieceTrainer.Train(["a"], lowercase: true, new() { VocabularySize = 5 }));
         Assert.Throws<VocabularyException>(() => BpeTrainer.Train(["a"], new() { VocabularySize = 256 }));
     }
 }

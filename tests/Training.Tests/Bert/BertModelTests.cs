@@ -44,7 +44,9 @@ public sealed class BertModelTests
         using var first = BertEncoder.Load(backend, model.Config, model);
         using var second = BertEncoder.Load(backend, model.Config, again);
         Assert.Equal(first.Digest, second.Digest);
-        Assert.Equal("The model has no parameter 'x'.", Assert.Throws<ModelFileException>(() => model.Read("x", 1, 1, 0, new float[1])).Message);
+        Assert.Equal(
+            "The model has no parameter 'x'.",
+            Assert.Throws<ModelFileException>(() => model.Read("x", 1, 1, 0, new float[1])).Message);
         var names = model.Tensors().Select(tensor => tensor.Name).ToList();
         Assert.Equal(5 + 2 + (16 * 3), names.Count);
         Assert.Contains("encoder.layer.2.attention.self.value.bias", names);
@@ -95,7 +97,8 @@ public sealed class BertModelTests
         foreach (var (parameter, expected) in model.Parameters.Zip(whole))
         {
             var scale = Math.Max(0.01f, expected.Max(Math.Abs));
-            Assert.All(parameter.Gradient.ToArray().Zip(expected), pair => Assert.Equal(pair.Second, pair.First, 1e-5f * scale));
+            Assert.All(parameter.Gradient.ToArray().Zip(expected), pair => Assert.Equal(
+                pair.Second, pair.First, 1e-5f * scale));
         }
     }
 
@@ -133,13 +136,15 @@ public sealed class BertModelTests
             model.TrainAll();
         var before = Digest(backend, model);
         using var optimizer = new AdamOptimizer(
-            backend, [.. model.Parameters, .. head.Parameters, .. scores?.Parameters ?? []], new() { IsDecoupled = !isMasked });
+            backend, [.. model.Parameters, .. head.Parameters, .. scores?.Parameters ?? []],
+            new() { IsDecoupled = !isMasked });
         using var tape = new Tape(backend);
         var examples = Small.Examples(32, seed: 4);
         var losses = new double[steps];
         for (var step = 0; step < steps; step++)
         {
-            losses[step] = Small.Step(tape, model, head, scores, examples, new(CounterRandom.Key(7, (ulong)step), 0.1f, 0.1f));
+            losses[step] = Small.Step(
+                tape, model, head, scores, examples, new(CounterRandom.Key(7, (ulong)step), 0.1f, 0.1f));
             optimizer.Step(isMasked ? 0.03f : 0.003f);
         }
 

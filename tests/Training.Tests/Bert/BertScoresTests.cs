@@ -35,7 +35,8 @@ public sealed class BertScoresTests
         float[] values = [.. scores.ScoresOf(BertTensors.Weight(1, BertMatrix.Output)).ToArray().Order()];
         const double lowest = -0.02; // With the paper's threshold 0.01, scale 0.02 and 5%: from -0.02 to 0.58.
         const double width = 0.6;
-        var distance = values.Select((value, i) => Math.Abs(((value - lowest) / width) - ((i + 0.5) / values.Length))).Max();
+        var distance =
+            values.Select((value, i) => Math.Abs(((value - lowest) / width) - ((i + 0.5) / values.Length))).Max();
         Assert.True(distance < 2.23 / Math.Sqrt(values.Length));
         using var other = BertScores.Create(backend, model, new(), seed: 2);
         Assert.NotEqual(values[0], other.ScoresOf(BertTensors.Weight(1, BertMatrix.Output)).ToArray().Min());
@@ -76,7 +77,8 @@ public sealed class BertScoresTests
             scores.Masked.Select(masked => masked.Name));
         var (stack, firstRow, _) = model.Find(BertTensors.Weight(1, BertMatrix.Value));
         var ofStack = scores.Of(stack)!.Value.Scores;
-        Assert.All(ofStack.Slice(0, firstRow).ToArray(), score => Assert.True(score > 1)); // Queries and keys are all kept.
+        // Queries and keys are all kept.
+        Assert.All(ofStack.Slice(0, firstRow).ToArray(), score => Assert.True(score > 1));
     }
 
     [Fact]
@@ -92,6 +94,8 @@ public sealed class BertScoresTests
         Refused("No matrix is to be masked; choose at least one.", new() { Layers = [], MasksPooler = false });
 
         void Refused(string message, MaskSettings settings) =>
-            Assert.Equal(message, Assert.Throws<ArgumentException>(() => BertScores.Create(backend, model, settings, seed: 1)).Message);
+            Assert.Equal(
+                message,
+                Assert.Throws<ArgumentException>(() => BertScores.Create(backend, model, settings, seed: 1)).Message);
     }
 }

@@ -45,7 +45,9 @@ public sealed class GradientTests : IDisposable
         foreach (var (name, rows, columns) in _model.Tensors())
         {
             var (parameter, first, _) = _model.Find(name);
-            var gradient = parameter.Value.Rows == 1 ? parameter.Gradient.SliceColumns(first, columns) : parameter.Gradient.Slice(first, rows);
+            var gradient = parameter.Value.Rows == 1
+                ? parameter.Gradient.SliceColumns(first, columns)
+                : parameter.Gradient.Slice(first, rows);
             AssertClose("plain." + name, gradient.ToArray());
         }
 
@@ -59,7 +61,8 @@ public sealed class GradientTests : IDisposable
         using var scores = BertScores.Create(_backend, _model, new() { Layers = [1, 2] }, seed: 1);
         foreach (var (name, _, _) in scores.Masked)
             Write(scores.ScoresOf(name), _golden.ReadMask(name));
-        Assert.All(scores.Masked, masked => Assert.Equal(_golden.ReadMask(masked.Name).ToArray(), scores.Bits(masked.Name)));
+        Assert.All(
+            scores.Masked, masked => Assert.Equal(_golden.ReadMask(masked.Name).ToArray(), scores.Bits(masked.Name)));
 
         Step(scores);
 
@@ -113,6 +116,10 @@ public sealed class GradientTests : IDisposable
         Assert.Equal(expected.Length, actual.Length);
         var scale = expected.Max(Math.Abs);
         for (var i = 0; i < expected.Length; i++)
-            Assert.True(Math.Abs(expected[i] - actual[i]) <= Tolerance * Math.Max(scale, SmallestScale), $"{name}[{i}]: {actual[i]} instead of {expected[i]}");
+        {
+            Assert.True(
+                Math.Abs(expected[i] - actual[i]) <= Tolerance * Math.Max(scale, SmallestScale),
+                $"{name}[{i}]: {actual[i]} instead of {expected[i]}");
+        }
     }
 }

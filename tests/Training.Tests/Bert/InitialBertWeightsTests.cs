@@ -5,7 +5,8 @@ namespace Serving.Training.Tests.Bert;
 
 public sealed class InitialBertWeightsTests
 {
-    private static readonly BertConfig Config = new() { Vocab = 50, Hidden = 384, Layers = 2, Heads = 6, Inner = 768, MaxPositions = 256 };
+    private static readonly BertConfig Config =
+        new() { Vocab = 50, Hidden = 384, Layers = 2, Heads = 6, Inner = 768, MaxPositions = 256 };
 
     [Fact]
     public void Neighbors_HeadsOfTheFirstLayer_LookAtTheTokensAround()
@@ -30,11 +31,18 @@ public sealed class InitialBertWeightsTests
     {
         var normal = new InitialBertWeights(3);
         var neighbors = new InitialBertWeights(3, Config, Initialization.Neighbors);
-        foreach (var (name, rows) in ((string, int)[])[(BertTensors.WordEmbeddings, Config.Vocab), (BertTensors.Weight(0, BertMatrix.Value), 384), (BertTensors.Weight(1, BertMatrix.Query), 384)])
+        (string, int)[] others =
+        [
+            (BertTensors.WordEmbeddings, Config.Vocab), (BertTensors.Weight(0, BertMatrix.Value), 384),
+            (BertTensors.Weight(1, BertMatrix.Query), 384)
+        ];
+        foreach (var (name, rows) in others)
             Assert.Equal(Read(normal, name, rows), Read(neighbors, name, rows));
         var values = Read(normal, BertTensors.WordEmbeddings, Config.Vocab).SelectMany(row => row).ToList();
         Assert.InRange(Math.Sqrt(values.Average(value => value * value)), 0.0195, 0.0205);
-        Assert.Contains("shape", Assert.Throws<ArgumentException>(() => new InitialBertWeights(3, null, Initialization.Neighbors)).Message);
+        Assert.Contains(
+            "shape",
+            Assert.Throws<ArgumentException>(() => new InitialBertWeights(3, null, Initialization.Neighbors)).Message);
     }
 
     private static float[][] Read(InitialBertWeights weights, string name, int rows)

@@ -21,15 +21,18 @@ public sealed class ClassifierTrainerTests
         var run = Train(Settings(method), seen);
 
         Assert.Equal(run.TotalSteps, seen.Steps[^1].Step);
-        Assert.Equal(Enumerable.Range(1, seen.Steps.Count).Select(step => (long)step), seen.Steps.Select(step => step.Step));
+        Assert.Equal(
+            Enumerable.Range(1, seen.Steps.Count).Select(step => (long)step), seen.Steps.Select(step => step.Step));
         var least = method == TrainingMethod.HeadOnly ? 0.4 : 0.8; // Of three labels.
         Assert.InRange(run.State.Best!.Accuracy, least, 1);
-        Assert.Equal(seen.Evaluations.Where(evaluation => evaluation.IsBest).Max(evaluation => evaluation.Metrics["accuracy"]), run.State.Best.Accuracy);
+        Assert.Equal(
+            seen.Evaluations.Where(evaluation => evaluation.IsBest).Max(evaluation => evaluation.Metrics["accuracy"]),
+            run.State.Best.Accuracy);
         Assert.Equal(method == TrainingMethod.Finetune, run.DigestBefore != run.Digest);
         Assert.Equal(method == TrainingMethod.Mask ? 19 : 0, run.Masks.Count);
     }
 
-    /// <summary>Interrupted and resumed, again and again, wherever the checkpoints were: the same bits at the end.</summary>
+    /// <summary>Interrupted and resumed repeatedly, wherever the checkpoints were: the same bits at the end.</summary>
     [Theory]
     [MemberData(nameof(Methods))]
     public void Run_InterruptedAndResumed_EndsWithTheSameBits(TrainingMethod method)
@@ -56,7 +59,8 @@ public sealed class ClassifierTrainerTests
         Assert.Equal(whole.Head.Weight, resumed.Head.Weight);
         Assert.Equal(whole.Head.Bias, resumed.Head.Bias);
         Assert.Equal(whole.Masks, resumed.Masks);
-        Assert.Equal((whole.State.BestStep, whole.State.Best!.Loss), (resumed.State.BestStep, resumed.State.Best!.Loss));
+        Assert.Equal(
+            (whole.State.BestStep, whole.State.Best!.Loss), (resumed.State.BestStep, resumed.State.Best!.Loss));
         Assert.Single(Directory.GetDirectories(folder.Path));
 
         static void CancelAt(long step, int stop, CancellationTokenSource cancellation)
@@ -86,7 +90,8 @@ public sealed class ClassifierTrainerTests
         using var biasTensor = backend.Allocate(1, Small.Labels);
         weightTensor.CopyFrom(weight);
         biasTensor.CopyFrom(bias);
-        var logits = ClassifierEvaluator.Logits(backend, encoder, task.Masks, weightTensor, biasTensor, data.Validation, CancellationToken.None);
+        var logits = ClassifierEvaluator.Logits(
+            backend, encoder, task.Masks, weightTensor, biasTensor, data.Validation, CancellationToken.None);
         var report = ClassifierEvaluator.Report(data, logits, data.Validation);
 
         Assert.Equal(state.Best!.Loss, report.Loss);
@@ -99,7 +104,8 @@ public sealed class ClassifierTrainerTests
         using var backend = Small.Backend();
         using var weights = Small.Model(backend);
         var broken = new OneNotANumber(weights);
-        using var trainer = new ClassifierTrainer(backend, Small.Config, broken, Data(), Settings(TrainingMethod.Finetune));
+        using var trainer = new ClassifierTrainer(
+            backend, Small.Config, broken, Data(), Settings(TrainingMethod.Finetune));
         var diverged = Assert.Throws<DivergedException>(() => trainer.Run(new Seen(), null, CancellationToken.None));
         Assert.Equal("The loss is NaN at step 1. Lower the learning rate, or clip gradients.", diverged.Message);
     }
@@ -108,7 +114,8 @@ public sealed class ClassifierTrainerTests
     public void Run_WithoutABetterEvaluation_StopsEarly()
     {
         var seen = new Seen();
-        var run = Train(Settings(TrainingMethod.HeadOnly) with { LearningRate = 1e-9f, Patience = 2, Epochs = 50 }, seen);
+        var run = Train(
+            Settings(TrainingMethod.HeadOnly) with { LearningRate = 1e-9f, Patience = 2, Epochs = 50 }, seen);
         Assert.Equal(3, seen.Evaluations.Count); // The first is the best, two are not better.
         Assert.Equal(3 * run.TotalSteps / 50, run.State.Step);
     }
@@ -118,9 +125,11 @@ public sealed class ClassifierTrainerTests
     {
         using var backend = Small.Backend();
         using var weights = Small.Model(backend);
-        List<ClassifierExample> examples = [.. Small.Examples(160, seed: 11).Select(example => new ClassifierExample(example.Sequence, 0, example.Label))];
+        List<ClassifierExample> examples = [.. Small.Examples(160, seed: 11).Select(
+            example => new ClassifierExample(example.Sequence, 0, example.Label))];
         using var trainer = new ClassifierTrainer(
-            backend, Small.Config, weights, new([], examples[..120], examples[120..]), Settings(TrainingMethod.Finetune));
+            backend, Small.Config, weights, new([], examples[..120], examples[120..]),
+            Settings(TrainingMethod.Finetune));
         var state = trainer.Run(new Seen(), null, CancellationToken.None);
         Assert.InRange(state.Best!.Pearson, 0.8, 1);
         Assert.Equal(state.Best.Pearson, state.Best.Metric);
@@ -131,13 +140,17 @@ public sealed class ClassifierTrainerTests
     {
         var settings = Settings(TrainingMethod.Mask);
         Refused("Epochs is 0; it must be 1 to 1000.", settings with { Epochs = 0 }, Data());
-        Refused("LearningRate is NaN; it must be above 0, at most 1.", settings with { LearningRate = float.NaN }, Data());
+        Refused(
+            "LearningRate is NaN; it must be above 0, at most 1.", settings with { LearningRate = float.NaN }, Data());
         Refused("Dropout is 1; it must be 0 to below 1.", settings with { Dropout = 1 }, Data());
-        Refused("Layer 9 is to be masked; the model has layers 0 to 2.", settings with { Mask = new() { Layers = [9] } }, Data());
+        Refused(
+            "Layer 9 is to be masked; the model has layers 0 to 2.", settings with { Mask = new() { Layers = [9] } },
+            Data());
         Refused("WarmUp is 1.5; it must be 0 to 1.", settings with { WarmUp = 1.5 }, Data());
         var data = Data();
         Refused(
-            "There are 0 examples to learn from and 60 to judge by; at least one of each is needed.", settings, data with { Train = [] });
+            "There are 0 examples to learn from and 60 to judge by; at least one of each is needed.", settings,
+            data with { Train = [] });
         Refused(
             "All examples to learn from are 'one'; at least two labels are needed.",
             settings,
@@ -153,7 +166,8 @@ public sealed class ClassifierTrainerTests
             using var weights = Small.Model(backend);
             var before = backend.AllocatedBytes;
             Assert.Equal(
-                message, Assert.ThrowsAny<ArgumentException>(() => new ClassifierTrainer(backend, Small.Config, weights, data, settings)).Message);
+                message, Assert.ThrowsAny<ArgumentException>(() => new ClassifierTrainer(
+                    backend, Small.Config, weights, data, settings)).Message);
             Assert.Equal(before, backend.AllocatedBytes);
         }
     }
@@ -175,11 +189,13 @@ public sealed class ClassifierTrainerTests
 
     private static ClassifierData Data()
     {
-        List<ClassifierExample> examples = [.. Small.Examples(220, seed: 11).Select(example => new ClassifierExample(example.Sequence, example.Label))];
+        List<ClassifierExample> examples = [.. Small.Examples(220, seed: 11).Select(
+            example => new ClassifierExample(example.Sequence, example.Label))];
         return new(["zero", "one", "two"], examples[..160], examples[160..]);
     }
 
-    private static Run Train(ClassifierSettings settings, Seen seen, string? checkpoints = null, CancellationToken cancelled = default)
+    private static Run Train(
+        ClassifierSettings settings, Seen seen, string? checkpoints = null, CancellationToken cancelled = default)
     {
         using var backend = Small.Backend();
         using var weights = Small.Model(backend);
@@ -235,7 +251,8 @@ public sealed class ClassifierTrainerTests
             OnStep(progress.Step);
         }
 
-        public void Evaluated(long step, IReadOnlyDictionary<string, double> metrics, bool isBest) => Evaluations.Add((step, metrics, isBest));
+        public void Evaluated(long step, IReadOnlyDictionary<string, double> metrics, bool isBest) =>
+            Evaluations.Add((step, metrics, isBest));
     }
 
     private sealed class OneNotANumber(IBertWeights inner) : IBertWeights

@@ -15,7 +15,8 @@ public sealed class OptimizationTests
         Assert.Equal((1 + MathF.Sqrt(0.5f)) / 2, cosine.At(4), 1e-6f);
         var constant = linear with { Decay = Decay.None };
         Assert.Equal([0.5f, 1f, 1f, 1f], ((int[])[1, 2, 3, 100]).Select(step => constant.At(step)));
-        Assert.Equal([0f, 0f], ((int[])[7, 1000]).Select(step => linear.At(step))); // Past the end nothing turns negative.
+        // Past the end nothing turns negative.
+        Assert.Equal([0f, 0f], ((int[])[7, 1000]).Select(step => linear.At(step)));
     }
 
     /// <summary>Izsak et al. 2021: a day, 6% of it warm-up, a peak of 1e-3.</summary>
@@ -27,7 +28,8 @@ public sealed class OptimizationTests
     [InlineData(24, 0)]
     [InlineData(30, 0)]
     public void BudgetSchedule_GoldenValues(double hours, double expected) =>
-        Assert.Equal(expected, new BudgetSchedule(1e-3f, TimeSpan.FromDays(1), 0.06).At(TimeSpan.FromHours(hours)), 1e-9);
+        Assert.Equal(
+            expected, new BudgetSchedule(1e-3f, TimeSpan.FromDays(1), 0.06).At(TimeSpan.FromHours(hours)), 1e-9);
 
     [Fact]
     public void BudgetSchedule_OfAShortBudget_DoesNotJump()
@@ -93,7 +95,9 @@ public sealed class OptimizationTests
 
         var diverged = Assert.Throws<DivergedException>(() => optimizer.Step(0.1f));
 
-        Assert.Equal("The gradient of 'bad' is no finite number at step 1. Lower the learning rate, or clip gradients.", diverged.Message);
+        Assert.Equal(
+            "The gradient of 'bad' is no finite number at step 1. Lower the learning rate, or clip gradients.",
+            diverged.Message);
         Assert.Equal(0f, good.Value.ToArray()[0]);
     }
 }

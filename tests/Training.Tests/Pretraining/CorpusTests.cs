@@ -7,7 +7,9 @@ public sealed class CorpusTests
     [Theory]
     [InlineData("One. Two! Three?", "One.|Two!|Three?")]
     [InlineData("He said \"no.\" She left.", "He said \"no.\"|She left.")]
-    [InlineData("Mr. Smith met J. Doe at 3.14 p.m. today. Then he left...", "Mr. Smith met J. Doe at 3.14 p.m. today.|Then he left...")]
+    [InlineData(
+        "Mr. Smith met J. Doe at 3.14 p.m. today. Then he left...",
+        "Mr. Smith met J. Doe at 3.14 p.m. today.|Then he left...")]
     [InlineData("it works . and again . end", "it works .|and again .|end")]
     [InlineData("A line\nAnother one. ", "A line|Another one.")]
     [InlineData("no end", "no end")]
@@ -25,7 +27,8 @@ public sealed class CorpusTests
     {
         string[] texts = [.. Enumerable.Range(0, 20).Select(i => Story.Document(i, 1 + (i % 5))), "", " \n "];
         using var corpus = new TextCorpus(texts, Story.Tokenizer);
-        Assert.Equal((20, 60), (corpus.Value.Documents, corpus.Value.Sentences)); // Texts without a token are no documents.
+        // Texts without a token are no documents.
+        Assert.Equal((20, 60), (corpus.Value.Documents, corpus.Value.Sentences));
         for (var i = 0; i < 20; i++)
         {
             var (tokens, document) = (Story.Tokenizer.Tokenize(texts[i]), corpus.Value.Read(i));
@@ -42,7 +45,8 @@ public sealed class CorpusTests
     {
         using var corpus = new TextCorpus([Story.Document(1)], Story.Tokenizer);
         var bytes = File.ReadAllBytes(corpus.File);
-        foreach (var damaged in (byte[][])[bytes[..^8], bytes[..20], [.. bytes, 0], [(byte)(bytes[0] ^ 1), .. bytes[1..]], []])
+        byte[][] damages = [bytes[..^8], bytes[..20], [.. bytes, 0], [(byte)(bytes[0] ^ 1), .. bytes[1..]], []];
+        foreach (var damaged in damages)
         {
             var path = corpus.File + ".damaged";
             File.WriteAllBytes(path, damaged);
@@ -62,8 +66,12 @@ public sealed class CorpusTests
         Assert.Equal(TermWeights.TermFrequency(document), TermWeights.TermFrequency(same));
         Assert.Equal([0f], TermWeights.TermFrequency(once.Value.Read(2))); // All the same: 0.
 
-        AssertClose(Rescaled(2 * Math.Log(3.0 / 2), Math.Log(3), Math.Log(3), Math.Log(3.0 / 2)), TermWeights.TermImportance(document, once.Value));
-        AssertClose(Rescaled(2 * Math.Log(4.0 / 3), Math.Log(2), Math.Log(2), Math.Log(4.0 / 3)), TermWeights.TermImportance(same, twice.Value));
+        AssertClose(
+            Rescaled(2 * Math.Log(3.0 / 2), Math.Log(3), Math.Log(3), Math.Log(3.0 / 2)),
+            TermWeights.TermImportance(document, once.Value));
+        AssertClose(
+            Rescaled(2 * Math.Log(4.0 / 3), Math.Log(2), Math.Log(2), Math.Log(4.0 / 3)),
+            TermWeights.TermImportance(same, twice.Value));
 
         static double[] Rescaled(double aa, double aaa, double dot, double bb)
         {

@@ -14,7 +14,7 @@ public sealed class ExampleSamplerTests : IDisposable
 
     public ExampleSamplerTests() => _sampler = new(_corpus.Value, Story.Words, Length);
 
-    /// <summary>The chi-square of labels against equal shares, at a risk of 1e-4: 15.1 for 1, 18.4 for 2 degrees of freedom.</summary>
+    /// <summary>The chi-square for equal shares at a risk of 1e-4: 15.1 for 1, 18.4 for 2 degrees of freedom.</summary>
     [Theory]
     [InlineData(Objective.NextSentence, "0.5 0.5")]
     [InlineData(Objective.AdjacentSentence, "0.3333 0.3333 0.3333")]
@@ -23,7 +23,8 @@ public sealed class ExampleSamplerTests : IDisposable
     [InlineData(Objective.SentenceCorruption, "0.5 0.5")]
     public void Labels_HaveTheirShares(Objective objective, string shares)
     {
-        double[] expected = [.. shares.Split(' ').Select(share => double.Parse(share, System.Globalization.CultureInfo.InvariantCulture))];
+        double[] expected = [.. shares.Split(' ').Select(
+            share => double.Parse(share, System.Globalization.CultureInfo.InvariantCulture))];
         var counts = new int[expected.Length];
         foreach (var sequence in Sample(objective).SelectMany(example => example.Sequences))
         {
@@ -36,7 +37,8 @@ public sealed class ExampleSamplerTests : IDisposable
 
         var total = counts.Sum();
         Assert.True(total > Samples / 2, $"{total} have a label");
-        var chiSquare = counts.Zip(expected, (count, share) => Math.Pow(count - (share * total), 2) / (share * total)).Sum();
+        var chiSquare =
+            counts.Zip(expected, (count, share) => Math.Pow(count - (share * total), 2) / (share * total)).Sum();
         Assert.True(chiSquare < (expected.Length == 2 ? 15.1 : 18.4), $"{chiSquare}: {string.Join(' ', counts)}");
     }
 
@@ -117,7 +119,9 @@ public sealed class ExampleSamplerTests : IDisposable
             corrupted += targets.Values.Sum();
             all += targets.Values.Length;
             Assert.InRange(targets.Values.Sum(), 0, Math.Max(2, (int)Math.Round(0.1 * targets.Values.Length)));
-            kinds.Add(differs > 4 ? "inserted" : original.Order().SequenceEqual(document.Skip(segment.First).Take(segment.Count).Concat([2, 3]).Order()) ? "permuted" : "replaced");
+            var ofDocument = document.Skip(segment.First).Take(segment.Count).Concat([2, 3]);
+            var isPermuted = original.Order().SequenceEqual(ofDocument.Order());
+            kinds.Add(differs > 4 ? "inserted" : isPermuted ? "permuted" : "replaced");
         }
 
         Assert.InRange((double)corrupted / all, 0.07, 0.11); // A random or moved token may be the right one.
@@ -158,14 +162,18 @@ public sealed class ExampleSamplerTests : IDisposable
         }
 
         var mean = counts.Sum() / 6.0;
-        Assert.True(counts.Sum(count => Math.Pow(count - mean, 2) / mean) < 25.7, string.Join(' ', counts)); // At 1e-4, 5 degrees of freedom.
+        // At 1e-4, 5 degrees of freedom.
+        Assert.True(counts.Sum(count => Math.Pow(count - mean, 2) / mean) < 25.7, string.Join(' ', counts));
     }
 
     /// <summary>Numbers and capitals are those of the document, also where a token is hidden.</summary>
     [Fact]
     public void Targets_AreOfTheUnmaskedDocument()
     {
-        var objectives = new HashSet<Objective> { Objective.TermFrequency, Objective.TermImportance, Objective.TokenLength, Objective.Capitalization };
+        var objectives = new HashSet<Objective>
+        {
+            Objective.TermFrequency, Objective.TermImportance, Objective.TokenLength, Objective.Capitalization
+        };
         for (var i = 0; i < 200; i++)
         {
             var sequence = _sampler.Sample(i % _sampler.Spans.Count, objectives, key: (ulong)i).Sequences.Single();
@@ -174,9 +182,15 @@ public sealed class ExampleSamplerTests : IDisposable
             var part = new System.Range(segment.First, segment.First + segment.Count);
             Assert.Equal(Enumerable.Range(1, segment.Count), sequence.Numbers[Objective.TermFrequency].Positions);
             Assert.Equal(TermWeights.TermFrequency(document)[part], sequence.Numbers[Objective.TermFrequency].Values);
-            Assert.Equal(TermWeights.TermImportance(document, _corpus.Value)[part], sequence.Numbers[Objective.TermImportance].Values);
-            Assert.Equal(document.Tokens[part].Select(token => (float)Story.Words[token].Length), sequence.Numbers[Objective.TokenLength].Values);
-            Assert.Equal(document.Capitals[part].Select(isCapital => isCapital ? 1 : 0), sequence.Classes[Objective.Capitalization].Values);
+            Assert.Equal(
+                TermWeights.TermImportance(document, _corpus.Value)[part],
+                sequence.Numbers[Objective.TermImportance].Values);
+            Assert.Equal(
+                document.Tokens[part].Select(token => (float)Story.Words[token].Length),
+                sequence.Numbers[Objective.TokenLength].Values);
+            Assert.Equal(
+                document.Capitals[part].Select(isCapital => isCapital ? 1 : 0),
+                sequence.Classes[Objective.Capitalization].Values);
             Assert.NotEmpty(sequence.Positions);
         }
     }
@@ -186,7 +200,8 @@ public sealed class ExampleSamplerTests : IDisposable
     {
         using var corpus = new TextCorpus([Words(25, "aa"), Words(5, "bb"), Words(10, "cc"), ""], Story.Tokenizer);
         var sampler = new ExampleSampler(corpus.Value, Story.Words, length: 12);
-        Assert.Equal([new(0, 0, 10), new(0, 10, 10), new(2, 0, 10)], sampler.Spans); // The last 5 of the first are too few.
+        // The last 5 of the first are too few.
+        Assert.Equal([new(0, 0, 10), new(0, 10, 10), new(2, 0, 10)], sampler.Spans);
         Assert.Throws<ArgumentException>(() => new ExampleSampler(corpus.Value, Story.Words, length: 9));
         using var few = new TextCorpus([Words(5, "bb")], Story.Tokenizer);
         Assert.Throws<ArgumentException>(() => new ExampleSampler(few.Value, Story.Words, length: 12));
@@ -195,9 +210,11 @@ public sealed class ExampleSamplerTests : IDisposable
         var lengths = Enumerable.Range(0, 3000).Select(i =>
         {
             var span = i % shortened.Spans.Count;
-            return (double)shortened.Sample(span, new HashSet<Objective>(), (ulong)i).Sequences[0].Segments[0].Count / shortened.Spans[span].Count;
+            var sequence = shortened.Sample(span, new HashSet<Objective>(), (ulong)i).Sequences[0];
+            return (double)sequence.Segments[0].Count / shortened.Spans[span].Count;
         }).ToList();
-        Assert.InRange(lengths.Count(length => length < 1) / 3000.0, 0.22, 0.32); // Some of the 30% draw the whole length.
+        // Some of the 30% draw the whole length.
+        Assert.InRange(lengths.Count(length => length < 1) / 3000.0, 0.22, 0.32);
 
         static string Words(int count, string word) => string.Join(' ', Enumerable.Repeat(word, count));
     }
@@ -215,7 +232,8 @@ public sealed class ExampleSamplerTests : IDisposable
             all += _sampler.Spans[span].Count;
             Assert.Equal(first, Positions((ulong)i));
 
-            int[] Positions(ulong key) => _sampler.Sample(span, new HashSet<Objective> { Objective.MaskedLanguageModel }, key).Sequences[0].Positions;
+            int[] Positions(ulong key) => _sampler.Sample(
+                span, new HashSet<Objective> { Objective.MaskedLanguageModel }, key).Sequences[0].Positions;
         }
 
         Assert.InRange((double)both / all, 0.0195, 0.0255);
@@ -225,7 +243,8 @@ public sealed class ExampleSamplerTests : IDisposable
     public void Cuts_FollowTheDiscretizedNormal()
     {
         double[] expected = [.0066, .1942, .5983, .1942, .0066];
-        Assert.All(expected.Zip(SplitPoints.Distribution(5, 2, 1)), pair => Assert.Equal(pair.First, pair.Second, 1e-4));
+        Assert.All(
+            expected.Zip(SplitPoints.Distribution(5, 2, 1)), pair => Assert.Equal(pair.First, pair.Second, 1e-4));
         for (var key = 0UL; key < 500; key++)
         {
             var cuts = SplitPoints.Draw(5, 3, key);
@@ -240,7 +259,8 @@ public sealed class ExampleSamplerTests : IDisposable
     private IEnumerable<PretrainingExample> Sample(Objective objective)
     {
         var objectives = new HashSet<Objective> { Objective.MaskedLanguageModel, objective };
-        return Enumerable.Range(0, Samples).Select(i => _sampler.Sample(i % _sampler.Spans.Count, objectives, key: (ulong)i));
+        return Enumerable.Range(0, Samples).Select(
+            i => _sampler.Sample(i % _sampler.Spans.Count, objectives, key: (ulong)i));
     }
 
     /// <summary>Where a text breaks off must not tell how it was arranged.</summary>
@@ -252,18 +272,21 @@ public sealed class ExampleSamplerTests : IDisposable
     }
 
     private IEnumerable<int> Text(IEnumerable<Segment> segments) =>
-        segments.SelectMany(segment => _corpus.Value.Read(segment.Document).Tokens.Skip(segment.First).Take(segment.Count));
+        segments.SelectMany(
+            segment => _corpus.Value.Read(segment.Document).Tokens.Skip(segment.First).Take(segment.Count));
 
     private void AssertTokensAreTheDocuments(PretrainingSequence sequence) =>
         Assert.Equal(Text(sequence.Segments), Original(sequence).Where((_, at) => IsText(sequence, at)));
 
-    private static bool IsText(PretrainingSequence sequence, int at) => sequence.Sequence.Tokens[at].Source == Serving.Text.Bert.TokenSource.Text;
+    private static bool IsText(PretrainingSequence sequence, int at) =>
+        sequence.Sequence.Tokens[at].Source == Serving.Text.Bert.TokenSource.Text;
 
     /// <summary>The tokens with what is hidden put back.</summary>
     private static int[] Original(PretrainingSequence sequence)
     {
         int[] ids = [.. sequence.Sequence.Tokens.Select(token => token.Id)];
-        Assert.All(ids.Index().Where(token => token.Item == Mask), token => Assert.Contains(token.Index, sequence.Positions));
+        Assert.All(
+            ids.Index().Where(token => token.Item == Mask), token => Assert.Contains(token.Index, sequence.Positions));
         foreach (var (position, label) in sequence.Positions.Zip(sequence.Labels))
             ids[position] = label;
         return ids;

@@ -11,7 +11,8 @@ public sealed class ObjectiveLossesTests : IDisposable
 {
     private const int Length = 32;
 
-    private static readonly Objective[] Others = [.. Enum.GetValues<Objective>().Except([Objective.MaskedLanguageModel])];
+    private static readonly Objective[] Others =
+        [.. Enum.GetValues<Objective>().Except([Objective.MaskedLanguageModel])];
 
     private readonly CpuBackend _backend = new(threads: 2);
     private readonly TextCorpus _corpus = new(Enumerable.Range(0, 40).Select(i => Story.Document(i)), Story.Tokenizer);
@@ -24,7 +25,15 @@ public sealed class ObjectiveLossesTests : IDisposable
 
     public ObjectiveLossesTests()
     {
-        var config = new BertConfig { Vocab = Story.Words.Count, Hidden = 24, Layers = 2, Heads = 3, Inner = 40, MaxPositions = Length };
+        var config = new BertConfig
+        {
+            Vocab = Story.Words.Count,
+            Hidden = 24,
+            Layers = 2,
+            Heads = 3,
+            Inner = 40,
+            MaxPositions = Length
+        };
         _sampler = new(_corpus.Value, Story.Words, Length);
         _model = BertModel.Load(_backend, config, new InitialBertWeights(seed: 1, deviation: 0.2));
         _model.TrainAll();
@@ -47,25 +56,33 @@ public sealed class ObjectiveLossesTests : IDisposable
         {
             Assert.NotEmpty(_auxiliary.ParametersOf(other));
             if (other != objective)
-                Assert.All(_auxiliary.ParametersOf(other), parameter => Assert.Equal(0, _backend.SumOfSquares(parameter.Gradient)));
+            {
+                Assert.All(_auxiliary.ParametersOf(other), parameter => Assert.Equal(
+                    0, _backend.SumOfSquares(parameter.Gradient)));
+            }
             else
-                Assert.All(_auxiliary.ParametersOf(other), parameter => Assert.True(_backend.SumOfSquares(parameter.Gradient) > 0, parameter.Name));
+            {
+                Assert.All(_auxiliary.ParametersOf(other), parameter => Assert.True(
+                    _backend.SumOfSquares(parameter.Gradient) > 0, parameter.Name));
+            }
         }
 
-        Assert.All(_head.Parameters, parameter => Assert.Equal(objective == Objective.MaskedLanguageModel, _backend.SumOfSquares(parameter.Gradient) > 0));
+        Assert.All(_head.Parameters, parameter => Assert.Equal(
+            objective == Objective.MaskedLanguageModel, _backend.SumOfSquares(parameter.Gradient) > 0));
         Assert.All(
             _model.Parameters.Where(parameter => !parameter.Name.Contains("pooler", StringComparison.Ordinal)),
             parameter => Assert.True(_backend.SumOfSquares(parameter.Gradient) > 0, parameter.Name));
     }
 
-    /// <summary>Each gradient, of some weights of the embeddings and of each head, is that of central differences.</summary>
+    /// <summary>The gradients of some weights of the embeddings and of each head equal central differences.</summary>
     [Theory]
     [MemberData(nameof(All))]
     public void Gradients_AreThoseOfDifferences(Objective objective)
     {
         var examples = Examples(objective)[..6];
         Step(examples, [objective]);
-        foreach (var parameter in (IEnumerable<Parameter>)[_model.Parameters[0], .. _head.Parameters, .. objective == Objective.MaskedLanguageModel ? [] : _auxiliary.ParametersOf(objective)])
+        var auxiliary = objective == Objective.MaskedLanguageModel ? [] : _auxiliary.ParametersOf(objective);
+        foreach (var parameter in (IEnumerable<Parameter>)[_model.Parameters[0], .. _head.Parameters, .. auxiliary])
         {
             float[] values = parameter.Value.ToArray(), gradient = parameter.Gradient.ToArray();
             var largest = gradient.Max(Math.Abs);
@@ -81,7 +98,8 @@ public sealed class ObjectiveLossesTests : IDisposable
                 float[] moved = [.. values];
                 moved[at] = value;
                 parameter.Value.CopyFrom(moved);
-                var sum = _losses.Run(examples, new HashSet<Objective> { objective }, counts: null, DropoutKeys.Off)[objective];
+                var sum = _losses.Run(
+                    examples, new HashSet<Objective> { objective }, counts: null, DropoutKeys.Off)[objective];
                 _tape.Reset();
                 parameter.Value.CopyFrom(values);
                 return sum.Loss / sum.Count;
@@ -89,7 +107,7 @@ public sealed class ObjectiveLossesTests : IDisposable
         }
     }
 
-    /// <summary>Logits at hidden positions alone are those of all positions, of which the hidden ones are taken.</summary>
+    /// <summary>Logits at hidden positions equal those of all positions, where the hidden ones are taken.</summary>
     [Fact]
     public void SparseHead_HasTheLossAndGradientsOfADenseOne()
     {
@@ -100,10 +118,14 @@ public sealed class ObjectiveLossesTests : IDisposable
 
         var sequences = examples.SelectMany(example => example.Sequences).ToList();
         var batch = new SequenceBatch([.. sequences.Select(sequence => sequence.Sequence)]);
-        var all = _model.Forward(_tape, batch, new([.. Enumerable.Range(0, batch.Tokens.Length)], batch.Offsets), masks: null, DropoutKeys.Off);
-        int[] rows = [.. sequences.SelectMany((sequence, i) => sequence.Positions.Select(position => batch.Offsets[i] + position))];
+        var all = _model.Forward(
+            _tape, batch, new([.. Enumerable.Range(0, batch.Tokens.Length)], batch.Offsets), masks: null,
+            DropoutKeys.Off);
+        int[] rows = [.. sequences.SelectMany(
+            (sequence, i) => sequence.Positions.Select(position => batch.Offsets[i] + position))];
         int[] labels = [.. sequences.SelectMany(sequence => sequence.Labels)];
-        var loss = _tape.SoftmaxCrossEntropy(_tape.GatherRows(_head.Forward(_tape, all), rows), labels, 1f / labels.Length);
+        var loss = _tape.SoftmaxCrossEntropy(
+            _tape.GatherRows(_head.Forward(_tape, all), rows), labels, 1f / labels.Length);
         _tape.Backward();
         _tape.Reset();
 
@@ -111,13 +133,17 @@ public sealed class ObjectiveLossesTests : IDisposable
         AssertClose(expected, Gradients());
     }
 
-    /// <summary>Parts of a step have together the gradient of the whole; not those of quick thoughts, which compares within a part.</summary>
+    /// <summary>
+    /// Parts of a step have the gradient of the whole; except quick thoughts, which compares in a part.
+    /// </summary>
     [Fact]
     public void Step_InParts_HasTheGradientOfOneBatch()
     {
         HashSet<Objective> objectives =
         [
-            .. Enum.GetValues<Objective>().Except([Objective.QuickThoughts, Objective.NextSentence, Objective.AdjacentSentence, Objective.SentenceDistance])
+            .. Enum.GetValues<Objective>().Except([
+                Objective.QuickThoughts, Objective.NextSentence, Objective.AdjacentSentence, Objective.SentenceDistance
+            ])
         ];
         var examples = Enumerable.Range(0, 12).Select(i => _sampler.Sample(i, objectives, (ulong)i)).ToList();
         var counts = Counts(examples, objectives);
@@ -148,7 +174,8 @@ public sealed class ObjectiveLossesTests : IDisposable
     [Fact]
     public void QuickThoughts_AtFirst_KnowsNothing_AndAtBestNotQuiteAll()
     {
-        var examples = Examples(Objective.QuickThoughts).Where(example => example.Sequences.Count == 2).Take(16).ToList();
+        var examples = Examples(Objective.QuickThoughts)
+            .Where(example => example.Sequences.Count == 2).Take(16).ToList();
         var sum = Step(examples, [Objective.QuickThoughts])[Objective.QuickThoughts];
         Assert.Equal(16, sum.Count);
         Assert.InRange(sum.Loss / 16, Math.Log(16) - 0.1, Math.Log(16) + 0.1);
@@ -185,8 +212,10 @@ public sealed class ObjectiveLossesTests : IDisposable
     private List<PretrainingExample> Examples(Objective objective) =>
         [.. Enumerable.Range(0, 24).Select(i => _sampler.Sample(i, new HashSet<Objective> { objective }, (ulong)i))];
 
-    private static Dictionary<Objective, int> Counts(List<PretrainingExample> examples, HashSet<Objective> objectives) =>
-        objectives.ToDictionary(objective => objective, objective => examples.Sum(example => ObjectiveLosses.Count(example, objective)));
+    private static Dictionary<Objective, int> Counts(
+        List<PretrainingExample> examples, HashSet<Objective> objectives) =>
+        objectives.ToDictionary(
+            objective => objective, objective => examples.Sum(example => ObjectiveLosses.Count(example, objective)));
 
     private Dictionary<Objective, ObjectiveSums> Step(List<PretrainingExample> examples, HashSet<Objective> objectives)
     {
@@ -199,7 +228,8 @@ public sealed class ObjectiveLossesTests : IDisposable
 
     private IEnumerable<Parameter> Parameters => [.. _model.Parameters, .. _head.Parameters, .. _auxiliary.Parameters];
 
-    private List<(string Name, float[] Values)> Gradients() => [.. Parameters.Select(parameter => (parameter.Name, parameter.Gradient.ToArray()))];
+    private List<(string Name, float[] Values)> Gradients() =>
+        [.. Parameters.Select(parameter => (parameter.Name, parameter.Gradient.ToArray()))];
 
     private void Clear()
     {
@@ -207,7 +237,8 @@ public sealed class ObjectiveLossesTests : IDisposable
             _backend.Fill(parameter.Gradient, 0);
     }
 
-    private static void AssertClose(List<(string Name, float[] Values)> expected, List<(string Name, float[] Values)> actual)
+    private static void AssertClose(
+        List<(string Name, float[] Values)> expected, List<(string Name, float[] Values)> actual)
     {
         foreach (var (one, other) in expected.Zip(actual))
         {

@@ -45,13 +45,15 @@ public sealed class ObjectiveScheduleTests
         for (var objectives = 1; objectives < 8; objectives++)
         {
             var tokens = 1000L * objectives * (objectives + 1);
-            var stages = Enumerable.Range(0, objectives).Select(stage => ObjectiveSchedule.Stage(stage, objectives, tokens)).ToList();
-            Assert.All(Enumerable.Range(0, objectives), objective => Assert.Equal(tokens / objectives, stages.Sum(stage => stage[objective])));
+            var stages = Enumerable.Range(0, objectives)
+                .Select(stage => ObjectiveSchedule.Stage(stage, objectives, tokens)).ToList();
+            Assert.All(Enumerable.Range(0, objectives), objective => Assert.Equal(
+                tokens / objectives, stages.Sum(stage => stage[objective])));
             Assert.All(stages.Index(), stage => Assert.Equal(2000 * (stage.Index + 1), stage.Item.Sum()));
         }
     }
 
-    /// <summary>At the end each has had as many tokens as the others, but for a batch in each stage, though a step of one may have fewer.</summary>
+    /// <summary>All objectives end with equally many tokens, within a batch for each stage.</summary>
     [Theory]
     [InlineData(Combination.Continual, 3, 100)]
     [InlineData(Combination.ContinualPlus, 2, 100)]
@@ -74,11 +76,13 @@ public sealed class ObjectiveScheduleTests
         }
 
         var share = schedule.Ledger.Taken.Sum() / sharing;
-        Assert.All(schedule.Ledger.Taken, taken => Assert.InRange(taken, share - (2 * sharing * batch), share + (2 * sharing * batch)));
+        Assert.All(schedule.Ledger.Taken, taken => Assert.InRange(
+            taken, share - (2 * sharing * batch), share + (2 * sharing * batch)));
         if (tokensOfSecond == batch)
             Assert.Equal(steps * batch, schedule.Ledger.Taken.Sum());
         Assert.True(first[A] < first[B]);
-        Assert.InRange(first[B], (combination == Combination.Continual ? 1400 : 900) * tokensOfSecond / batch, 1700); // Stages have 1/6, 2/6, 3/6 of the tokens, or 1/3 and 2/3.
+        // Stages have 1/6, 2/6, 3/6 of the tokens, or 1/3 and 2/3.
+        Assert.InRange(first[B], (combination == Combination.Continual ? 1400 : 900) * tokensOfSecond / batch, 1700);
 
         int TokensOf(IReadOnlySet<Objective> objectives) => objectives.Contains(B) ? tokensOfSecond : batch;
     }
@@ -90,7 +94,8 @@ public sealed class ObjectiveScheduleTests
         var expected = Run(whole, 1, 200);
         var before = new ObjectiveSchedule(Combination.Continual, [A, B], 200, _ => 100, seed: 5);
         Assert.Equal(expected[..77], Run(before, 1, 77));
-        var after = new ObjectiveSchedule(Combination.Continual, [A, B], 200, _ => 100, seed: 5) { Ledger = before.Ledger };
+        var after =
+            new ObjectiveSchedule(Combination.Continual, [A, B], 200, _ => 100, seed: 5) { Ledger = before.Ledger };
         Assert.Equal(expected[77..], Run(after, 78, 200));
 
         static List<Objective> Run(ObjectiveSchedule schedule, long from, long to)
@@ -120,11 +125,17 @@ public sealed class ObjectiveScheduleTests
     [Fact]
     public void Stages_WithABudgetOfTime_AndControlsWithoutMaskedLanguageModelling_AreRefused()
     {
-        foreach (var combination in (Combination[])[Combination.Incremental, Combination.Continual, Combination.ContinualPlus])
-            Assert.Throws<SettingException>((Settings([A], combination) with { Budget = TimeSpan.FromHours(1) }).Validate);
+        Combination[] staged = [Combination.Incremental, Combination.Continual, Combination.ContinualPlus];
+        foreach (var combination in staged)
+        {
+            Assert.Throws<SettingException>(
+                (Settings([A], combination) with { Budget = TimeSpan.FromHours(1) }).Validate);
+        }
+
         foreach (var combination in (Combination[])[Combination.Alternating, Combination.Continual])
             Assert.Throws<SettingException>((Settings([A], combination) with { IsControl = true }).Validate);
-        (Settings([A, Objective.NextSentence], Combination.Alternating) with { Budget = TimeSpan.FromHours(1) }).Validate();
+        (Settings([A, Objective.NextSentence], Combination.Alternating) with { Budget = TimeSpan.FromHours(1) })
+            .Validate();
         (Settings([A], Combination.ContinualPlus) with { IsControl = true }).Validate();
     }
 

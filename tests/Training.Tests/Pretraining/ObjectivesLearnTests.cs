@@ -9,7 +9,7 @@ public sealed class ObjectivesLearnTests
 {
     private const int Length = 32;
 
-    /// <summary>Classes are found more often than by naming the most frequent one, numbers better than by their mean.</summary>
+    /// <summary>Classes are predicted better than by the commonest one, numbers better than by their mean.</summary>
     [Theory]
     [InlineData(Objective.NextSentence)]
     [InlineData(Objective.AdjacentSentence)]
@@ -27,13 +27,15 @@ public sealed class ObjectivesLearnTests
     [InlineData(Objective.SpanBoundary)]
     public void Objective_BeatsItsBaseline(Objective objective)
     {
-        var steps = objective == Objective.TrigramShuffling ? 8000 : Settings.Steps; // Few tokens of a text are shuffled.
+        // Few tokens of a text are shuffled.
+        var steps = objective == Objective.TrigramShuffling ? 8000 : Settings.Steps;
         var (state, _) = Train(Settings with { Objectives = [objective], Steps = steps });
         var (metrics, name) = (state.Metrics, Objectives.Of(objective).Name);
         switch (Objectives.Of(objective).Predicts)
         {
             case Prediction.InputClass or Prediction.TokenClass:
-                Assert.True(metrics[$"{name}_accuracy"] > metrics[$"{name}_majority"] + 0.01, string.Join(' ', metrics));
+                Assert.True(
+                    metrics[$"{name}_accuracy"] > metrics[$"{name}_majority"] + 0.01, string.Join(' ', metrics));
                 break;
             case Prediction.TokenNumber:
                 Assert.True(metrics[$"{name}_r2"] > 0.1, string.Join(' ', metrics));
@@ -42,7 +44,10 @@ public sealed class ObjectivesLearnTests
                 Assert.True(metrics[$"{name}_accuracy"] > 0.2, string.Join(' ', metrics));
                 break;
             default: // Of 119 pairs none is told from another at first.
-                Assert.True(objective == Objective.QuickThoughts ? metrics["qt_loss"] < Math.Log(119) - 0.4 : metrics["fs_cosine"] > 0.8, string.Join(' ', metrics));
+                Assert.True(
+                    objective == Objective.QuickThoughts
+                        ? metrics["qt_loss"] < Math.Log(119) - 0.4
+                        : metrics["fs_cosine"] > 0.8, string.Join(' ', metrics));
                 break;
         }
     }
@@ -56,7 +61,8 @@ public sealed class ObjectivesLearnTests
         var (control, _) = Train(settings with { IsControl = true }, ofControl.Add);
         Train(settings with { Objectives = [] }, plain.Add);
         Assert.Equal(seen.Select(step => step.Tokens), ofControl.Select(step => step.Tokens));
-        Assert.NotEqual(seen.Select(step => step.Tokens), plain.Select(step => step.Tokens)); // Two segments have one [SEP] more.
+        // Two segments have one [SEP] more.
+        Assert.NotEqual(seen.Select(step => step.Tokens), plain.Select(step => step.Tokens));
         Assert.True(ofControl[0].Loss < seen[0].Loss - 0.5); // One loss less each.
         Assert.Equal(["loss", "masked_accuracy"], control.Metrics.Keys.Order());
         Assert.Contains("so_accuracy", aux.Metrics.Keys);
@@ -68,10 +74,16 @@ public sealed class ObjectivesLearnTests
     [InlineData(Combination.ContinualPlus)]
     public void Continual_GivesEachAsManyTokens(Combination combination)
     {
-        var settings = Settings with { Steps = 600, Objectives = [Objective.TermFrequency, Objective.SentenceOrder], Combination = combination };
+        var settings = Settings with
+        {
+            Steps = 600,
+            Objectives = [Objective.TermFrequency, Objective.SentenceOrder],
+            Combination = combination
+        };
         var taken = Train(settings).State.Ledger.Taken;
         const int batch = 16 * Length;
-        Assert.All(taken, tokens => Assert.InRange(tokens, taken.Average() - (2 * taken.Length * batch), taken.Average() + (2 * taken.Length * batch)));
+        Assert.All(taken, tokens => Assert.InRange(
+            tokens, taken.Average() - (2 * taken.Length * batch), taken.Average() + (2 * taken.Length * batch)));
     }
 
     /// <summary>With one copy each epoch hides what the last one hid.</summary>
@@ -86,9 +98,13 @@ public sealed class ObjectivesLearnTests
         static double LossOfEpoch(int copies, int epoch)
         {
             var losses = new List<double>();
-            using var corpus = new TextCorpus(Enumerable.Range(0, 16).Select(i => string.Join(' ', Enumerable.Range(0, 30).Select(word => $"opener{word * (i + 3) % 8}"))), Story.Tokenizer);
-            var settings = Settings with { Steps = 12, BatchSize = 4, LearningRate = 1e-12f, Dropout = 0, MaskedCopies = copies };
-            Train(settings, step => losses.Add(step.Loss), corpus); // Sixteen sequences of one length, four steps an epoch.
+            var texts = Enumerable.Range(0, 16).Select(i =>
+                string.Join(' ', Enumerable.Range(0, 30).Select(word => $"opener{word * (i + 3) % 8}")));
+            using var corpus = new TextCorpus(texts, Story.Tokenizer);
+            var settings =
+                Settings with { Steps = 12, BatchSize = 4, LearningRate = 1e-12f, Dropout = 0, MaskedCopies = copies };
+            // Sixteen sequences of one length, four steps an epoch.
+            Train(settings, step => losses.Add(step.Loss), corpus);
             return losses.Skip(4 * epoch).Take(4).Average();
         }
     }
@@ -104,10 +120,13 @@ public sealed class ObjectivesLearnTests
     [Fact]
     public void Documents_ThatAreOnlyOne_CantBeToldApart()
     {
-        using var corpus = new TextCorpus([string.Join(' ', Enumerable.Range(0, 40).Select(i => Story.Document(i)))], Story.Tokenizer);
-        foreach (var objective in (Objective[])[Objective.NextSentence, Objective.AdjacentSentence, Objective.SentenceDistance])
+        using var corpus = new TextCorpus(
+            [string.Join(' ', Enumerable.Range(0, 40).Select(i => Story.Document(i)))], Story.Tokenizer);
+        Objective[] arrangements = [Objective.NextSentence, Objective.AdjacentSentence, Objective.SentenceDistance];
+        foreach (var objective in arrangements)
         {
-            var refused = Assert.Throws<SettingException>(() => Train(Settings with { Objectives = [objective] }, null, corpus));
+            var refused = Assert.Throws<SettingException>(
+                () => Train(Settings with { Objectives = [objective] }, null, corpus));
             Assert.Contains("tells documents apart, and the corpus has one", refused.Message, StringComparison.Ordinal);
             var sampler = new ExampleSampler(corpus.Value, Story.Words, Length);
             Assert.Empty(sampler.Sample(0, new HashSet<Objective> { objective }, key: 1).Sequences.Single().Classes);
@@ -125,12 +144,21 @@ public sealed class ObjectivesLearnTests
         Seed = 3
     };
 
-    private static (PretrainingState State, string Digest) Train(PretrainingSettings settings, Action<TrainingProgress>? onStep = null, TextCorpus? given = null)
+    private static (PretrainingState State, string Digest) Train(
+        PretrainingSettings settings, Action<TrainingProgress>? onStep = null, TextCorpus? given = null)
     {
         using var backend = Small.Backend();
         using var own = new TextCorpus(Enumerable.Range(0, 240).Select(i => Story.Document(i)), Story.Tokenizer);
         using var heldOut = new TextCorpus(Enumerable.Range(240, 60).Select(i => Story.Document(i)), Story.Tokenizer);
-        var config = new BertConfig { Vocab = Story.Words.Count, Hidden = 24, Layers = 2, Heads = 3, Inner = 48, MaxPositions = Length };
+        var config = new BertConfig
+        {
+            Vocab = Story.Words.Count,
+            Hidden = 24,
+            Layers = 2,
+            Heads = 3,
+            Inner = 48,
+            MaxPositions = Length
+        };
         using var trainer = new PretrainingTrainer(
             backend,
             config,

@@ -13,7 +13,10 @@ namespace Serving.Training.Tests.Pretraining;
 public sealed class PretrainingTests
 {
     private static readonly Vocabulary Words = new(
-        ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", .. Enumerable.Range(0, 35).Select(i => $"w{(char)('a' + (i % 26))}{i / 26}")]);
+    [
+        "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]",
+        .. Enumerable.Range(0, 35).Select(i => $"w{(char)('a' + (i % 26))}{i / 26}")
+    ]);
 
     [Fact]
     public void Hide_HidesFifteenPercent_AsMaskRandomOrUnchanged()
@@ -42,7 +45,8 @@ public sealed class PretrainingTests
             Assert.All(all.Except(positions), at => Assert.Equal(span[at], ids[at]));
         }
 
-        // A random token is the right one once in 35. Chi-square at a risk of 1e-4: 18.4 for 2, 166 for 99 degrees of freedom.
+        // A random token is the right one once in 35. Chi-square at a risk of 1e-4: 18.4 for 2, 166 for 99 degrees of
+        // freedom.
         var total = 15.0 * runs;
         Assert.True(ChiSquare(counts, [0.8 * total, 0.1 * total * 34 / 35, (0.1 + (0.1 / 35)) * total]) < 18.4);
         Assert.True(ChiSquare(places, [.. Enumerable.Repeat(total / 100, 100)]) < 166);
@@ -80,7 +84,9 @@ public sealed class PretrainingTests
             using var cancellation = new CancellationTokenSource();
             try
             {
-                resumed = Bits(Train(settings, new() { OnStep = step => CancelAt(step, stop, cancellation) }, folder.Path, cancellation.Token));
+                resumed = Bits(Train(
+                    settings, new() { OnStep = step => CancelAt(step, stop, cancellation) }, folder.Path,
+                    cancellation.Token));
             }
             catch (OperationCanceledException)
             {
@@ -90,7 +96,8 @@ public sealed class PretrainingTests
 
         Assert.Equal(whole, resumed.Value);
 
-        static (string, string) Bits((PretrainingState State, string Digest) result) => (JsonSerializer.Serialize(result.State), result.Digest);
+        static (string, string) Bits((PretrainingState State, string Digest) result) =>
+            (JsonSerializer.Serialize(result.State), result.Digest);
 
         static void CancelAt(long step, int stop, CancellationTokenSource cancellation)
         {
@@ -117,7 +124,8 @@ public sealed class PretrainingTests
             Assert.Equal(model.Config, encoder.Config);
             Assert.Equal(Words.Tokens, read.LoadTokenizer().Vocabulary.Tokens);
             Assert.False(read.LoadTokenizer().IsLowercase);
-            Assert.Throws<IOException>(() => BertFolderWriter.Write(path, model.Config, Words, false, model.Tensors(), model));
+            Assert.Throws<IOException>(
+                () => BertFolderWriter.Write(path, model.Config, Words, false, model.Tensors(), model));
         }
     }
 
@@ -127,7 +135,14 @@ public sealed class PretrainingTests
     {
         using var folder = new TemporaryFolder();
         var clock = new TickingClock();
-        var settings = Settings with { Steps = 1000, Budget = TimeSpan.FromSeconds(12), WarmUp = 0.25, EvaluationInterval = 0, CheckpointInterval = 1 };
+        var settings = Settings with
+        {
+            Steps = 1000,
+            Budget = TimeSpan.FromSeconds(12),
+            WarmUp = 0.25,
+            EvaluationInterval = 0,
+            CheckpointInterval = 1
+        };
         using var interrupt = new CancellationTokenSource();
         var (rates, totals) = (new List<float>(), new List<long>());
         var observer = new Observer
@@ -153,7 +168,8 @@ public sealed class PretrainingTests
     [Fact]
     public void Loss_StillHighAfterAWhile_GivesUp()
     {
-        var settings = Settings with { EvaluationInterval = 2, GiveUpAfter = TimeSpan.FromSeconds(3), GiveUpLoss = 0.01 };
+        var settings =
+            Settings with { EvaluationInterval = 2, GiveUpAfter = TimeSpan.FromSeconds(3), GiveUpLoss = 0.01 };
         var given = Assert.Throws<DivergedException>(() => Train(settings, new(), time: new TickingClock()));
         Assert.Matches(@"^After 00:00:04 the loss is \d\.\d{3}, still above 0\.01\. ", given.Message);
     }
@@ -169,7 +185,8 @@ public sealed class PretrainingTests
     };
 
     private static (PretrainingState State, string Digest) Train(
-        PretrainingSettings settings, Observer observer, string? checkpoints = null, CancellationToken cancelled = default, TimeProvider? time = null)
+        PretrainingSettings settings, Observer observer, string? checkpoints = null,
+        CancellationToken cancelled = default, TimeProvider? time = null)
     {
         using var backend = Small.Backend();
         var tokenizer = new BertTokenizer(Words);
@@ -177,14 +194,16 @@ public sealed class PretrainingTests
         using var corpus = new TextCorpus(Enumerable.Range(0, 300).Select(i => Document(14, i)), tokenizer);
         using var heldOut = new TextCorpus(Enumerable.Range(300, 40).Select(i => Document(14, i)), tokenizer);
         using var trainer = new PretrainingTrainer(
-            backend, config, new InitialBertWeights(seed: 1), new(corpus.Value, Words, 16), new(heldOut.Value, Words, 16), settings, time);
+            backend, config, new InitialBertWeights(seed: 1), new(corpus.Value, Words, 16),
+            new(heldOut.Value, Words, 16), settings, time);
         var state = trainer.Run(observer, checkpoints is null ? null : new(checkpoints), cancelled);
         using var encoder = BertEncoder.Load(backend, config, trainer.Model);
         return (state with { Elapsed = default }, encoder.Digest);
     }
 
     /// <summary>One word again and again: a hidden token is found by looking at any other.</summary>
-    private static string Document(int words, int word) => string.Join(' ', Enumerable.Repeat(Words[5 + (word % 35)], words));
+    private static string Document(int words, int word) =>
+        string.Join(' ', Enumerable.Repeat(Words[5 + (word % 35)], words));
 
     private static double ChiSquare(int[] counts, double[] expected) =>
         counts.Zip(expected, (count, mean) => (count - mean) * (count - mean) / mean).Sum();
@@ -203,7 +222,8 @@ public sealed class PretrainingTests
             OnProgress(progress);
         }
 
-        public void Evaluated(long step, IReadOnlyDictionary<string, double> metrics, bool isBest) => OnEvaluated(metrics);
+        public void Evaluated(long step, IReadOnlyDictionary<string, double> metrics, bool isBest) =>
+            OnEvaluated(metrics);
     }
 
     /// <summary>Whenever somebody looks at it, a second has gone by.</summary>

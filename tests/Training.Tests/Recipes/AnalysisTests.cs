@@ -13,17 +13,21 @@ public sealed class AnalysisTests : RecipeFixture
     [Fact]
     public void Evaluation_OfTheValidationData_SaysWhatTheTrainerSaid()
     {
-        var trained = Train("tone-task", Classifier(TrainingMethod.Mask, epochs: 20) with { ValidationDataset = "tone-dev" });
+        var trained = Train(
+            "tone-task", Classifier(TrainingMethod.Mask, epochs: 20) with { ValidationDataset = "tone-dev" });
 
-        var result = Run("job", new EvaluationRecipe { Task = Task("tone-task", trained), Dataset = "tone-dev", MaxTokens = 32 });
+        var result = Run(
+            "job", new EvaluationRecipe { Task = Task("tone-task", trained), Dataset = "tone-dev", MaxTokens = 32 });
 
         Assert.Equal(trained.Metrics.OrderBy(metric => metric.Key), result.Metrics.OrderBy(metric => metric.Key));
         Assert.Equal(result.Metrics["accuracy"], result.Metrics["micro_f1"]);
         var report = Json("evaluation.json").GetProperty("report");
-        var confusion = report.GetProperty("confusion").EnumerateArray().Select(row => row.EnumerateArray().Select(count => count.GetInt32()).ToArray()).ToArray();
+        var confusion = report.GetProperty("confusion").EnumerateArray()
+            .Select(row => row.EnumerateArray().Select(count => count.GetInt32()).ToArray()).ToArray();
         Assert.Equal(60, confusion.Sum(row => row.Sum()));
         Assert.Equal(result.Metrics["accuracy"], (confusion[0][0] + confusion[1][1]) / 60.0);
-        Assert.Equal(60, report.GetProperty("calibration").EnumerateArray().Sum(bin => bin.GetProperty("examples").GetInt32()));
+        var bins = report.GetProperty("calibration").EnumerateArray();
+        Assert.Equal(60, bins.Sum(bin => bin.GetProperty("examples").GetInt32()));
         Assert.Contains("bad", Svg("confusion.svg"));
         Assert.Contains("accuracy", Svg("calibration.svg"));
     }
@@ -31,8 +35,11 @@ public sealed class AnalysisTests : RecipeFixture
     [Fact]
     public void Evaluation_OfNumbers_SaysTheCorrelation()
     {
-        var trained = Train("marks-task", Classifier(TrainingMethod.Finetune) with { Dataset = "marks", IsRegression = true });
-        var result = Run("job", new EvaluationRecipe { Task = new("marks-task", Version(trained), "marks-task"), Dataset = "marks" });
+        var trained = Train(
+            "marks-task", Classifier(TrainingMethod.Finetune) with { Dataset = "marks", IsRegression = true });
+        var result = Run(
+            "job",
+            new EvaluationRecipe { Task = new("marks-task", Version(trained), "marks-task"), Dataset = "marks" });
         Assert.InRange(result.Metrics["pearson"], 0.8, 1);
     }
 
@@ -40,26 +47,35 @@ public sealed class AnalysisTests : RecipeFixture
     public void MaskSimilarity_IsZeroForTheSameMasks_AndCountsBitsForOthers()
     {
         var first = Train("first", Classifier(TrainingMethod.Mask, epochs: 2));
-        var second = Train("second", Classifier(TrainingMethod.Mask, epochs: 2) with { Settings = Classifier(TrainingMethod.Mask, epochs: 2).Settings with { Seed = 9 } });
+        var second = Train("second", Classifier(TrainingMethod.Mask, epochs: 2) with
+        {
+            Settings = Classifier(TrainingMethod.Mask, epochs: 2).Settings with { Seed = 9 }
+        });
 
-        Assert.Equal(0, Run("same", new MaskSimilarityRecipe { Tasks = [Task("first", first), Task("first", first)] }).Metrics["dissimilarity"]);
+        var same = new MaskSimilarityRecipe { Tasks = [Task("first", first), Task("first", first)] };
+        Assert.Equal(0, Run("same", same).Metrics["dissimilarity"]);
         var result = Run("job", new MaskSimilarityRecipe { Tasks = [Task("first", first), Task("second", second)] });
 
         var report = Json("mask-similarity.json");
         var names = report.GetProperty("tensors").EnumerateArray().Select(name => name.GetString()!).ToList();
         Assert.Equal(13, names.Count);
-        var measured = report.GetProperty("pairs")[0].GetProperty("tensors").EnumerateArray().Select(value => value.GetDouble()).ToList();
+        var measured = report.GetProperty("pairs")[0].GetProperty("tensors").EnumerateArray()
+            .Select(value => value.GetDouble()).ToList();
         using var a = TaskPack.Open(first.TaskVersion!, null);
         using var b = TaskPack.Open(second.TaskVersion!, null);
         foreach (var (name, value) in names.Zip(measured))
             Assert.Equal(BitMask.Dissimilarity(a.ReadMask(name), b.ReadMask(name)), value);
         Assert.Equal(measured.Average(), result.Metrics["dissimilarity"], 12);
-        Assert.Equal(["layer 0", "layer 1", "pooler"], report.GetProperty("blocks").EnumerateArray().Select(block => block.GetString()));
+        var blocks = report.GetProperty("blocks").EnumerateArray();
+        Assert.Equal(["layer 0", "layer 1", "pooler"], blocks.Select(block => block.GetString()));
         Assert.Contains("first / second", Svg("tensors.svg"));
         Assert.Contains("pooler", Svg("blocks.svg"));
     }
 
-    /// <summary>By hand: 2 layers of 4 h² + 2 · 4 h² weights and the pooler's h², h = 32, a bit each; heads of 2 · 32 + 2 floats.</summary>
+    /// <summary>
+    /// By hand: 2 layers of 4 h² + 2 · 4 h² weights and the pooler's h², h = 32, a bit each; heads of 2 · 32 + 2
+    /// floats.
+    /// </summary>
     [Fact]
     public void Memory_IsWhatTheFormulasSay()
     {
@@ -70,7 +86,9 @@ public sealed class AnalysisTests : RecipeFixture
         const int head = 4 * ((2 * 32) + 2);
         var report = Json("memory.json");
         var backbone = report.GetProperty("backbone_bytes").GetInt64();
-        Assert.Equal((masked, masked / 8, head), (report.GetProperty("masked_weights").GetInt32(), report.GetProperty("mask_bytes").GetInt32(), report.GetProperty("head_bytes").GetInt32()));
+        Assert.Equal(masked, report.GetProperty("masked_weights").GetInt32());
+        Assert.Equal(masked / 8, report.GetProperty("mask_bytes").GetInt32());
+        Assert.Equal(head, report.GetProperty("head_bytes").GetInt32());
         Assert.Equal((masked / 8) + head, result.Metrics["masked_bytes_per_task"]);
         var third = report.GetProperty("tasks")[2];
         Assert.Equal(3 * (backbone + head), third.GetProperty("finetuned_bytes").GetInt64());
@@ -121,12 +139,15 @@ public sealed class AnalysisTests : RecipeFixture
     [Fact]
     public void Projection_OfALearnedTask_TellsItsLabelsApartBetter()
     {
-        var trained = Train("tone-task", Classifier(TrainingMethod.Mask, epochs: 40) with { ValidationDataset = "tone-dev" });
-        var result = Run("job", new ProjectionRecipe { Task = Task("tone-task", trained), Dataset = "tone-dev", MostExamples = 50 });
+        var trained = Train(
+            "tone-task", Classifier(TrainingMethod.Mask, epochs: 40) with { ValidationDataset = "tone-dev" });
+        var result = Run(
+            "job", new ProjectionRecipe { Task = Task("tone-task", trained), Dataset = "tone-dev", MostExamples = 50 });
         Assert.InRange(result.Metrics["silhouette_before"], -1, result.Metrics["silhouette_after"]);
         var report = Json("projection.json");
         Assert.Equal(50, report.GetProperty("after").GetProperty("points").GetArrayLength());
-        var explained = report.GetProperty("after").GetProperty("explained").EnumerateArray().Select(share => share.GetDouble()).ToList();
+        var explained = report.GetProperty("after").GetProperty("explained").EnumerateArray()
+            .Select(share => share.GetDouble()).ToList();
         Assert.True(explained[0] >= explained[1] && explained[1] > 0 && explained.Sum() <= 1 + 1e-9);
         Assert.Contains("good", Svg("projection-before.svg"));
         Assert.Contains("good", Svg("projection-after.svg"));
@@ -149,12 +170,17 @@ public sealed class AnalysisTests : RecipeFixture
 
         Assert.Equal(calm.Metrics, result.Metrics);
         Assert.Equal(
-            ["initial sparsity 0.05", "initial sparsity 0.5", "blocks, bottom up 0", "blocks, top down 0", "blocks, bottom up 1", "blocks, top down 1"],
+            [
+                "initial sparsity 0.05", "initial sparsity 0.5", "blocks, bottom up 0", "blocks, top down 0",
+                "blocks, bottom up 1", "blocks, top down 1"
+            ],
             result.Metrics.Keys);
         var runs = Json("sweep.json").GetProperty("runs").EnumerateArray().ToList();
         Assert.Equal(12, runs.Count);
         var point = Json("sweep.json").GetProperty("points")[0];
-        Assert.Equal(runs.Where(run => run.GetProperty("x").GetDouble() == 0.05).Average(run => run.GetProperty("metric").GetDouble()), point.GetProperty("mean").GetDouble(), 12);
+        var sparse = runs.Where(run => run.GetProperty("x").GetDouble() == 0.05);
+        var mean = sparse.Average(run => run.GetProperty("metric").GetDouble());
+        Assert.Equal(mean, point.GetProperty("mean").GetDouble(), 12);
         Assert.Contains("initial sparsity", Svg("sparsity.svg"));
         Assert.Contains("top down", Svg("blocks.svg"));
     }
@@ -177,7 +203,8 @@ public sealed class AnalysisTests : RecipeFixture
     [Fact]
     public void Chart_WithNamesThatXmlCannotHold_IsStillXml()
     {
-        var svg = XElement.Parse(SvgPlot.Chart("a < b & c", "\0", "\uD800", [new("\uFFFE \u0001 good", [(0, 0), (0, 0)])]));
+        var svg = XElement.Parse(
+            SvgPlot.Chart("a < b & c", "\0", "\uD800", [new("\uFFFE \u0001 good", [(0, 0), (0, 0)])]));
         Assert.Contains("a < b & c", svg.Value, StringComparison.Ordinal);
         Assert.Contains("? ? good", svg.Value, StringComparison.Ordinal);
     }
@@ -186,18 +213,32 @@ public sealed class AnalysisTests : RecipeFixture
     public void Run_WhatCannotBe_IsRefused()
     {
         var tone = Task("tone-task", Train("tone-task", Classifier(TrainingMethod.Mask, epochs: 1)));
-        Refused("Of the task 'tone-task' and the dataset 'pairs' one has pairs and one has not; both are needed alike.", new EvaluationRecipe { Task = tone, Dataset = "pairs" });
-        Refused("The dataset 'corpus' has no labels; upload it with a label column.", new EvaluationRecipe { Task = tone, Dataset = "corpus" });
-        Refused("Labels of the dataset 'marks' that the task 'tone-task' does not know: 0.5, 1.5. It knows bad, good.", new EvaluationRecipe { Task = tone, Dataset = "marks" });
+        Refused(
+            "Of the task 'tone-task' and the dataset 'pairs' one has pairs and one has not; both are needed alike.",
+            new EvaluationRecipe { Task = tone, Dataset = "pairs" });
+        Refused(
+            "The dataset 'corpus' has no labels; upload it with a label column.",
+            new EvaluationRecipe { Task = tone, Dataset = "corpus" });
+        Refused(
+            "Labels of the dataset 'marks' that the task 'tone-task' does not know: 0.5, 1.5. It knows bad, good.",
+            new EvaluationRecipe { Task = tone, Dataset = "marks" });
         Refused("Tasks is a list of 1; it must be 2 to 64 task versions.", new MaskSimilarityRecipe { Tasks = [tone] });
         Refused("MostTasks is 0; it must be 1 to 10000.", new MemoryRecipe { Task = tone, MostTasks = 0 });
-        Refused("Points is 2; it must be 3 to 101.", new ConnectivityRecipe { First = tone, Second = tone, Dataset = "tone", Points = 2 });
-        Refused("MostExamples is 2; it must be 3 to 5000.", new ProjectionRecipe { Task = tone, Dataset = "tone", MostExamples = 2 });
+        Refused(
+            "Points is 2; it must be 3 to 101.",
+            new ConnectivityRecipe { First = tone, Second = tone, Dataset = "tone", Points = 2 });
+        Refused(
+            "MostExamples is 2; it must be 3 to 5000.",
+            new ProjectionRecipe { Task = tone, Dataset = "tone", MostExamples = 2 });
         var sweep = new SweepRecipe { Base = Classifier(TrainingMethod.Mask), Seeds = [1] };
-        Refused("InitialSparsities is a sweep of 0 trainings; it must be 1 to 1000 together with MaskedBlocks and Seeds.", sweep);
+        Refused(
+            "InitialSparsities is a sweep of 0 trainings; it must be 1 to 1000 together with MaskedBlocks and Seeds.",
+            sweep);
         Refused("InitialSparsities is 1; it must be 0 to below 1 each.", sweep with { InitialSparsities = [1] });
         Refused("MaskedBlocks is 3; it must be 0 to 2, the model's layers.", sweep with { MaskedBlocks = [3] });
-        Refused("A sweep is over masks; choose the method mask.", sweep with { Base = Classifier(TrainingMethod.HeadOnly), MaskedBlocks = [1] });
+        Refused(
+            "A sweep is over masks; choose the method mask.",
+            sweep with { Base = Classifier(TrainingMethod.HeadOnly), MaskedBlocks = [1] });
 
         void Refused(string message, Recipe bad) =>
             Assert.Equal(message, Assert.ThrowsAny<ArgumentException>(() => Run("refused", bad)).Message);
@@ -219,6 +260,7 @@ public sealed class AnalysisTests : RecipeFixture
     {
         var root = XElement.Parse(Artifact(name));
         Assert.Equal("svg", root.Name.LocalName);
-        return string.Join('\n', root.Descendants().Where(element => element.Name.LocalName == "text").Select(element => element.Value));
+        return string.Join('\n', root.Descendants()
+            .Where(element => element.Name.LocalName == "text").Select(element => element.Value));
     }
 }

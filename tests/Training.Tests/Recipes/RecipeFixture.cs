@@ -19,11 +19,16 @@ public abstract class RecipeFixture : IRecipeInputs, IDisposable
 
     protected RecipeFixture()
     {
-        AddDataset("corpus", new("1", HasHeader: false), Enumerable.Range(0, 200).Select(i => string.Join(" . ", Enumerable.Range(0, 3).Select(j => Text((3 * i) + j)))));
+        AddDataset("corpus", new("1", HasHeader: false), Enumerable.Range(0, 200).Select(i =>
+            string.Join(" . ", Enumerable.Range(0, 3).Select(j => Text((3 * i) + j)))));
         AddDataset("tone", new("text", Label: "label"), Labelled(0, 160), "text\tlabel");
         AddDataset("tone-dev", new("text", Label: "label"), Labelled(160, 60), "text\tlabel");
-        AddDataset("pairs", new("a", "b", "label"), Enumerable.Range(0, 80).Select(i => $"{Text(i)}\t{Text(i + 1)}\t{i % 2}"), "a\tb\tlabel");
-        AddDataset("marks", new("text", Label: "mark"), Enumerable.Range(0, 120).Select(i => $"{Text(i)}\t{(i % 2) + 0.5}"), "text\tmark");
+        AddDataset(
+            "pairs", new("a", "b", "label"), Enumerable.Range(0, 80).Select(i => $"{Text(i)}\t{Text(i + 1)}\t{i % 2}"),
+            "a\tb\tlabel");
+        AddDataset(
+            "marks", new("text", Label: "mark"), Enumerable.Range(0, 120).Select(i => $"{Text(i)}\t{(i % 2) + 0.5}"),
+            "text\tmark");
         Run("backbone", Pretraining);
     }
 
@@ -69,7 +74,8 @@ public abstract class RecipeFixture : IRecipeInputs, IDisposable
     private static string Text(int i)
     {
         var adjectives = i % 2 == 0 ? Good : Bad;
-        return $"the {Nouns[i % 6]} of the {Nouns[i / 6 % 6]} is {adjectives[i / 2 % 4]} and {adjectives[i / 8 % 4]} number {(char)('a' + (i % 26))} {(char)('a' + (i / 26 % 26))}";
+        return $"the {Nouns[i % 6]} of the {Nouns[i / 6 % 6]} is {adjectives[i / 2 % 4]} and {adjectives[i / 8 % 4]} "
+            + $"number {(char)('a' + (i % 26))} {(char)('a' + (i / 26 % 26))}";
     }
 
     protected RecipeResult Run(string job, Recipe recipe) => recipe.Run(Context(job, () => { }));
@@ -89,7 +95,8 @@ public abstract class RecipeFixture : IRecipeInputs, IDisposable
 
     string IRecipeInputs.DatasetFolder(string name) => DatasetPath(name);
 
-    string IRecipeInputs.TaskFolder(TaskInput task) => Path.Combine(JobFolder(task.Task), "artifacts", "task", task.Version);
+    string IRecipeInputs.TaskFolder(TaskInput task) =>
+        Path.Combine(JobFolder(task.Task), "artifacts", "task", task.Version);
 
     private string DatasetPath(string name) => Path.Combine(_folder.Path, "datasets", name);
 
@@ -99,7 +106,8 @@ public abstract class RecipeFixture : IRecipeInputs, IDisposable
         File.WriteAllLines(file, header is null ? lines : lines.Prepend(header));
         Directory.CreateDirectory(DatasetPath(name));
         var manifest = DatasetFolder.Import(
-            file, DatasetPath(name), name, DatasetFormat.Tsv, columns, mostProblems: 0, mostBytes: 1 << 20, CancellationToken.None);
+            file, DatasetPath(name), name, DatasetFormat.Tsv, columns, mostProblems: 0, mostBytes: 1 << 20,
+            CancellationToken.None);
         File.WriteAllText(Path.Combine(DatasetPath(name), DatasetFolder.ManifestFile), manifest.ToJson());
     }
 

@@ -15,7 +15,8 @@ public sealed class RecipeTests : RecipeFixture
         Assert.Equal((32, 2, 64), (encoder.Config.Hidden, encoder.Config.Layers, encoder.Config.MaxPositions));
         var tokenizer = folder.LoadTokenizer();
         Assert.Equal(encoder.Config.Vocab, tokenizer.Vocabulary.Count);
-        Assert.Equal(["lovely", "film"], tokenizer.Tokenize("Lovely film").Select(token => tokenizer.Vocabulary[token.Id]));
+        Assert.Equal(
+            ["lovely", "film"], tokenizer.Tokenize("Lovely film").Select(token => tokenizer.Vocabulary[token.Id]));
     }
 
     [Theory]
@@ -24,7 +25,8 @@ public sealed class RecipeTests : RecipeFixture
     [InlineData(TrainingMethod.Finetune)]
     public void Classifier_MakesATaskVersion_ThatItsModelServes(TrainingMethod method)
     {
-        var result = Run("job", Classifier(method, epochs: method == TrainingMethod.Mask ? 60 : 12) with { ValidationDataset = "tone-dev" });
+        var epochs = method == TrainingMethod.Mask ? 60 : 12;
+        var result = Run("job", Classifier(method, epochs) with { ValidationDataset = "tone-dev" });
 
         using var encoder = new BertFolder(result.Model ?? ModelFolder("backbone")).LoadEncoder(Backend);
         using var pack = TaskPack.Open(result.TaskVersion!, Path.GetFileName(result.TaskVersion));
@@ -41,7 +43,8 @@ public sealed class RecipeTests : RecipeFixture
     [Fact]
     public void Classifier_OnPairs_ReadsPairs()
     {
-        var result = Run("job", Classifier(TrainingMethod.Mask, epochs: 1) with { Dataset = "pairs", ValidationShare = 0.2 });
+        var result = Run(
+            "job", Classifier(TrainingMethod.Mask, epochs: 1) with { Dataset = "pairs", ValidationShare = 0.2 });
         using var pack = TaskPack.Open(result.TaskVersion!, null);
         Assert.Equal((TaskInputs.Pair, 1), (pack.Manifest.Inputs, pack.Manifest.Lineage!.Data.Count));
     }
@@ -79,11 +82,17 @@ public sealed class RecipeTests : RecipeFixture
     public void Run_WhatCannotBe_IsRefusedBeforeAnythingIsTrained()
     {
         var recipe = Classifier(TrainingMethod.Mask);
-        Refused("The dataset 'corpus' has no labels; upload it with a label column.", recipe with { Dataset = "corpus" });
-        Refused("Labels of the dataset 'tone' are no numbers; regression needs numbers.", recipe with { IsRegression = true });
-        Refused("Of 'tone' and 'pairs' one has pairs and one has not; both are needed alike.", recipe with { ValidationDataset = "pairs" });
+        Refused(
+            "The dataset 'corpus' has no labels; upload it with a label column.", recipe with { Dataset = "corpus" });
+        Refused(
+            "Labels of the dataset 'tone' are no numbers; regression needs numbers.",
+            recipe with { IsRegression = true });
+        Refused(
+            "Of 'tone' and 'pairs' one has pairs and one has not; both are needed alike.",
+            recipe with { ValidationDataset = "pairs" });
         Refused("ValidationShare is 0; it must be above 0 and below 1.", recipe with { ValidationShare = 0 });
-        Refused("MaxTokens is 65; it must be 3 to 64, what the model has positions for.", recipe with { MaxTokens = 65 });
+        Refused(
+            "MaxTokens is 65; it must be 3 to 64, what the model has positions for.", recipe with { MaxTokens = 65 });
         Refused("Hidden is 33; it must be a multiple of the 2 heads, at most 8192.", Pretraining with { Hidden = 33 });
         Refused("VocabularySize is 5; it must be 100 to 65536.", Pretraining with { VocabularySize = 5 });
         Refused("There is no corpus; name at least one dataset.", Pretraining with { Datasets = [] });
@@ -94,7 +103,8 @@ public sealed class RecipeTests : RecipeFixture
         void Refused(string message, Recipe bad)
         {
             var steps = 0;
-            Assert.Equal(message, Assert.ThrowsAny<ArgumentException>(() => bad.Run(Context("job", () => steps++))).Message);
+            Assert.Equal(
+                message, Assert.ThrowsAny<ArgumentException>(() => bad.Run(Context("job", () => steps++))).Message);
             Assert.Equal(0, steps);
         }
     }

@@ -26,7 +26,8 @@ def load(path):
     tensors = {}
     for name, entry in header.items():
         begin, end = (8 + length + offset for offset in entry["data_offsets"])
-        tensors[name] = torch.frombuffer(bytearray(data[begin:end]), dtype=TYPES[entry["dtype"]]).reshape(entry["shape"])
+        flat = torch.frombuffer(bytearray(data[begin:end]), dtype=TYPES[entry["dtype"]])
+        tensors[name] = flat.reshape(entry["shape"])
     return tensors, metadata
 
 
@@ -52,7 +53,8 @@ def logits(p, config, ids, types):
     heads, width = config["num_attention_heads"], config["hidden_size"] // config["num_attention_heads"]
 
     def norm(x, name):
-        return torch.nn.functional.layer_norm(x, (config["hidden_size"],), p[name + ".weight"], p[name + ".bias"], 1e-12)
+        weight, bias = p[name + ".weight"], p[name + ".bias"]
+        return torch.nn.functional.layer_norm(x, (config["hidden_size"],), weight, bias, 1e-12)
 
     def linear(x, name):
         return x @ p[name + ".weight"].T + p[name + ".bias"]
@@ -82,7 +84,8 @@ with open(os.path.join(GOLDEN, "bert", "config.json")) as file:
     config = json.load(file)
 weights, _ = load(os.path.join(GOLDEN, "bert", "model.safetensors"))
 parameters = {name[len("bert."):]: value.double() for name, value in weights.items()}
-parameters["classifier.weight"], parameters["classifier.bias"] = golden["head.weight"].double(), golden["head.bias"].double()
+parameters["classifier.weight"] = golden["head.weight"].double()
+parameters["classifier.bias"] = golden["head.bias"].double()
 result = {"plain." + name: value for name, value in gradients(parameters, config, golden).items()}
 masked = dict(parameters)
 for key, shape in metadata.items():
@@ -90,5 +93,7 @@ for key, shape in metadata.items():
     if name != "classifier.weight":
         masked[name] = parameters[name] * unpack(golden[key], *map(int, shape.split("x")))
 of_masked = gradients(masked, config, golden)
-result.update({"masked." + name: of_masked[name] * parameters[name] for name in masked if masked[name] is not parameters[name]})
+result.update({
+    "masked." + name: of_masked[name] * parameters[name] for name in masked if masked[name] is not parameters[name]
+})
 save(os.path.join(HERE, "gradients.safetensors"), result)

@@ -1,12 +1,11 @@
 using Google.Rpc;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
-using Serving.Client;
 using Serving.Testing;
 using Serving.V1;
 using Task = System.Threading.Tasks.Task;
 
-namespace Serving.Server.Tests;
+namespace Serving.Client.Tests;
 
 public sealed class AdaptiveThrottleTests
 {
@@ -24,8 +23,8 @@ public sealed class AdaptiveThrottleTests
             Task<ClassifyResponse> answer = (i % 3) switch
             {
                 0 => Task.FromResult(new ClassifyResponse()),
-                1 => Task.FromException<ClassifyResponse>(Errors.InvalidArgument("inputs", "bad")),
-                _ => Task.FromException<ClassifyResponse>(Errors.TooLarge("Too large for good."))
+                1 => Task.FromException<ClassifyResponse>(Failures.Of(StatusCode.InvalidArgument)),
+                _ => Task.FromException<ClassifyResponse>(Failures.Of(StatusCode.ResourceExhausted))
             };
             Assert.Equal(await Record.ExceptionAsync(() => answer), await Record.ExceptionAsync(() => Call(throttle, "t", answer)));
         }
@@ -97,7 +96,7 @@ public sealed class AdaptiveThrottleTests
             {
                 await Record.ExceptionAsync(() => Call(throttle, "t", i < 100
                     ? Task.FromResult(new ClassifyResponse())
-                    : Task.FromException<ClassifyResponse>(Errors.ResourceExhausted("The queue is full.", RetryDelay))));
+                    : Task.FromException<ClassifyResponse>(Failures.Full(RetryDelay))));
             }
 
             Assert.Equal(101, _sent); // All that there is room for, and the one that found out.
@@ -125,7 +124,7 @@ public sealed class AdaptiveThrottleTests
             Assert.Null(Record.Exception(() => Block(throttle, failure: null)));
         }
 
-        var full = Errors.ResourceExhausted("The queue is full.", RetryDelay);
+        var full = Failures.Full(RetryDelay);
         Assert.Same(full, Record.Exception(() => Block(throttle, full)));
         _sent = 0;
         _time.Advance(TimeSpan.FromMilliseconds(20));
@@ -171,7 +170,7 @@ public sealed class AdaptiveThrottleTests
             var sentBefore = _sent;
             var answer = room >= 1
                 ? Task.FromResult(new ClassifyResponse())
-                : Task.FromException<ClassifyResponse>(Errors.ResourceExhausted("The queue is full.", RetryDelay));
+                : Task.FromException<ClassifyResponse>(Failures.Full(RetryDelay));
             var failure = await Record.ExceptionAsync(() => Call(throttle, "t", answer));
             if (_sent == sentBefore)
                 heldBack.Add(Assert.IsType<RpcException>(failure));

@@ -1,0 +1,49 @@
+using Serving.Tensors;
+
+namespace Serving.Training;
+
+/// <summary>What random numbers are drawn for: the purposes that go into <see cref="CounterRandom.Key"/>.</summary>
+/// <remarks>
+/// Each purpose has its own stream of random numbers. Those of a group share a seed, so no number may occur twice.
+/// Changing a number changes what a seed trains.
+/// </remarks>
+internal static class RandomPurposes
+{
+    /// <summary>Of the seed of a pretraining run.</summary>
+    public static class Pretraining
+    {
+        public const ulong Order = 1;
+        public const ulong Dropout = 2;
+        public const ulong Head = 3;
+        public const ulong Schedule = 4;
+        public const ulong Hiding = 5;
+        public const ulong Weights = 6;
+        public const ulong Auxiliary = 7;
+    }
+
+    /// <summary>Of the key of a pretraining example.</summary>
+    public static class Example
+    {
+        public const ulong Arrangement = 1;
+        public const ulong Corruption = 2;
+        public const ulong Trigrams = 3;
+        public const ulong Shortening = 4;
+        public const ulong Neighbor = 5;
+    }
+
+    /// <summary>Of the seed of a classifier's training run.</summary>
+    public static class Classifier
+    {
+        public const ulong Order = 1;
+        public const ulong Dropout = 2;
+        public const ulong Head = 3;
+        public const ulong Mask = 4;
+    }
+
+    /// <summary>Of the seed of a curve between two classifiers.</summary>
+    public static class Curve
+    {
+        public const ulong Point = 11;
+        public const ulong Order = 12;
+    }
+}
