@@ -7,13 +7,22 @@ namespace Serving.EndToEnd.Tests;
 internal static class CommandLine
 {
     /// <param name="address">The server that it calls.</param>
-    public static async Task<(int Exit, string Output, string Errors)> RunAsync(string address, params string[] arguments)
+    public static async Task<(int Exit, string Output, string Errors)> RunAsync(
+        string address, params string[] arguments)
     {
         // With the libraries of the tests, which lie beside it; its own list has some that ASP.NET Core brings here.
         string At(string file) => Path.Combine(AppContext.BaseDirectory, file);
         var start = new ProcessStartInfo(
             "dotnet",
-            ["exec", "--runtimeconfig", At("EndToEnd.Tests.runtimeconfig.json"), "--depsfile", At("EndToEnd.Tests.deps.json"), At("serving.dll"), .. arguments])
+            [
+                "exec",
+                "--runtimeconfig",
+                At("EndToEnd.Tests.runtimeconfig.json"),
+                "--depsfile",
+                At("EndToEnd.Tests.deps.json"),
+                At("serving.dll"),
+                .. arguments
+            ])
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,

@@ -26,10 +26,13 @@ public sealed partial class ReadmeTests
         {
             if (command.StartsWith("curl ", StringComparison.Ordinal))
             {
-                AssertLike(string.Concat(output), await ShellAsync(command.Replace("curl localhost:5051", $"curl -sS {server.HttpAddress}")));
+                AssertLike(
+                    string.Concat(output),
+                    await ShellAsync(command.Replace("curl localhost:5051", $"curl -sS {server.HttpAddress}")));
                 posted++;
             }
-            else if (Words(command) is ["serving", "classify", .. var arguments] && Tasks(arguments).All(DemoTasks.Contains))
+            else if (
+                Words(command) is ["serving", "classify", .. var arguments] && Tasks(arguments).All(DemoTasks.Contains))
             {
                 var (exit, answer, errors) = await CommandLine.RunAsync(server.Address, ["classify", .. arguments]);
                 Assert.True(exit == 0, errors);
@@ -44,12 +47,14 @@ public sealed partial class ReadmeTests
     [Fact]
     public void Commands_Parse()
     {
-        var files = Directory.GetFiles(Path.Combine(ToolFactAttribute.Repository, "docs"), "*.md", SearchOption.AllDirectories)
+        var files = Directory.GetFiles(
+            Path.Combine(ToolFactAttribute.Repository, "docs"), "*.md", SearchOption.AllDirectories)
             .Append(Path.Combine(ToolFactAttribute.Repository, "models", "README.md"))
             .Append(Readme);
         var root = Commands.Create();
         var commands = files
-            .SelectMany(file => CommandsOf(File.ReadAllText(file)).Select(command => (File: Path.GetFileName(file), command)))
+            .SelectMany(
+                file => CommandsOf(File.ReadAllText(file)).Select(command => (File: Path.GetFileName(file), command)))
             .ToList();
         Assert.True(commands.Count > 15, $"{commands.Count} commands were found.");
         foreach (var (file, command) in commands)
@@ -82,7 +87,7 @@ public sealed partial class ReadmeTests
         _ => string.Create(CultureInfo.InvariantCulture, $"{value}")
     };
 
-    /// <summary>Lines of code that begin with "$ ", each with the lines up to the next or the end of its block.</summary>
+    /// <summary>Lines of code that begin with "$ ", each with the lines up to the next or its block's end.</summary>
     private static IEnumerable<(string Command, List<string> Output)> Examples(IEnumerable<string> lines)
     {
         const string Prompt = "    $ ";
@@ -113,7 +118,10 @@ public sealed partial class ReadmeTests
         Command().Matches(text.Replace("\\\n", " ")).Select(match => match.Groups[1].Value);
 
     private static string[] Tasks(string[] arguments) =>
-        [.. arguments.SkipWhile(argument => argument != "--task").Skip(1).TakeWhile(argument => !argument.StartsWith('-'))];
+        [
+            .. arguments.SkipWhile(argument => argument != "--task").Skip(1).TakeWhile(
+                argument => !argument.StartsWith('-'))
+        ];
 
     /// <summary>As a shell splits it.</summary>
     private static string[] Words(string command) =>
@@ -122,13 +130,17 @@ public sealed partial class ReadmeTests
     /// <summary>Equal but for white space; "..." stands for anything.</summary>
     private static void AssertLike(string expected, string actual)
     {
-        var pattern = string.Join(".*", expected.Split("...").Select(part => string.Join(@"\s*", part.Split().Where(word => word.Length > 0).Select(Regex.Escape))));
+        var pattern = string.Join(
+            ".*",
+            expected.Split("...").Select(
+                part => string.Join(@"\s*", part.Split().Where(word => word.Length > 0).Select(Regex.Escape))));
         Assert.Matches($@"(?s)^\s*{pattern}\s*$", actual);
     }
 
     private static async Task<string> ShellAsync(string command)
     {
-        using var process = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", command]) { RedirectStandardOutput = true })!;
+        using var process = Process.Start(
+            new ProcessStartInfo("/bin/sh", ["-c", command]) { RedirectStandardOutput = true })!;
         var output = await process.StandardOutput.ReadToEndAsync().Within();
         await process.WaitForExitAsync().Within();
         Assert.Equal(0, process.ExitCode);

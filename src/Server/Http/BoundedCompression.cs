@@ -45,7 +45,8 @@ internal sealed class BoundedCompression(ICompressionProvider inner, int maxByte
                 var read = inner.Read(buffer);
                 _read += read;
                 return _read <= maxBytes ? read : throw Errors.TooLarge(
-                    $"The message has more than the {maxBytes} bytes that this server takes, decompressed; send less in one.");
+                    $"The message has more than the {maxBytes} bytes that this server takes, decompressed; "
+                    + "send less in one.");
             }
             catch (InvalidDataException exception)
             {

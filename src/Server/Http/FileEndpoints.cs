@@ -1,29 +1,18 @@
-using System.Runtime.CompilerServices;
-using System.Text;
 using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http.Features;
-using Microsoft.AspNetCore.WebUtilities;
-using Microsoft.Net.Http.Headers;
 using Serving.Models.Tasks;
 using Serving.Server.Services;
 
 namespace Serving.Server.Http;
 
 /// <summary>Files over HTTP, as themselves: what gRPC sends in streams of chunks, for which JSON has no form.</summary>
-/// <remarks>They run the services' own methods behind the same interceptor, so that checks, metrics and errors are the same.</remarks>
+/// <remarks>
+/// They run the services' own methods behind the same interceptor, so that checks, metrics and errors are the same.
+/// </remarks>
 internal static class FileEndpoints
 {
-    private const int ChunkBytes = 256 * 1024;
-
-    /// <summary>The most of a form's field that is not a file.</summary>
-    private const int MaxFieldBytes = 64 * 1024;
-
-    private const int MaxBoundaryLength = 70; // RFC 2046, section 5.1.1.
-
     private static readonly string[] VersionFiles = [TaskPack.ManifestFile, TaskPack.MaskFile, TaskPack.HeadFile];
-
-    private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     public static void MapFiles(this WebApplication app)
     {
@@ -35,7 +24,8 @@ internal static class FileEndpoints
                 Answer = typeof(V1.Dataset),
                 Header = typeof(V1.DatasetHeader),
                 InPath = "name",
-                Body = "The file itself, with the header's fields as parameters; or a form, with fields first and the file last. Gzipped files are unzipped.",
+                Body = "The file itself, with the header's fields as parameters; or a form, with fields first and the "
+                    + "file last. Gzipped files are unzipped.",
                 Files = ["file"],
                 TakesFields = true
             });
@@ -47,7 +37,7 @@ internal static class FileEndpoints
                 Answer = typeof(V1.ImportTaskResponse),
                 Header = typeof(V1.ImportHeader),
                 InPath = "task",
-                Body = "A form with the three files. A part's file name says which it is, or its own name if it has none.",
+                Body = "A form with the three files. A part's file name says which it is, or its own name without one.",
                 Files = VersionFiles
             });
         app.MapGet("/v1/tasks/{task}/versions/{version}/files/{file}", ExportFileAsync)
@@ -60,14 +50,22 @@ internal static class FileEndpoints
             .WithMetadata(new FileRoute("Jobs_DownloadFile"));
     }
 
-    private static Task UploadDatasetAsync(HttpContext http, string name, DatasetsService service, ServingInterceptor interceptor) =>
-        UploadAsync(http, "serving.v1.Datasets/UploadDataset", DatasetParts(http, name), service.UploadDataset, interceptor);
+    private static Task UploadDatasetAsync(
+        HttpContext http, string name, DatasetsService service, ServingInterceptor interceptor) =>
+        UploadAsync(
+            http, "serving.v1.Datasets/UploadDataset", UploadParts.OfDataset(http, name), service.UploadDataset, interceptor);
 
-    private static Task ImportTaskAsync(HttpContext http, string task, TasksService service, ServingInterceptor interceptor) =>
-        UploadAsync(http, "serving.v1.Tasks/ImportTask", TaskParts(http, task), service.ImportTask, interceptor);
+    private static Task ImportTaskAsync(
+        HttpContext http, string task, TasksService service, ServingInterceptor interceptor) =>
+        UploadAsync(http, "serving.v1.Tasks/ImportTask", UploadParts.OfTask(http, task), service.ImportTask, interceptor);
 
     private static Task ExportFileAsync(
-        HttpContext http, string task, string version, string file, TasksService service, ServingInterceptor interceptor)
+        HttpContext http,
+        string task,
+        string version,
+        string file,
+        TasksService service,
+        ServingInterceptor interceptor)
     {
         var request = new V1.ExportTaskRequest { Task = new() { Task = task, Version = version } };
         return DownloadAsync<V1.ExportTaskRequest, V1.ExportTaskResponse>(
@@ -107,7 +105,8 @@ internal static class FileEndpoints
         var reader = new PartReader<TRequest>(parts);
         try
         {
-            var response = await interceptor.ClientStreamingServerHandler(reader, new HttpCallContext(http, $"/{method}"), handler);
+            var response = await interceptor.ClientStreamingServerHandler(
+                reader, new HttpCallContext(http, $"/{method}"), handler);
             http.Response.ContentType = "application/json; charset=utf-8";
             await http.Response.WriteAsync(HttpApi.Json.Format(response));
         }
@@ -138,7 +137,8 @@ internal static class FileEndpoints
         try
         {
             JsonMessageCheck.ThrowIfParameters(http.Request.Query);
-            await interceptor.ServerStreamingServerHandler(request, writer, new HttpCallContext(http, $"/{method}"), handler);
+            await interceptor.ServerStreamingServerHandler(
+                request, writer, new HttpCallContext(http, $"/{method}"), handler);
             if (!writer.HasFile)
                 throw Errors.NotFound("file", name, files);
         }
@@ -150,122 +150,6 @@ internal static class FileEndpoints
         {
             http.Abort(); // A file that ends early must not look whole.
         }
-    }
-
-    /// <summary>The header from the route, the query and a form's fields, then the file in chunks.</summary>
-    private static async IAsyncEnumerable<V1.UploadDatasetRequest> DatasetParts(HttpContext http, string name)
-    {
-        var header = new V1.DatasetHeader { Name = name };
-        var parameters = new MessageParameters(header, inPath: "name");
-        parameters.Set(http.Request.Query);
-        var file = http.Request.Body;
-        var form = Form(http);
-        if (form is not null)
-            file = await ReadFieldsAsync(form, header, parameters, http.RequestAborted);
-        yield return new() { Header = header };
-        await foreach (var data in ChunksAsync(file, http.RequestAborted))
-            yield return new() { Chunk = data };
-        if (form is not null && await form.ReadNextSectionAsync(http.RequestAborted) is not null)
-            throw Errors.InvalidArgument("body", "Something comes after the file; put fields before it, and send one file in a call.");
-    }
-
-    /// <summary>Reads a form up to its file.</summary>
-    private static async Task<Stream> ReadFieldsAsync(
-        MultipartReader form, V1.DatasetHeader header, MessageParameters parameters, CancellationToken cancelled)
-    {
-        while (await form.ReadNextSectionAsync(cancelled) is { } section)
-        {
-            if (Disposition(section) is { FileName.Length: > 0 } part)
-            {
-                if (header.Format == V1.DatasetFormat.Unspecified)
-                    header.Format = FormatOf(part.FileName.Value!);
-                return section.Body;
-            }
-
-            var name = Disposition(section).Name.ToString();
-            parameters.Set(name, await ReadTextAsync(section, name, cancelled));
-        }
-
-        throw Errors.InvalidArgument("body", "The form has no file; send one: curl -F file=@films.tsv ...");
-    }
-
-    private static async Task<string> ReadTextAsync(MultipartSection section, string name, CancellationToken cancelled)
-    {
-        var buffer = new byte[MaxFieldBytes + 1];
-        var count = await section.Body.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancelled);
-        if (count > MaxFieldBytes)
-            throw Errors.InvalidArgument(name, $"It has more than {MaxFieldBytes} bytes. If it is the file, send it as one: curl -F file=@films.tsv ...");
-        try
-        {
-            return Utf8.GetString(buffer, 0, count);
-        }
-        catch (DecoderFallbackException)
-        {
-            throw Errors.InvalidArgument(name, "It is no UTF-8. Encode the text as UTF-8.");
-        }
-    }
-
-    /// <summary>The header from the route and the query, then each file of the form in chunks.</summary>
-    private static async IAsyncEnumerable<V1.ImportTaskRequest> TaskParts(HttpContext http, string task)
-    {
-        var header = new V1.ImportHeader { Task = task };
-        new MessageParameters(header, inPath: "task").Set(http.Request.Query);
-        var form = Form(http) ?? throw Errors.InvalidArgument(
-            "Content-Type",
-            $"It is '{http.Request.ContentType}'; a form with the files task.json, mask.safetensors and head.safetensors is "
-            + "needed: curl -F file=@task.json ...");
-        yield return new() { Header = header };
-        while (await form.ReadNextSectionAsync(http.RequestAborted) is { } section)
-        {
-            var part = Disposition(section);
-            var file = (part.FileName.Length > 0 ? part.FileName : part.Name).ToString();
-            await foreach (var data in ChunksAsync(section.Body, http.RequestAborted))
-                yield return new() { Chunk = new() { File = file, Data = data } };
-        }
-    }
-
-    /// <returns>Null if the body is none.</returns>
-    private static MultipartReader? Form(HttpContext http)
-    {
-        if (!MediaTypeHeaderValue.TryParse(http.Request.ContentType, out var type)
-            || !type.MediaType.Equals("multipart/form-data", StringComparison.OrdinalIgnoreCase))
-            return null;
-        var boundary = HeaderUtilities.RemoveQuotes(type.Boundary).ToString();
-        if (boundary.Length is 0 or > MaxBoundaryLength)
-        {
-            throw Errors.InvalidArgument(
-                "Content-Type",
-                $"The form's boundary has {boundary.Length} characters; 1 to {MaxBoundaryLength} are needed. Leave the header to the client: curl -F file=@films.tsv ...");
-        }
-
-        return new(boundary, http.Request.Body) { BodyLengthLimit = null };
-    }
-
-    private static ContentDispositionHeaderValue Disposition(MultipartSection section) =>
-        section.GetContentDispositionHeader() is { } disposition && disposition.DispositionType == "form-data"
-            ? disposition
-            : throw Errors.InvalidArgument("body", "A part of the form has no Content-Disposition with a name.");
-
-    /// <summary>As the name says, without its .gz.</summary>
-    private static V1.DatasetFormat FormatOf(string file)
-    {
-        if (file.EndsWith(".gz", StringComparison.OrdinalIgnoreCase))
-            file = file[..^3];
-        return Path.GetExtension(file).ToLowerInvariant() switch
-        {
-            ".csv" => V1.DatasetFormat.Csv,
-            ".jsonl" or ".ndjson" => V1.DatasetFormat.Jsonl,
-            ".txt" => V1.DatasetFormat.Lines,
-            _ => V1.DatasetFormat.Tsv
-        };
-    }
-
-    private static async IAsyncEnumerable<ByteString> ChunksAsync(
-        Stream stream, [EnumeratorCancellation] CancellationToken cancelled)
-    {
-        var buffer = new byte[ChunkBytes];
-        for (int read; (read = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancelled)) > 0;)
-            yield return ByteString.CopyFrom(buffer, 0, read);
     }
 
     /// <summary>An upload's messages as a service reads them.</summary>
@@ -287,7 +171,9 @@ internal static class FileEndpoints
             }
             catch (IOException)
             {
-                throw Errors.InvalidArgument("body", "It ends too early, or it is a form with another boundary than Content-Type says. Send it again.");
+                throw Errors.InvalidArgument(
+                    "body",
+                    "It ends too early, or it is a form with another boundary than Content-Type says. Send it again.");
             }
         }
 
@@ -295,7 +181,8 @@ internal static class FileEndpoints
     }
 
     /// <summary>Writes the bytes of a download's messages as the response's body.</summary>
-    private sealed class FileWriter<T>(HttpContext http, string name, Func<T, ByteString?> data) : IServerStreamWriter<T>
+    private sealed class FileWriter<T>(HttpContext http, string name, Func<T, ByteString?> data)
+        : IServerStreamWriter<T>
     {
         public bool HasFile { get; private set; }
 

@@ -6,7 +6,9 @@ using RpcStatus = Google.Rpc.Status;
 
 namespace Serving.Server.Http;
 
-/// <summary>Errors over HTTP: the HTTP status that google/rpc/code.proto names for a code, and google.rpc.Status as JSON.</summary>
+/// <summary>
+/// Errors over HTTP: the HTTP status that google/rpc/code.proto names for a code, and google.rpc.Status as JSON.
+/// </summary>
 internal static class HttpErrors
 {
     public static Task WriteAsync(HttpContext context, RpcException error, int? httpStatus = null) => WriteAsync(
@@ -39,14 +41,16 @@ internal static class HttpErrors
     private static void SetRetryAfter(HttpContext context, RetryInfo? retry)
     {
         if (retry is not null)
-            context.Response.Headers.RetryAfter = Math.Ceiling(retry.RetryDelay.ToTimeSpan().TotalSeconds).ToString(CultureInfo.InvariantCulture);
+            context.Response.Headers.RetryAfter = Math.Ceiling(
+                retry.RetryDelay.ToTimeSpan().TotalSeconds).ToString(CultureInfo.InvariantCulture);
     }
 
     private static int HttpStatus(StatusCode code, bool mayRetry) => code switch
     {
         StatusCode.OK => StatusCodes.Status200OK,
         StatusCode.Cancelled => StatusCodes.Status499ClientClosedRequest,
-        StatusCode.InvalidArgument or StatusCode.FailedPrecondition or StatusCode.OutOfRange => StatusCodes.Status400BadRequest,
+        StatusCode.InvalidArgument or StatusCode.FailedPrecondition or StatusCode.OutOfRange =>
+            StatusCodes.Status400BadRequest,
         StatusCode.DeadlineExceeded => StatusCodes.Status504GatewayTimeout,
         StatusCode.NotFound => StatusCodes.Status404NotFound,
         StatusCode.AlreadyExists or StatusCode.Aborted => StatusCodes.Status409Conflict,

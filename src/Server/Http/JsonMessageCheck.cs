@@ -9,7 +9,8 @@ namespace Serving.Server.Http;
 /// <summary>Whether JSON fits a message type; what does not is refused with its path in the message.</summary>
 internal static class JsonMessageCheck
 {
-    private const NumberStyles Fraction = NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
+    private const NumberStyles Fraction =
+        NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
 
     /// <summary>Names and values in messages are cut after so many characters.</summary>
     private const int MostShown = 40;
@@ -22,8 +23,14 @@ internal static class JsonMessageCheck
         foreach (var property in value.EnumerateObject())
         {
             var name = Find(property.Name, type)!.Name;
-            if (route.TryGetValue(name, out var given) && property.Value.ValueKind == JsonValueKind.String && !property.Value.ValueEquals(given?.ToString()))
-                throw Errors.InvalidArgument(property.Name, $"It is {Shortened(property.Value.GetRawText())}, in the path {Shortened($"{given}")}; leave it out.");
+            var text = property.Value;
+            if (!route.TryGetValue(name, out var given)
+                || text.ValueKind != JsonValueKind.String
+                || text.ValueEquals(given?.ToString()))
+                continue;
+            throw Errors.InvalidArgument(
+                property.Name,
+                $"It is {Shortened(text.GetRawText())}, in the path {Shortened($"{given}")}; leave it out.");
         }
     }
 
@@ -45,7 +52,8 @@ internal static class JsonMessageCheck
             if (!seen.Add(field.FullName))
                 throw Errors.InvalidArgument(name, "It is given under two names; once is needed.");
             if (field.RealContainingOneof is { } group && !seen.Add(group.FullName))
-                throw Errors.InvalidArgument(name, $"Another of its group '{group.Name}' is given, too; one of them is needed.");
+                throw Errors.InvalidArgument(
+                    name, $"Another of its group '{group.Name}' is given, too; one of them is needed.");
             foreach (var value in values)
                 CheckText(value ?? "", field, name);
         }
@@ -55,7 +63,9 @@ internal static class JsonMessageCheck
     public static void ThrowIfParameters(IQueryCollection query)
     {
         foreach (var name in query.Keys)
-            throw Errors.InvalidArgument(ShortName(name), "There are no parameters here; leave it out, or put it into the body if it is a field.");
+            throw Errors.InvalidArgument(
+                ShortName(name),
+                "There are no parameters here; leave it out, or put it into the body if it is a field.");
     }
 
     /// <param name="path">"page_size", "task.version"</param>
@@ -65,8 +75,11 @@ internal static class JsonMessageCheck
         var fields = new List<FieldDescriptor>();
         foreach (var name in path.Split('.'))
         {
-            var owner = fields.Count == 0 ? type : fields[^1].FieldType == FieldType.Message ? fields[^1].MessageType : null;
-            fields.Add((owner is null ? null : Find(name, owner)) ?? throw Unknown(ShortName(path), name, owner ?? type, "parameter"));
+            var owner = type;
+            if (fields.Count > 0)
+                owner = fields[^1].FieldType == FieldType.Message ? fields[^1].MessageType : null;
+            var field = owner is null ? null : Find(name, owner);
+            fields.Add(field ?? throw Unknown(ShortName(path), name, owner ?? type, "parameter"));
         }
 
         return fields;
@@ -94,7 +107,8 @@ internal static class JsonMessageCheck
             if (property.Value.ValueKind == JsonValueKind.Null && !field.IsRepeated)
                 continue; // As if it were not there; for lists transcoding takes none.
             if (field.RealContainingOneof is { } group && !groups.Add(group))
-                throw Errors.InvalidArgument(fieldPath, $"Another of its group '{group.Name}' is given, too; one of them is needed.");
+                throw Errors.InvalidArgument(
+                    fieldPath, $"Another of its group '{group.Name}' is given, too; one of them is needed.");
             CheckField(property.Value, field, fieldPath);
         }
     }
@@ -143,7 +157,8 @@ internal static class JsonMessageCheck
             case (_, JsonValueKind.String):
                 CheckText(Text(() => value.GetString()!, path), field, path);
                 break;
-            case (FieldType.Enum, JsonValueKind.Number) when value.TryGetInt32(out var number) && field.EnumType.FindValueByNumber(number) is not null:
+            case (FieldType.Enum, JsonValueKind.Number) when value.TryGetInt32(out var number)
+                && field.EnumType.FindValueByNumber(number) is not null:
                 break;
             case (_, JsonValueKind.Number):
                 CheckText(value.GetRawText(), field, path);
@@ -164,7 +179,7 @@ internal static class JsonMessageCheck
             FieldType.Int64 or FieldType.SInt64 or FieldType.SFixed64 => IsWhole(text, long.MinValue, long.MaxValue),
             FieldType.UInt64 or FieldType.Fixed64 => IsWhole(text, ulong.MinValue, ulong.MaxValue),
             FieldType.Float or FieldType.Double => text is "NaN" or "Infinity" or "-Infinity"
-                || (double.TryParse(text, Fraction, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)),
+                || (double.TryParse(text, Fraction, CultureInfo.InvariantCulture, out var x) && double.IsFinite(x)),
             FieldType.Bool => text is "true" or "false",
             FieldType.Bytes => Convert.TryFromBase64String(text, new byte[text.Length], out _),
             _ => true
@@ -175,14 +190,17 @@ internal static class JsonMessageCheck
 
     /// <summary>Whole numbers are taken to the last digit; transcoding reads neither 1e3 nor 5.0.</summary>
     private static bool IsWhole(string text, decimal least, decimal most) =>
-        decimal.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most;
+        decimal.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)
+            && value >= least
+            && value <= most;
 
     private static string Needed(FieldDescriptor field) => field.FieldType switch
     {
         FieldType.Enum => $"one of {string.Join(", ", field.EnumType.Values.Select(value => value.Name))}",
         FieldType.Int32 or FieldType.SInt32 or FieldType.SFixed32 => "a whole number of 32 bits, digits alone,",
         FieldType.UInt32 or FieldType.Fixed32 => "a whole number of 32 bits, 0 or more,",
-        FieldType.Int64 or FieldType.SInt64 or FieldType.SFixed64 => "a whole number of 64 bits, digits alone, as a string past 2^53,",
+        FieldType.Int64 or FieldType.SInt64 or FieldType.SFixed64 =>
+            "a whole number of 64 bits, digits alone, as a string past 2^53,",
         FieldType.UInt64 or FieldType.Fixed64 => "a whole number of 64 bits, 0 or more, as a string past 2^53,",
         FieldType.Float or FieldType.Double => "a number",
         FieldType.Bool => "true or false",
@@ -201,7 +219,8 @@ internal static class JsonMessageCheck
         }
         catch (InvalidOperationException)
         {
-            throw Errors.InvalidArgument(path, "It is no UTF-8, or half of a surrogate pair. Encode the text as UTF-8.");
+            throw Errors.InvalidArgument(
+                path, "It is no UTF-8, or half of a surrogate pair. Encode the text as UTF-8.");
         }
     }
 

@@ -20,8 +20,10 @@ internal sealed class MessageParameters(IMessage message, string inPath)
     }
 
     /// <param name="name">As in the proto or in its JSON: "text_column" or "textColumn".</param>
-    /// <param name="text">An enum's value by its whole name or by what is its own: "DATASET_FORMAT_CSV" or "csv".</param>
-    /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT: there is no such field, or it can't be that.</exception>
+    /// <param name="text">An enum's value by its whole name or its own part: "DATASET_FORMAT_CSV" or "csv".</param>
+    /// <exception cref="Grpc.Core.RpcException">
+    /// INVALID_ARGUMENT: there is no such field, or it can't be that.
+    /// </exception>
     public void Set(string name, string text)
     {
         var field = JsonMessageCheck.FindPath(name, message.Descriptor)[^1];
@@ -30,7 +32,8 @@ internal sealed class MessageParameters(IMessage message, string inPath)
         if (!_given.Add(field.FieldNumber))
             throw Errors.InvalidArgument(name, "It is given twice; once is needed.");
         if (field.FieldType == FieldType.Enum)
-            text = field.EnumType.Values.FirstOrDefault(value => value.Name.EndsWith($"_{text}", StringComparison.OrdinalIgnoreCase))?.Name ?? text;
+            text = field.EnumType.Values.FirstOrDefault(
+                value => value.Name.EndsWith($"_{text}", StringComparison.OrdinalIgnoreCase))?.Name ?? text;
         JsonMessageCheck.CheckText(text, field, name);
         field.Accessor.SetValue(message, field.FieldType switch
         {

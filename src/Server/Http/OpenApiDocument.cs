@@ -34,7 +34,9 @@ internal static class OpenApiDocument
     /// <summary>Proto3's JSON has 64-bit numbers as strings.</summary>
     private static OpenApiSchema Int64(string format) => new() { Type = JsonSchemaType.String, Format = format };
 
-    /// <summary>The comment of a service's method, which protoc writes on the method of the generated base class.</summary>
+    /// <summary>
+    /// The comment of a service's method, which protoc writes on the method of the generated base class.
+    /// </summary>
     private sealed class MethodComments(XDocument comments) : IOperationFilter
     {
         public void Apply(OpenApiOperation operation, OperationFilterContext context)
@@ -45,9 +47,11 @@ internal static class OpenApiDocument
             var member = $"M:Serving.V1.{method.Service.Name}.{method.Service.Name}Base.{method.Name}(";
             operation.OperationId = $"{method.Service.Name}_{method.Name}";
             var comment = comments.XPathSelectElement($"//member[starts-with(@name, '{member}')]/summary")?.Value ?? "";
-            operation.Description = string.Join(' ', comment.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+            operation.Description = string.Join(
+                ' ', comment.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
             if (method.IsServerStreaming && operation.Responses?["200"] is { } answer)
-                answer.Description = $"A stream of JSON, one {method.OutputType.Name} a line. Where it fails, its last line is a Status.";
+                answer.Description =
+                    $"A stream of JSON, one {method.OutputType.Name} a line. If it fails, its last line is a Status.";
         }
     }
 
@@ -59,19 +63,24 @@ internal static class OpenApiDocument
 
         public void Apply(OpenApiOperation operation, OperationFilterContext context)
         {
-            if (context.ApiDescription.ActionDescriptor.EndpointMetadata.OfType<FileRoute>().FirstOrDefault() is not { } route)
+            var metadata = context.ApiDescription.ActionDescriptor.EndpointMetadata;
+            if (metadata.OfType<FileRoute>().FirstOrDefault() is not { } route)
                 return;
             IOpenApiSchema Schema(Type type) => context.SchemaGenerator.GenerateSchema(type, context.SchemaRepository);
             operation.OperationId = route.Name;
             operation.Responses = new()
             {
-                ["200"] = route.Answer is null ? Response("The file.", Bytes, File()) : Response("OK", Json, Schema(route.Answer)),
+                ["200"] = route.Answer is null
+                    ? Response("The file.", Bytes, File())
+                    : Response("OK", Json, Schema(route.Answer)),
                 ["default"] = Response("Error", Json, Schema(typeof(Google.Rpc.Status)))
             };
             if (route.Header is null)
                 return;
             Schema(route.Header);
-            var fields = context.SchemaRepository.Schemas[route.Header.Name].Properties!.Where(field => field.Key != route.InPath).ToList();
+            var fields = context.SchemaRepository.Schemas[route.Header.Name].Properties!
+                .Where(field => field.Key != route.InPath)
+                .ToList();
             operation.Parameters ??= [];
             foreach (var (name, schema) in fields)
             {
@@ -96,7 +105,10 @@ internal static class OpenApiDocument
             {
                 Description = route.Body,
                 Required = true,
-                Content = new Dictionary<string, IOpenApiMediaType> { ["multipart/form-data"] = new OpenApiMediaType { Schema = form } }
+                Content = new Dictionary<string, IOpenApiMediaType>
+                {
+                    ["multipart/form-data"] = new OpenApiMediaType { Schema = form }
+                }
             };
             if (route.TakesFields)
                 body.Content.Add(Bytes, new OpenApiMediaType { Schema = File() });

@@ -25,7 +25,10 @@ internal static class Curl
             RedirectStandardOutput = true,
             RedirectStandardError = true
         };
-        foreach (var argument in (string[])["-sS", "-g", "-k", "--path-as-is", "--max-time", "280", "-w", Report, .. arguments])
+        foreach (
+            var argument in (string[])[
+                "-sS", "-g", "-k", "--path-as-is", "--max-time", "280", "-w", Report, .. arguments
+            ])
             start.ArgumentList.Add(argument);
         using var process = Process.Start(start)!;
         var errors = process.StandardError.ReadToEndAsync();
@@ -43,7 +46,13 @@ internal static class Curl
         };
         var lines = report.Split('\n', 2);
         var numbers = lines[0].Split(' ');
-        return new(int.Parse(numbers[0]), numbers[1], JsonDocument.Parse(lines[1]).RootElement, body.ToArray(), process.ExitCode, complaint);
+        return new(
+            int.Parse(numbers[0]),
+            numbers[1],
+            JsonDocument.Parse(lines[1]).RootElement,
+            body.ToArray(),
+            process.ExitCode,
+            complaint);
     }
 
     public static Task<CurlAnswer> RunAsync(params string[] arguments) => RunAsync(arguments, input: null);
@@ -53,7 +62,8 @@ internal static class Curl
 /// <param name="Version">"1.1" or "2"</param>
 /// <param name="Headers">Lists of values by name in lower case.</param>
 /// <param name="ExitCode">Of curl: 0, or why an answer is not whole.</param>
-internal sealed partial record CurlAnswer(int Status, string Version, JsonElement Headers, byte[] Body, int ExitCode, string Complaint)
+internal sealed partial record CurlAnswer(
+    int Status, string Version, JsonElement Headers, byte[] Body, int ExitCode, string Complaint)
 {
     public string Text => Encoding.UTF8.GetString(Body);
 
@@ -63,7 +73,10 @@ internal sealed partial record CurlAnswer(int Status, string Version, JsonElemen
 
     /// <summary>The messages of a stream, one a line.</summary>
     public List<JsonElement> Lines =>
-        [.. Text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
+        [
+            .. Text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(
+                line => JsonDocument.Parse(line).RootElement)
+        ];
 
     /// <returns>Empty if there is none.</returns>
     public string Header(string name) => Headers.TryGetProperty(name, out var values) ? values[0].GetString()! : "";
@@ -87,7 +100,8 @@ internal sealed partial record CurlAnswer(int Status, string Version, JsonElemen
         return json.ValueKind == JsonValueKind.String ? json.GetString() : json.GetRawText();
     }
 
-    public override string ToString() => $"{Status} {ContentType} (curl {ExitCode} {Complaint.Trim()}): {(Text.Length > 2000 ? Text[..2000] : Text)}";
+    public override string ToString() =>
+        $"{Status} {ContentType} (curl {ExitCode} {Complaint.Trim()}): {(Text.Length > 2000 ? Text[..2000] : Text)}";
 
     [GeneratedRegex(@"\[(\d+)\]|[^.\[\]]+")]
     private static partial Regex Step();

@@ -55,7 +55,14 @@ public sealed partial class HttpRoutesTests
         };
 
         var covered = new HashSet<string>(StringComparer.Ordinal);
-        Row[] rows = [.. TaskRows(one, two), .. ClassifierRows(), .. ModelRows(), .. DatasetRows(data), .. JobRows(), .. LastRows()];
+        Row[] rows = [
+            .. TaskRows(one, two),
+            .. ClassifierRows(),
+            .. ModelRows(),
+            .. DatasetRows(data),
+            .. JobRows(),
+            .. LastRows()
+        ];
         foreach (var row in rows)
         {
             var answer = await CallAsync(server, row, known);
@@ -65,9 +72,12 @@ public sealed partial class HttpRoutesTests
                 Assert.StartsWith("application/json", answer.ContentType, StringComparison.Ordinal);
             foreach (var expected in row.Expected)
             {
-                var (path, value) = expected.Split('=', 2) is [var before, var after] ? (before, after) : (expected, null);
+                var (path, value) = expected.Split('=', 2) is [var before, var after]
+                    ? (before, after)
+                    : (expected, null);
                 var seen = CurlAnswer.At(answer.Lines[0], path);
-                Assert.True(seen is not null && (value is null || seen == Fill(value, known)), $"{expected}: {seen}; {what}");
+                Assert.True(
+                    seen is not null && (value is null || seen == Fill(value, known)), $"{expected}: {seen}; {what}");
             }
 
             if (answer.Status >= 400)
@@ -103,7 +113,8 @@ public sealed partial class HttpRoutesTests
         Assert.Equal(Services.Sum(service => service.Methods.Count(method => !method.IsClientStreaming)), rules.Count);
         var document = (await Curl.RunAsync($"{server.HttpAddress}/openapi/v1.json")).Json;
         var listed = document.GetProperty("paths").EnumerateObject()
-            .SelectMany(path => path.Value.EnumerateObject().Select(method => $"{method.Name.ToUpperInvariant()} {path.Name}"));
+            .SelectMany(
+                path => path.Value.EnumerateObject().Select(method => $"{method.Name.ToUpperInvariant()} {path.Name}"));
         return rules.Union(listed).Order(StringComparer.Ordinal);
     }
 
@@ -111,10 +122,12 @@ public sealed partial class HttpRoutesTests
     {
         string[] body = row.Json is null ? [] : ["--json", Fill(row.Json, known)];
         var method = row.Route[..row.Route.IndexOf(' ')];
-        return await Curl.RunAsync(["-X", method, $"{server.HttpAddress}{Fill(row.Path, known)}", .. body, .. row.Curl]);
+        return await Curl.RunAsync(
+            ["-X", method, $"{server.HttpAddress}{Fill(row.Path, known)}", .. body, .. row.Curl]);
     }
 
-    private static string Fill(string text, Dictionary<string, string> known) => Name().Replace(text, name => known[name.Groups[1].Value]);
+    private static string Fill(string text, Dictionary<string, string> known) =>
+        Name().Replace(text, name => known[name.Groups[1].Value]);
 
     /// <summary>{code, message, details}, with the details that go with the code.</summary>
     internal static void AssertIsError(CurlAnswer answer, string what)
@@ -125,7 +138,10 @@ public sealed partial class HttpRoutesTests
         Assert.False(string.IsNullOrEmpty(CurlAnswer.At(error, "message")), what);
         var detail = CurlAnswer.At(error, "details[0].@type");
         if (answer.Status == 400 && CurlAnswer.At(error, "code") == "3")
-            Assert.True(detail == "type.googleapis.com/google.rpc.BadRequest" && CurlAnswer.At(error, "details[0].fieldViolations[0].field")?.Length > 0, what);
+            Assert.True(
+                detail == "type.googleapis.com/google.rpc.BadRequest"
+                    && CurlAnswer.At(error, "details[0].fieldViolations[0].field")?.Length > 0,
+                what);
     }
 
     private static IEnumerable<Row> TaskRows(string one, string two)
@@ -134,16 +150,45 @@ public sealed partial class HttpRoutesTests
         const string Alias = "PUT /v1/tasks/{task}/aliases/{alias}";
         const string Loading = "/v1/tasks/{task}/versions/{version}";
         string[] files = ["task.json", "mask.safetensors", "head.safetensors"];
-        string[] Form(string folder) => [.. files.SelectMany(file => (string[])["-F", $"file=@{System.IO.Path.Combine(folder, file)}"])];
+        string[] Form(string folder) =>
+            [.. files.SelectMany(file => (string[])["-F", $"file=@{System.IO.Path.Combine(folder, file)}"])];
 
         yield return new("GET /v1/tasks", "/v1/tasks", 200, "tasks=[]", "nextPageToken=");
-        yield return new($"POST {Versions}", "/v1/tasks/tone/versions?alias=production", 200, "version=$one", "created=true") { Curl = Form(one) };
-        yield return new($"POST {Versions}", "/v1/tasks/tone/versions", 200, "version=$one", "created=false") { Curl = Form(one) };
-        yield return new($"POST {Versions}", $"/v1/tasks/tone/versions?expectedVersion={new string('0', 64)}", 400, "code=3") { Curl = Form(two) };
-        yield return new($"POST {Versions}", "/v1/tasks/tone/versions?expected_version=$two", 200, "version=$two", "created=true") { Curl = Form(two) };
-        yield return new("GET /v1/tasks", "/v1/tasks?page_size=1", 200, "tasks[0].name=tone", "tasks[0].aliases[0].version=$one", "nextPageToken=");
-        yield return new("GET /v1/tasks", "/v1/tasks?pageSize=1001", 400, "details[0].fieldViolations[0].field=page_size");
-        yield return new("GET /v1/tasks/{task}", "/v1/tasks/tone", 200, "name=tone", "versions[0].readsPair=false", "versions[0].fileBytes");
+        yield return new(
+            $"POST {Versions}", "/v1/tasks/tone/versions?alias=production", 200, "version=$one", "created=true")
+        {
+            Curl = Form(one)
+        };
+        yield return new($"POST {Versions}", "/v1/tasks/tone/versions", 200, "version=$one", "created=false")
+        {
+            Curl = Form(one)
+        };
+        yield return new(
+            $"POST {Versions}", $"/v1/tasks/tone/versions?expectedVersion={new string('0', 64)}", 400, "code=3")
+        {
+            Curl = Form(two)
+        };
+        yield return new(
+            $"POST {Versions}", "/v1/tasks/tone/versions?expected_version=$two", 200, "version=$two", "created=true")
+        {
+            Curl = Form(two)
+        };
+        yield return new(
+            "GET /v1/tasks",
+            "/v1/tasks?page_size=1",
+            200,
+            "tasks[0].name=tone",
+            "tasks[0].aliases[0].version=$one",
+            "nextPageToken=");
+        yield return new(
+            "GET /v1/tasks", "/v1/tasks?pageSize=1001", 400, "details[0].fieldViolations[0].field=page_size");
+        yield return new(
+            "GET /v1/tasks/{task}",
+            "/v1/tasks/tone",
+            200,
+            "name=tone",
+            "versions[0].readsPair=false",
+            "versions[0].fileBytes");
         yield return new(
             "GET /v1/tasks/{task}",
             "/v1/tasks/tune",
@@ -152,15 +197,34 @@ public sealed partial class HttpRoutesTests
             "message=There is no task 'tune'. The nearest are 'tone'.",
             "details[0].@type=type.googleapis.com/google.rpc.ResourceInfo",
             "details[0].resourceName=tune");
-        yield return new("GET /v1/tasks/{task.task}:export", "/v1/tasks/tone:export", 200, "header.task=tone", "header.expectedVersion=$one")
+        yield return new(
+            "GET /v1/tasks/{task.task}:export",
+            "/v1/tasks/tone:export",
+            200,
+            "header.task=tone",
+            "header.expectedVersion=$one")
         {
-            Check = answer => Assert.All(files, file => Assert.Equal(File.ReadAllBytes(System.IO.Path.Combine(one, file)), Exported(answer, file)))
+            Check = answer =>
+                Assert.All(
+                    files,
+                    file => Assert.Equal(File.ReadAllBytes(System.IO.Path.Combine(one, file)), Exported(answer, file)))
         };
-        yield return new("GET /v1/tasks/{task.task}:export", "/v1/tasks/tone:export?task.version=$two", 200, "header.expectedVersion=$two");
-        yield return new("GET /v1/tasks/{task.task}:export", "/v1/tasks/tone:export?task.alias=next", 404, "details[0].resourceName=next");
+        yield return new(
+            "GET /v1/tasks/{task.task}:export",
+            "/v1/tasks/tone:export?task.version=$two",
+            200,
+            "header.expectedVersion=$two");
+        yield return new(
+            "GET /v1/tasks/{task.task}:export",
+            "/v1/tasks/tone:export?task.alias=next",
+            404,
+            "details[0].resourceName=next");
         foreach (var file in files)
         {
-            yield return new("GET /v1/tasks/{task}/versions/{version}/files/{file}", $"/v1/tasks/tone/versions/$two/files/{file}", 200)
+            yield return new(
+                "GET /v1/tasks/{task}/versions/{version}/files/{file}",
+                $"/v1/tasks/tone/versions/$two/files/{file}",
+                200)
             {
                 Check = answer => Assert.Equal(File.ReadAllBytes(System.IO.Path.Combine(two, file)), answer.Body)
             };
@@ -170,22 +234,72 @@ public sealed partial class HttpRoutesTests
             "GET /v1/tasks/{task}/versions/{version}/files/{file}",
             "/v1/tasks/tone/versions/$two/files/tasks.json",
             404,
-            "message=There is no file 'tasks.json'. The nearest are 'task.json', 'mask.safetensors', 'head.safetensors'.");
-        yield return new($"POST {Loading}:load", "/v1/tasks/tone/versions/$two:load", 200, "residentBytes") { Json = "{}" };
-        yield return new(Alias, "/v1/tasks/tone/aliases/production", 200, "aliases[0].version=$two") { Json = """{"version": "$two"}""" };
-        yield return new(Alias, "/v1/tasks/tone/aliases/production", 200, "aliases[0].version=$one", "aliases[0].previousVersions=[]") { Json = """{"rollback": true}""" };
-        yield return new(Alias, "/v1/tasks/tone/aliases/production", 200, "aliases[0].canary.share=0.25") { Json = """{"canary": {"version": "$two", "share": 0.25}}""" };
-        yield return new(Alias, "/v1/tasks/tone/aliases/production", 200, "aliases[0].shadowVersion=$two") { Json = """{"shadow_version": "$two"}""" };
-        yield return new(Alias, "/v1/tasks/tone/aliases/production", 200, "aliases[0].shadowVersion=") { Json = """{"shadowVersion": ""}""" };
-        yield return new(Alias, "/v1/tasks/tone/aliases/production", 200, "aliases[0].canary=null") { Json = """{"task": "tone", "alias": "production", "version": "$one"}""", };
-        yield return new(Alias, "/v1/tasks/tone/aliases/production", 400, "details[0].fieldViolations[0].field=alias") { Json = """{"alias": "other", "version": "$one"}""" };
-        yield return new(Alias, "/v1/tasks/tone/aliases/production", 409, "code=10") { Json = """{"version": "$two", "expectedCurrentVersion": "$two"}""" };
-        yield return new(Alias, "/v1/tasks/tone/aliases/production", 400, "code=9", "details[0].@type=type.googleapis.com/google.rpc.PreconditionFailure") { Json = """{"rollback": true}""" };
-        yield return new("POST /v1/tasks:compare", "/v1/tasks:compare", 200, "comparisons[0].second=1", "comparisons[0].dissimilarityByTensor")
+            "message=There is no file 'tasks.json'. "
+            + "The nearest are 'task.json', 'mask.safetensors', 'head.safetensors'.");
+        yield return new($"POST {Loading}:load", "/v1/tasks/tone/versions/$two:load", 200, "residentBytes")
+        {
+            Json = "{}"
+        };
+        yield return new(Alias, "/v1/tasks/tone/aliases/production", 200, "aliases[0].version=$two")
+        {
+            Json = """{"version": "$two"}"""
+        };
+        yield return new(
+            Alias,
+            "/v1/tasks/tone/aliases/production",
+            200,
+            "aliases[0].version=$one",
+            "aliases[0].previousVersions=[]")
+        {
+            Json = """{"rollback": true}"""
+        };
+        yield return new(Alias, "/v1/tasks/tone/aliases/production", 200, "aliases[0].canary.share=0.25")
+        {
+            Json = """{"canary": {"version": "$two", "share": 0.25}}"""
+        };
+        yield return new(Alias, "/v1/tasks/tone/aliases/production", 200, "aliases[0].shadowVersion=$two")
+        {
+            Json = """{"shadow_version": "$two"}"""
+        };
+        yield return new(Alias, "/v1/tasks/tone/aliases/production", 200, "aliases[0].shadowVersion=")
+        {
+            Json = """{"shadowVersion": ""}"""
+        };
+        yield return new(Alias, "/v1/tasks/tone/aliases/production", 200, "aliases[0].canary=null")
+        {
+            Json = """{"task": "tone", "alias": "production", "version": "$one"}"""
+        };
+        yield return new(Alias, "/v1/tasks/tone/aliases/production", 400, "details[0].fieldViolations[0].field=alias")
+        {
+            Json = """{"alias": "other", "version": "$one"}"""
+        };
+        yield return new(Alias, "/v1/tasks/tone/aliases/production", 409, "code=10")
+        {
+            Json = """{"version": "$two", "expectedCurrentVersion": "$two"}"""
+        };
+        yield return new(
+            Alias,
+            "/v1/tasks/tone/aliases/production",
+            400,
+            "code=9",
+            "details[0].@type=type.googleapis.com/google.rpc.PreconditionFailure")
+        {
+            Json = """{"rollback": true}"""
+        };
+        yield return new(
+            "POST /v1/tasks:compare",
+            "/v1/tasks:compare",
+            200,
+            "comparisons[0].second=1",
+            "comparisons[0].dissimilarityByTensor")
         {
             Json = """{"tasks": [{"task": "tone"}, {"task": "tone", "version": "$two"}]}"""
         };
-        yield return new("POST /v1/tasks:compare", "/v1/tasks:compare", 400, "details[0].fieldViolations[0].field=tasks") { Json = "{}" };
+        yield return new(
+            "POST /v1/tasks:compare", "/v1/tasks:compare", 400, "details[0].fieldViolations[0].field=tasks")
+        {
+            Json = "{}"
+        };
         yield return new($"POST {Loading}:unload", "/v1/tasks/tone/versions/$one:unload", 400, "code=9");
         yield return new($"POST {Loading}:unload", "/v1/tasks/tone/versions/$two:unload", 200, "freedBytes");
         yield return new($"DELETE {Loading}", "/v1/tasks/tone/versions/$two", 200, "freedFileBytes");
@@ -207,13 +321,24 @@ public sealed partial class HttpRoutesTests
         {
             Json = Request
         };
-        yield return new("POST /v1/classify", "/v1/classify", 400, "details[0].fieldViolations[0].field=inputs[0].text") { Json = Request.Replace("a b c", "") };
-        yield return new("POST /v1/classify", "/v1/classify", 404, "details[0].resourceType=task") { Json = Request.Replace("tone", "tome") };
+        yield return new("POST /v1/classify", "/v1/classify", 400, "details[0].fieldViolations[0].field=inputs[0].text")
+        {
+            Json = Request.Replace("a b c", "")
+        };
+        yield return new("POST /v1/classify", "/v1/classify", 404, "details[0].resourceType=task")
+        {
+            Json = Request.Replace("tone", "tome")
+        };
         yield return new("POST /v1/encode", "/v1/encode", 200, "version=$one", "embeddings[0].values[31]")
         {
             Json = """{"inputs": [{"text": "a"}], "task": {"task": "tone", "alias": "production"}}"""
         };
-        yield return new("POST /v1/tokenize", "/v1/tokenize", 200, "inputs[0].tokens[0].source=SOURCE_SPECIAL", "inputs[0].tokens[2].start=2")
+        yield return new(
+            "POST /v1/tokenize",
+            "/v1/tokenize",
+            200,
+            "inputs[0].tokens[0].source=SOURCE_SPECIAL",
+            "inputs[0].tokens[2].start=2")
         {
             Json = """{"inputs": [{"text": "a b"}], "truncation": "TRUNCATION_RIGHT"}"""
         };
@@ -222,11 +347,20 @@ public sealed partial class HttpRoutesTests
     private static IEnumerable<Row> ModelRows()
     {
         yield return new("GET /v1/limits", "/v1/limits", 200, "maxInputs=256", "maxTaskFileBytes=268435456");
-        yield return new("GET /v1/models", "/v1/models", 200, $"models[0].name={DataFolder.Model}", "models[0].loaded=true");
-        yield return new("GET /v1/models/{model}", $"/v1/models/{DataFolder.Model}", 200, "architecture=bert", "memory.taskVersions=1");
+        yield return new(
+            "GET /v1/models", "/v1/models", 200, $"models[0].name={DataFolder.Model}", "models[0].loaded=true");
+        yield return new(
+            "GET /v1/models/{model}",
+            $"/v1/models/{DataFolder.Model}",
+            200,
+            "architecture=bert",
+            "memory.taskVersions=1");
         yield return new("GET /v1/models/{model}", "/v1/models/large", 404, "details[0].resourceType=model");
         yield return new("POST /v1/models/{model}:unload", $"/v1/models/{DataFolder.Model}:unload", 400, "code=9");
-        yield return new("POST /v1/models/{model}:unload", $"/v1/models/{DataFolder.Model}:unload", 200, "freedBytes") { Json = """{"force": true}""" };
+        yield return new("POST /v1/models/{model}:unload", $"/v1/models/{DataFolder.Model}:unload", 200, "freedBytes")
+        {
+            Json = """{"force": true}"""
+        };
         yield return new("POST /v1/models/{model}:load", $"/v1/models/{DataFolder.Model}:load", 200, "loaded=true");
     }
 
@@ -235,8 +369,20 @@ public sealed partial class HttpRoutesTests
         const string Upload = "POST /v1/datasets/{name}";
         string[] raw = ["--data-binary", $"@{data.At("texts.tsv")}"];
         yield return new("GET /v1/datasets", "/v1/datasets", 200, "datasets=[]");
-        yield return new(Upload, "/v1/datasets/texts?text_column=text&labelColumn=label", 200, "name=texts", "rows=2", "labels[1].rows=1") { Curl = raw };
-        yield return new(Upload, "/v1/datasets/texts?text_column=text", 409, "code=6", "details[0].resourceName=texts") { Curl = raw };
+        yield return new(
+            Upload,
+            "/v1/datasets/texts?text_column=text&labelColumn=label",
+            200,
+            "name=texts",
+            "rows=2",
+            "labels[1].rows=1")
+        {
+            Curl = raw
+        };
+        yield return new(Upload, "/v1/datasets/texts?text_column=text", 409, "code=6", "details[0].resourceName=texts")
+        {
+            Curl = raw
+        };
         yield return new(Upload, "/v1/datasets/csv", 200, "format=DATASET_FORMAT_CSV", "rows=1")
         {
             Curl = ["-F", "text_column=text", "-F", "labelColumn=label", "-F", $"file=@{data.At("texts.csv")}"]
@@ -246,8 +392,15 @@ public sealed partial class HttpRoutesTests
             Curl = ["-F", "text_column=text", "-F", "label_column=label", "-F", $"file=@{data.At("more.tsv.gz")}"]
         };
         yield return new(Upload, "/v1/datasets/none?text_column=words", 400, "code=3") { Curl = raw };
-        yield return new("GET /v1/datasets", "/v1/datasets", 200, "datasets[0].name=csv", "datasets[1].name=more", "datasets[2].name=texts");
-        yield return new("GET /v1/datasets/{name}", "/v1/datasets/csv", 200, "preview[0].text=a, b", "preview[0].label=label-1");
+        yield return new(
+            "GET /v1/datasets",
+            "/v1/datasets",
+            200,
+            "datasets[0].name=csv",
+            "datasets[1].name=more",
+            "datasets[2].name=texts");
+        yield return new(
+            "GET /v1/datasets/{name}", "/v1/datasets/csv", 200, "preview[0].text=a, b", "preview[0].label=label-1");
         yield return new("GET /v1/datasets/{name}", "/v1/datasets/none", 404, "details[0].resourceType=dataset");
         yield return new("DELETE /v1/datasets/{name}", "/v1/datasets/csv", 200, "freedBytes");
         yield return new("DELETE /v1/datasets/{name}", "/v1/datasets/csv", 404, "code=5");
@@ -266,14 +419,23 @@ public sealed partial class HttpRoutesTests
         {
             Check = answer =>
             {
-                Assert.Equal(Enumerable.Range(1, answer.Lines.Count).Select(number => $"{number}"), answer.Lines.Select(line => CurlAnswer.At(line, "number")));
+                Assert.Equal(
+                    Enumerable.Range(1, answer.Lines.Count).Select(number => $"{number}"),
+                    answer.Lines.Select(line => CurlAnswer.At(line, "number")));
                 Assert.Equal("JOB_STATE_SUCCEEDED", CurlAnswer.At(answer.Lines[^1], "state"));
             }
         };
         yield return new("GET /v1/jobs/{id}/events", "/v1/jobs/$job/events?cursor=2", 200, "number=3");
-        yield return new("GET /v1/jobs/{id}/events", "/v1/jobs/$job/events?cursor=1000", 400, "details[0].fieldViolations[0].field=cursor");
+        yield return new(
+            "GET /v1/jobs/{id}/events",
+            "/v1/jobs/$job/events?cursor=1000",
+            400,
+            "details[0].fieldViolations[0].field=cursor");
         yield return new("GET /v1/jobs/{id}/events", "/v1/jobs/x/events", 404, "details[0].resourceType=job");
-        yield return new("GET /v1/jobs/{id}", "/v1/jobs/$job", 200, "state=JOB_STATE_SUCCEEDED", "events=3") { Keep = "artifact=artifacts[0].name" };
+        yield return new("GET /v1/jobs/{id}", "/v1/jobs/$job", 200, "state=JOB_STATE_SUCCEEDED", "events=3")
+        {
+            Keep = "artifact=artifacts[0].name"
+        };
         yield return new("GET /v1/jobs", "/v1/jobs?page_size=1", 200, "jobs[0].id=$job");
         var artifact = Array.Empty<byte>();
         yield return new("GET /v1/jobs/{id}/artifacts/{name}", "/v1/jobs/$job/artifacts/$artifact", 200)
@@ -284,13 +446,16 @@ public sealed partial class HttpRoutesTests
                 Assert.Equal("nosniff", answer.Header("x-content-type-options"));
             }
         };
-        yield return new("GET /v1/jobs/{id}/artifacts:chunks", "/v1/jobs/$job/artifacts:chunks?name=$artifact", 200, "data")
+        yield return new(
+            "GET /v1/jobs/{id}/artifacts:chunks", "/v1/jobs/$job/artifacts:chunks?name=$artifact", 200, "data")
         {
             Check = answer => Assert.Equal(artifact, Bytes(answer.Lines.Select(line => line.GetProperty("data"))))
         };
-        yield return new("GET /v1/jobs/{id}/artifacts/{name}", "/v1/jobs/$job/artifacts/none", 404, "details[0].resourceName=none");
+        yield return new(
+            "GET /v1/jobs/{id}/artifacts/{name}", "/v1/jobs/$job/artifacts/none", 404, "details[0].resourceName=none");
         yield return new("GET /v1/jobs/{id}/artifacts/{name}", "/v1/jobs/$job/artifacts/", 404, "code=5");
-        yield return new("GET /v1/jobs/{id}/artifacts/{name}", "/v1/jobs/$job/artifacts/..%2f..%2fjob.json", 404, "code=5");
+        yield return new(
+            "GET /v1/jobs/{id}/artifacts/{name}", "/v1/jobs/$job/artifacts/..%2f..%2fjob.json", 404, "code=5");
         yield return new("POST /v1/jobs/{id}:resume", "/v1/jobs/$job:resume", 400, "code=9");
         yield return new("POST /v1/jobs/{id}:cancel", "/v1/jobs/$job:cancel", 200, "state=JOB_STATE_SUCCEEDED");
         yield return new("DELETE /v1/jobs/{id}", "/v1/jobs/$job", 200)
@@ -299,8 +464,15 @@ public sealed partial class HttpRoutesTests
         };
 
         // A seed that a double does not hold, as a number and as a string.
-        var job = """{"spec": {"classifier": {"method": "TRAINING_METHOD_MASK", "model": "small", "dataset": "more", "epochs": 1000, "seed": 9007199254740993}}}""";
-        yield return new("POST /v1/jobs", "/v1/jobs", 200, "spec.classifier.seed=9007199254740993") { Json = job, Keep = "job=id" };
+        var job = """
+            {"spec": {"classifier": {"method": "TRAINING_METHOD_MASK", "model": "small", "dataset": "more",
+              "max_tokens": 30, "epochs": 1000, "seed": 9007199254740993}}}
+            """;
+        yield return new("POST /v1/jobs", "/v1/jobs", 200, "spec.classifier.seed=9007199254740993")
+        {
+            Json = job,
+            Keep = "job=id"
+        };
         yield return new("POST /v1/jobs", "/v1/jobs", 200, "spec.classifier.seed=18446744073709551615")
         {
             Json = job.Replace("9007199254740993", "\"18446744073709551615\""),
@@ -308,7 +480,10 @@ public sealed partial class HttpRoutesTests
         };
         yield return new("GET /v1/jobs/{id}", "/v1/jobs/$second", 200, "spec.classifier.seed=18446744073709551615");
         yield return new("DELETE /v1/jobs/{id}", "/v1/jobs/$second", 400, "code=9");
-        yield return new("POST /v1/jobs/{id}:cancel", "/v1/jobs/$second:cancel", 200, "state=JOB_STATE_CANCELLED") { Json = "{}" };
+        yield return new("POST /v1/jobs/{id}:cancel", "/v1/jobs/$second:cancel", 200, "state=JOB_STATE_CANCELLED")
+        {
+            Json = "{}"
+        };
         yield return new("POST /v1/jobs/{id}:resume", "/v1/jobs/$second:resume", 200, "state=JOB_STATE_QUEUED");
         yield return new("POST /v1/jobs/{id}:cancel", "/v1/jobs/$job:cancel", 200, "id=$job");
         yield return new("GET /v1/jobs/{id}/events", "/v1/jobs/$job/events", 200, "number=1")
@@ -320,16 +495,27 @@ public sealed partial class HttpRoutesTests
 
     private static IEnumerable<Row> LastRows()
     {
-        yield return new("PUT /v1/tasks/{task}/aliases/{alias}", "/v1/tasks/tone/aliases/production", 200, "aliases=[]") { Json = """{"remove": true}""" };
-        yield return new("POST /v1/classify", "/v1/classify", 404, "code=5") { Json = """{"inputs": [{"text": "a"}], "tasks": [{"task": "tone"}]}""" };
-        yield return new("GET /v1/nothing", "/v1/nothing", 404, "message=GET /v1/nothing: Not Found. /openapi/v1.json says what there is.");
+        yield return new("PUT /v1/tasks/{task}/aliases/{alias}", "/v1/tasks/tone/aliases/production", 200, "aliases=[]")
+        {
+            Json = """{"remove": true}"""
+        };
+        yield return new("POST /v1/classify", "/v1/classify", 404, "code=5")
+        {
+            Json = """{"inputs": [{"text": "a"}], "tasks": [{"task": "tone"}]}"""
+        };
+        yield return new(
+            "GET /v1/nothing",
+            "/v1/nothing",
+            404,
+            "message=GET /v1/nothing: Not Found. /openapi/v1.json says what there is.");
     }
 
     private static byte[] Exported(CurlAnswer answer, string file) => Bytes(answer.Lines
         .Where(line => CurlAnswer.At(line, "chunk.file") == file)
         .Select(line => line.GetProperty("chunk").GetProperty("data")));
 
-    private static byte[] Bytes(IEnumerable<JsonElement> pieces) => [.. pieces.SelectMany(piece => piece.GetBytesFromBase64())];
+    private static byte[] Bytes(IEnumerable<JsonElement> pieces) =>
+        [.. pieces.SelectMany(piece => piece.GetBytesFromBase64())];
 
     [GeneratedRegex(@"\$([a-z]+)")]
     private static partial Regex Name();
