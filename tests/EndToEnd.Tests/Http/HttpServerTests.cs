@@ -342,6 +342,8 @@ public sealed class HttpServerTests
                 .. from,
                 "-H",
                 $"content-type: {type}",
+                "-H",
+                $"accept: {type}",
                 "--data-binary",
                 "@-",
                 $"{server.HttpAddress}/serving.v1.Classifier/{method}"
