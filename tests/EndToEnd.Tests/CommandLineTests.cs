@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using Serving.Testing;
 
@@ -16,40 +15,62 @@ public sealed class CommandLineTests
         var second = data.WriteVersion(seed: 2);
         var (one, two) = (Path.GetFileName(first), Path.GetFileName(second));
 
-        Assert.Equal($"tone {one}", (await RunAsync(server, "tasks", "import", "tone", first, "--alias", "production")).Trim());
+        Assert.Equal(
+            $"tone {one}", (await RunAsync(server, "tasks", "import", "tone", first, "--alias", "production")).Trim());
         await RunAsync(server, "tasks", "import", "tone", second);
-        Assert.Contains("TASK\tVERSIONS\tLOADED\tMEMORY\tALIASES\ntone\t2\t1\t", await RunAsync(server, "tasks", "list"), StringComparison.Ordinal);
-        Assert.Contains($"production\t{two}\t", await RunAsync(server, "tasks", "promote", "tone", two[..8]), StringComparison.Ordinal);
-        Assert.Contains($"production\t{one}\t", await RunAsync(server, "tasks", "rollback", "tone"), StringComparison.Ordinal);
-        Assert.Contains($"{two[..12]} gets 10", await RunAsync(server, "tasks", "promote", "tone", two, "--canary", "0.1"), StringComparison.Ordinal);
-        Assert.Contains("TASK\tTASK\tDISSIMILARITY\ntone\ttone:", await RunAsync(server, "tasks", "compare", "tone", $"tone:{two}"), StringComparison.Ordinal);
+        Assert.Contains(
+            "TASK\tVERSIONS\tLOADED\tMEMORY\tALIASES\ntone\t2\t1\t",
+            await RunAsync(server, "tasks", "list"),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            $"production\t{two}\t",
+            await RunAsync(server, "tasks", "promote", "tone", two[..8]),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            $"production\t{one}\t", await RunAsync(server, "tasks", "rollback", "tone"), StringComparison.Ordinal);
+        Assert.Contains(
+            $"{two[..12]} gets 10",
+            await RunAsync(server, "tasks", "promote", "tone", two, "--canary", "0.1"),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "TASK\tTASK\tDISSIMILARITY\ntone\ttone:",
+            await RunAsync(server, "tasks", "compare", "tone", $"tone:{two}"),
+            StringComparison.Ordinal);
         var shown = JsonDocument.Parse(await RunAsync(server, "tasks", "show", "tone", "--json")).RootElement;
         Assert.Equal(0.1, shown.GetProperty("aliases")[0].GetProperty("canary").GetProperty("share").GetDouble());
         await RunAsync(server, "tasks", "promote", "tone", one);
         await RunAsync(server, "tasks", "delete", "tone", two);
 
-        var answer = JsonDocument.Parse(await RunAsync(server, "classify", "a b", "--task", "tone", "--json")).RootElement;
-        var label = answer.GetProperty("results")[0].GetProperty("classifications")[0].GetProperty("label").GetString()!;
+        var answer = JsonDocument.Parse(
+            await RunAsync(server, "classify", "a b", "--task", "tone", "--json")).RootElement;
+        var classified = answer.GetProperty("results")[0].GetProperty("classifications")[0];
+        var label = classified.GetProperty("label").GetString()!;
         var file = data.At("texts.tsv");
         await File.WriteAllTextAsync(file, $"text\tlabel\na b\t{label}\nc d\tlabel-0\na b\t{label}\n");
         var metrics = JsonDocument.Parse(await RunAsync(
-            server, "classify", "--input", file, "--task", "tone", "--output", data.At("out.tsv"), "--json")).RootElement;
+            server, "classify", "--input", file, "--task", "tone", "--output", data.At("out.tsv"), "--json"))
+            .RootElement;
         Assert.Equal(3, metrics.GetProperty("texts").GetInt32());
         Assert.InRange(metrics.GetProperty("accuracy").GetDouble(), 2.0 / 3.0, 1.0);
         Assert.Equal(4, (await File.ReadAllLinesAsync(data.At("out.tsv"))).Length);
 
         await RunAsync(server, "datasets", "upload", "texts", file, "--label-column", "label");
-        Assert.StartsWith("DATASET\tROWS\tLABELS\tPAIRS\tSIZE\tDIGEST\ntexts\t3\t", await RunAsync(server, "datasets", "list"), StringComparison.Ordinal);
-        Assert.Contains($"{label}\ta b\t\n", await RunAsync(server, "datasets", "show", "texts"), StringComparison.Ordinal);
+        Assert.StartsWith(
+            "DATASET\tROWS\tLABELS\tPAIRS\tSIZE\tDIGEST\ntexts\t3\t",
+            await RunAsync(server, "datasets", "list"),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            $"{label}\ta b\t\n", await RunAsync(server, "datasets", "show", "texts"), StringComparison.Ordinal);
         Assert.EndsWith("freed\n", await RunAsync(server, "datasets", "delete", "texts"), StringComparison.Ordinal);
 
         Assert.StartsWith("MODEL\tLOADED\tSHAPE", await RunAsync(server, "models", "list"), StringComparison.Ordinal);
         await RunAsync(server, "models", "unload", DataFolder.Model, "--force");
-        Assert.Contains("loaded\tyes", await RunAsync(server, "models", "load", DataFolder.Model), StringComparison.Ordinal);
+        Assert.Contains(
+            "loaded\tyes", await RunAsync(server, "models", "load", DataFolder.Model), StringComparison.Ordinal);
 
-        var (exit, _, errors) = await StartAsync(server.Address, "classify", "a", "--task", "tune");
+        var (exit, _, errors) = await CommandLine.RunAsync(server.Address, "classify", "a", "--task", "tune");
         Assert.Equal((1, "NOT_FOUND: There is no task 'tune'. The nearest are 'tone'."), (exit, errors.Trim()));
-        (exit, _, errors) = await StartAsync("http://127.0.0.1:1", "models", "list");
+        (exit, _, errors) = await CommandLine.RunAsync("http://127.0.0.1:1", "models", "list");
         Assert.Equal(1, exit);
         Assert.StartsWith("UNAVAILABLE: ", errors, StringComparison.Ordinal);
     }
@@ -61,60 +82,48 @@ public sealed class CommandLineTests
         using var data = new DataFolder();
         await using var server = await ServerProcess.StartAsync(data);
         string[] words = ["good", "bad", "film", "cast", "plot", "scene", "music", "story"];
-        string Text(int i) => string.Join(' ', Enumerable.Range(0, 12).Select(j => j == 5 ? words[i % 2] : words[2 + ((i * (j + 1)) % 6)])) + $" {i}";
+        string Text(int i) =>
+            string.Join(
+                ' ', Enumerable.Range(0, 12).Select(j => j == 5 ? words[i % 2] : words[2 + ((i * (j + 1)) % 6)]))
+                + $" {i}";
         var file = data.At("films.tsv");
-        await File.WriteAllLinesAsync(file, Enumerable.Range(0, 120).Select(i => $"{Text(i)}\t{words[i % 2]}").Prepend("text\tlabel"));
+        await File.WriteAllLinesAsync(
+            file, Enumerable.Range(0, 120).Select(i => $"{Text(i)}\t{words[i % 2]}").Prepend("text\tlabel"));
         await RunAsync(server, "datasets", "upload", "films", file, "--label-column", "label");
 
         var pretrained = await RunAsync(
-            server, "train", "pretrain", "--dataset", "films", "--publish-model", "own", "--hidden", "32", "--layers", "2", "--heads", "2",
+            server, "train", "pretrain", "--dataset", "films", "--publish-model", "own", "--hidden", "32", "--layers",
+            "2", "--heads", "2",
             "--vocabulary", "150", "--length", "16", "--held-out", "10", "--steps", "20", "--batch", "16", "--watch");
         Assert.Contains("state\tsucceeded\n", pretrained, StringComparison.Ordinal);
         Assert.Contains("evaluation at step 20: loss ", pretrained, StringComparison.Ordinal);
         var job = (await RunAsync(
-            server, "train", "mask", "--model", "own", "--dataset", "films", "--max-tokens", "32", "--epochs", "2", "--task", "tone",
+            server, "train", "mask", "--model", "own", "--dataset", "films", "--max-tokens", "32", "--epochs", "2",
+            "--task", "tone",
             "--alias", "production")).Trim();
         await RunAsync(server, "jobs", "watch", job);
         var shown = JsonDocument.Parse(await RunAsync(server, "jobs", "show", job, "--json")).RootElement;
         Assert.Equal("JOB_STATE_SUCCEEDED", shown.GetProperty("state").GetString());
-        var answer = JsonDocument.Parse(await RunAsync(server, "classify", Text(3), "--task", "tone", "--json")).RootElement
+        var answer = JsonDocument.Parse(
+            await RunAsync(server, "classify", Text(3), "--task", "tone", "--json")).RootElement
             .GetProperty("results")[0].GetProperty("classifications")[0];
         Assert.Equal(shown.GetProperty("task_version").GetString(), answer.GetProperty("version").GetString());
-        Assert.Contains($"{job}\tsucceeded\tmask own on films\t", await RunAsync(server, "jobs", "list"), StringComparison.Ordinal);
+        Assert.Contains(
+            $"{job}\tsucceeded\tmask own on films\t", await RunAsync(server, "jobs", "list"), StringComparison.Ordinal);
         var newest = (await RunAsync(server, "jobs", "list", "--limit", "1")).Trim().Split('\n');
         Assert.Equal([job, "older ones are left out, see --limit"], newest.Skip(1).Select(line => line.Split('\t')[0]));
         Assert.Equal($"{job} deleted", (await RunAsync(server, "jobs", "delete", job)).Trim());
 
-        var (exit, _, errors) = await StartAsync(server.Address, "train", "head", "--model", "own", "--dataset", "films", "--epochs", "0");
-        Assert.Equal((1, "INVALID_ARGUMENT: spec.classifier.epochs: Epochs is 0; it must be 1 to 1000."), (exit, errors.Trim()));
+        var (exit, _, errors) = await CommandLine.RunAsync(
+            server.Address, "train", "head", "--model", "own", "--dataset", "films", "--epochs", "0");
+        Assert.Equal(
+            (1, "INVALID_ARGUMENT: spec.classifier.epochs: Epochs is 0; it must be 1 to 1000."), (exit, errors.Trim()));
     }
 
     private static async Task<string> RunAsync(ServerProcess server, params string[] arguments)
     {
-        var (exit, output, errors) = await StartAsync(server.Address, arguments);
+        var (exit, output, errors) = await CommandLine.RunAsync(server.Address, arguments);
         Assert.True(exit == 0, $"{string.Join(' ', arguments)}: {errors}");
         return output;
-    }
-
-    private static async Task<(int Exit, string Output, string Errors)> StartAsync(string address, params string[] arguments)
-    {
-        var start = new ProcessStartInfo("dotnet")
-        {
-            UseShellExecute = false,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true
-        };
-        // Beside this test lies what ASP.NET does not bring already, so the command line runs with it, too.
-        string[] program = ["exec", "--runtimeconfig", At("EndToEnd.Tests.runtimeconfig.json"), At("serving.dll")];
-        foreach (var argument in program.Concat(arguments))
-            start.ArgumentList.Add(argument);
-        start.Environment["SERVING_SERVER"] = address;
-        using var process = Process.Start(start)!;
-        var output = process.StandardOutput.ReadToEndAsync();
-        var errors = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync().Within();
-        return (process.ExitCode, await output, await errors);
-
-        static string At(string file) => Path.Combine(AppContext.BaseDirectory, file);
     }
 }

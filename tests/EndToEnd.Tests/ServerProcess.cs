@@ -11,22 +11,27 @@ namespace Serving.EndToEnd.Tests;
 internal sealed partial class ServerProcess : IAsyncDisposable
 {
     private const string Announcement = "Serving listens on ";
+    private const string HttpAnnouncement = "JSON and gRPC-Web over HTTP/1.1 on ";
     private const int SigTerm = 15;
 
     private readonly Process _process;
     private readonly List<string> _output;
     private readonly Task _reading;
 
-    private ServerProcess(Process process, string address, List<string> output, Task reading)
+    private ServerProcess(Process process, string address, string httpAddress, List<string> output, Task reading)
     {
         _process = process;
         _output = output;
         _reading = reading;
         Address = address;
+        HttpAddress = httpAddress;
         Client = new(address);
     }
 
     public string Address { get; }
+
+    /// <summary>"http://127.0.0.1:PORT", of JSON.</summary>
+    public string HttpAddress { get; }
 
     public ServingClient Client { get; }
 
@@ -57,10 +62,11 @@ internal sealed partial class ServerProcess : IAsyncDisposable
         var process = Process.Start(start)!;
         var output = new List<string>();
         var address = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var httpAddress = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         var reading = Task.WhenAll(ReadAsync(process.StandardOutput), ReadAsync(process.StandardError));
-        if (await Task.WhenAny(address.Task, reading).Within() == reading)
+        if (await Task.WhenAny(Task.WhenAll(address.Task, httpAddress.Task), reading).Within() == reading)
             throw new InvalidOperationException($"The server did not start: {string.Join('\n', output)}");
-        return new(process, await address.Task, output, reading);
+        return new(process, await address.Task, await httpAddress.Task, output, reading);
 
         async Task ReadAsync(StreamReader lines)
         {
@@ -70,6 +76,8 @@ internal sealed partial class ServerProcess : IAsyncDisposable
                     output.Add(line);
                 if (line.StartsWith(Announcement, StringComparison.Ordinal))
                     address.TrySetResult(line[Announcement.Length..]);
+                if (line.StartsWith(HttpAnnouncement, StringComparison.Ordinal))
+                    httpAddress.TrySetResult(line[HttpAnnouncement.Length..]);
             }
         }
     }

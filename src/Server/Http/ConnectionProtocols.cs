@@ -10,7 +10,7 @@ namespace Serving.Server.Http;
 /// <summary>What becomes of a connection without TLS that speaks the other version of HTTP than its endpoint.</summary>
 internal static class ConnectionProtocols
 {
-    /// <summary>How long a connection may take to say what it speaks, as Kestrel allows for a request's headers.</summary>
+    /// <summary>How long a connection may take to say what it speaks, as Kestrel allows for headers.</summary>
     private static readonly TimeSpan FirstBytesTimeout = TimeSpan.FromSeconds(30);
 
     private enum Protocol
@@ -47,14 +47,19 @@ internal static class ConnectionProtocols
     /// <summary>HTTP/2 with prior knowledge is answered on a port for HTTP/1.1, too.</summary>
     public static void TakeHttp2(this ListenOptions endpoint, Http2Handover handover, TimeProvider time) =>
         endpoint.Use(next => async connection =>
-            await (await DetectAsync(connection, time) == Protocol.Http2 ? handover.RunAsync(connection) : next(connection)));
+            await (
+                await DetectAsync(connection, time) == Protocol.Http2
+                    ? handover.RunAsync(connection)
+                    : next(connection)));
 
     /// <summary>Looks at a connection's first bytes and leaves them where they are.</summary>
     private static async Task<Protocol> DetectAsync(ConnectionContext connection, TimeProvider time)
     {
         using var timeout = new CancellationTokenSource(FirstBytesTimeout, time);
-        var stopping = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? default;
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, stopping, connection.ConnectionClosed);
+        var stopping =
+            connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? default;
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(
+            timeout.Token, stopping, connection.ConnectionClosed);
         var input = connection.Transport.Input;
         try
         {

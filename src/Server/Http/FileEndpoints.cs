@@ -1,43 +1,71 @@
-using System.Runtime.CompilerServices;
 using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http.Features;
-using Microsoft.AspNetCore.WebUtilities;
-using Microsoft.Net.Http.Headers;
+using Serving.Models.Tasks;
 using Serving.Server.Services;
 
 namespace Serving.Server.Http;
 
 /// <summary>Files over HTTP, as themselves: what gRPC sends in streams of chunks, for which JSON has no form.</summary>
-/// <remarks>They run the services' own methods behind the same interceptor, so that checks, metrics and errors are the same.</remarks>
+/// <remarks>
+/// They run the services' own methods behind the same interceptor, so that checks, metrics and errors are the same.
+/// </remarks>
 internal static class FileEndpoints
 {
-    private const int ChunkBytes = 256 * 1024;
+    private static readonly string[] VersionFiles = [TaskPack.ManifestFile, TaskPack.MaskFile, TaskPack.HeadFile];
 
     public static void MapFiles(this WebApplication app)
     {
         app.MapPost("/v1/datasets/{name}", UploadDatasetAsync)
             .WithTags("Datasets")
-            .WithSummary("Uploads a dataset: a file as the body, or as a part of a form after the header's fields.");
+            .WithSummary("Uploads a dataset: a file as the body, or as a part of a form after the header's fields.")
+            .WithMetadata(new FileRoute("Datasets_UploadDataset")
+            {
+                Answer = typeof(V1.Dataset),
+                Header = typeof(V1.DatasetHeader),
+                InPath = "name",
+                Body = "The file itself, with the header's fields as parameters; or a form, with fields first and the "
+                    + "file last. Gzipped files are unzipped.",
+                Files = ["file"],
+                TakesFields = true
+            });
         app.MapPost("/v1/tasks/{task}/versions", ImportTaskAsync)
             .WithTags("Tasks")
-            .WithSummary("Imports a task version: task.json, mask.safetensors and head.safetensors as parts of a form.");
+            .WithSummary("Imports a task version: task.json, mask.safetensors and head.safetensors as parts of a form.")
+            .WithMetadata(new FileRoute("Tasks_ImportTask")
+            {
+                Answer = typeof(V1.ImportTaskResponse),
+                Header = typeof(V1.ImportHeader),
+                InPath = "task",
+                Body = "A form with the three files. A part's file name says which it is, or its own name without one.",
+                Files = VersionFiles
+            });
         app.MapGet("/v1/tasks/{task}/versions/{version}/files/{file}", ExportFileAsync)
             .WithTags("Tasks")
-            .WithSummary("Downloads a file of a task version.");
+            .WithSummary("Downloads a file of a task version.")
+            .WithMetadata(new FileRoute("Tasks_ExportFile"));
         app.MapGet("/v1/jobs/{id}/artifacts/{**name}", DownloadArtifactAsync)
             .WithTags("Jobs")
-            .WithSummary("Downloads an artifact of a job.");
+            .WithSummary("Downloads an artifact of a job.")
+            .WithMetadata(new FileRoute("Jobs_DownloadFile"));
     }
 
-    private static Task UploadDatasetAsync(HttpContext http, string name, DatasetsService service, ServingInterceptor interceptor) =>
-        UploadAsync(http, "serving.v1.Datasets/UploadDataset", DatasetParts(http, name), service.UploadDataset, interceptor);
+    private static Task UploadDatasetAsync(
+        HttpContext http, string name, DatasetsService service, ServingInterceptor interceptor) =>
+        UploadAsync(
+            http, "serving.v1.Datasets/UploadDataset", UploadParts.OfDataset(http, name), service.UploadDataset, interceptor);
 
-    private static Task ImportTaskAsync(HttpContext http, string task, TasksService service, ServingInterceptor interceptor) =>
-        UploadAsync(http, "serving.v1.Tasks/ImportTask", TaskParts(http, task), service.ImportTask, interceptor);
+    private static Task ImportTaskAsync(
+        HttpContext http, string task, TasksService service, ServingInterceptor interceptor) =>
+        UploadAsync(http, "serving.v1.Tasks/ImportTask", UploadParts.OfTask(http, task), service.ImportTask, interceptor);
 
     private static Task ExportFileAsync(
-        HttpContext http, string task, string version, string file, TasksService service, ServingInterceptor interceptor)
+        HttpContext http,
+        string task,
+        string version,
+        string file,
+        TasksService service,
+        ServingInterceptor interceptor)
     {
         var request = new V1.ExportTaskRequest { Task = new() { Task = task, Version = version } };
         return DownloadAsync<V1.ExportTaskRequest, V1.ExportTaskResponse>(
@@ -45,20 +73,23 @@ internal static class FileEndpoints
             "serving.v1.Tasks/ExportTask",
             request,
             file,
+            VersionFiles,
             service.ExportTask,
             part => part.Chunk?.File == file ? part.Chunk.Data : null,
             interceptor);
     }
 
     private static Task DownloadArtifactAsync(
-        HttpContext http, string id, string name, JobsService service, ServingInterceptor interceptor) => DownloadAsync<V1.DownloadArtifactRequest, V1.DownloadArtifactResponse>(
-        http,
-        "serving.v1.Jobs/DownloadArtifact",
-        new V1.DownloadArtifactRequest { Id = id, Name = name },
-        name,
-        service.DownloadArtifact,
-        part => part.Data,
-        interceptor);
+        HttpContext http, string id, JobsService service, ServingInterceptor interceptor, string name = "") =>
+        DownloadAsync<V1.DownloadArtifactRequest, V1.DownloadArtifactResponse>(
+            http,
+            "serving.v1.Jobs/DownloadArtifact",
+            new V1.DownloadArtifactRequest { Id = id, Name = name },
+            name,
+            files: [],
+            service.DownloadArtifact,
+            part => part.Data,
+            interceptor);
 
     private static async Task UploadAsync<TRequest, TResponse>(
         HttpContext http,
@@ -74,7 +105,8 @@ internal static class FileEndpoints
         var reader = new PartReader<TRequest>(parts);
         try
         {
-            var response = await interceptor.ClientStreamingServerHandler(reader, new HttpCallContext(http, $"/{method}"), handler);
+            var response = await interceptor.ClientStreamingServerHandler(
+                reader, new HttpCallContext(http, $"/{method}"), handler);
             http.Response.ContentType = "application/json; charset=utf-8";
             await http.Response.WriteAsync(HttpApi.Json.Format(response));
         }
@@ -88,11 +120,13 @@ internal static class FileEndpoints
         }
     }
 
+    /// <param name="files">Those that there are, for the error if the file is none of them.</param>
     private static async Task DownloadAsync<TRequest, TResponse>(
         HttpContext http,
         string method,
         TRequest request,
         string name,
+        string[] files,
         ServerStreamingServerMethod<TRequest, TResponse> handler,
         Func<TResponse, ByteString?> data,
         ServingInterceptor interceptor)
@@ -102,9 +136,11 @@ internal static class FileEndpoints
         var writer = new FileWriter<TResponse>(http, name, data);
         try
         {
-            await interceptor.ServerStreamingServerHandler(request, writer, new HttpCallContext(http, $"/{method}"), handler);
+            JsonMessageCheck.ThrowIfParameters(http.Request.Query);
+            await interceptor.ServerStreamingServerHandler(
+                request, writer, new HttpCallContext(http, $"/{method}"), handler);
             if (!writer.HasFile)
-                throw Errors.NotFound("file", name, []);
+                throw Errors.NotFound("file", name, files);
         }
         catch (RpcException error) when (!http.Response.HasStarted)
         {
@@ -114,94 +150,6 @@ internal static class FileEndpoints
         {
             http.Abort(); // A file that ends early must not look whole.
         }
-    }
-
-    /// <summary>The header from the route, the query and a form's fields, then the file in chunks.</summary>
-    private static async IAsyncEnumerable<V1.UploadDatasetRequest> DatasetParts(HttpContext http, string name)
-    {
-        var header = new V1.DatasetHeader();
-        MessageParameters.Set(header, http.Request.Query);
-        var file = http.Request.Body;
-        var form = Form(http);
-        if (form is not null)
-            file = await ReadFieldsAsync(form, header, http.RequestAborted);
-        header.Name = name;
-        yield return new() { Header = header };
-        await foreach (var data in ChunksAsync(file, http.RequestAborted))
-            yield return new() { Chunk = data };
-        if (form is not null && await form.ReadNextSectionAsync(http.RequestAborted) is not null)
-            throw Errors.InvalidArgument("body", "Something comes after the file; put fields before it, and send one file in a call.");
-    }
-
-    /// <summary>Reads a form up to its file.</summary>
-    private static async Task<Stream> ReadFieldsAsync(MultipartReader form, V1.DatasetHeader header, CancellationToken cancelled)
-    {
-        while (await form.ReadNextSectionAsync(cancelled) is { } section)
-        {
-            if (Disposition(section) is { FileName.Length: > 0 } part)
-            {
-                if (header.Format == V1.DatasetFormat.Unspecified)
-                    header.Format = FormatOf(part.FileName.Value!);
-                return section.Body;
-            }
-
-            MessageParameters.Set(header, Disposition(section).Name.ToString(), await section.ReadAsStringAsync(cancelled));
-        }
-
-        throw Errors.InvalidArgument("body", "The form has no file; send one: curl -F file=@films.tsv ...");
-    }
-
-    /// <summary>The header from the route and the query, then each file of the form in chunks.</summary>
-    private static async IAsyncEnumerable<V1.ImportTaskRequest> TaskParts(HttpContext http, string task)
-    {
-        var header = new V1.ImportHeader();
-        MessageParameters.Set(header, http.Request.Query);
-        header.Task = task;
-        var form = Form(http) ?? throw Errors.InvalidArgument(
-            "Content-Type",
-            $"It is '{http.Request.ContentType}'; a form with the files task.json, mask.safetensors and head.safetensors is "
-            + "needed: curl -F file=@task.json ...");
-        yield return new() { Header = header };
-        while (await form.ReadNextSectionAsync(http.RequestAborted) is { } section)
-        {
-            var part = Disposition(section);
-            var file = (part.FileName.Length > 0 ? part.FileName : part.Name).ToString();
-            await foreach (var data in ChunksAsync(section.Body, http.RequestAborted))
-                yield return new() { Chunk = new() { File = file, Data = data } };
-        }
-    }
-
-    private static MultipartReader? Form(HttpContext http) =>
-        MediaTypeHeaderValue.TryParse(http.Request.ContentType, out var type)
-        && type.MediaType.Equals("multipart/form-data", StringComparison.OrdinalIgnoreCase)
-            ? new(HeaderUtilities.RemoveQuotes(type.Boundary).ToString(), http.Request.Body) { BodyLengthLimit = null }
-            : null;
-
-    private static ContentDispositionHeaderValue Disposition(MultipartSection section) =>
-        section.GetContentDispositionHeader() is { } disposition && disposition.DispositionType == "form-data"
-            ? disposition
-            : throw Errors.InvalidArgument("body", "A part of the form has no Content-Disposition with a name.");
-
-    /// <summary>As the name says, without its .gz.</summary>
-    private static V1.DatasetFormat FormatOf(string file)
-    {
-        if (file.EndsWith(".gz", StringComparison.OrdinalIgnoreCase))
-            file = file[..^3];
-        return Path.GetExtension(file).ToLowerInvariant() switch
-        {
-            ".csv" => V1.DatasetFormat.Csv,
-            ".jsonl" or ".ndjson" => V1.DatasetFormat.Jsonl,
-            ".txt" => V1.DatasetFormat.Lines,
-            _ => V1.DatasetFormat.Tsv
-        };
-    }
-
-    private static async IAsyncEnumerable<ByteString> ChunksAsync(
-        Stream stream, [EnumeratorCancellation] CancellationToken cancelled)
-    {
-        var buffer = new byte[ChunkBytes];
-        for (int read; (read = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancelled)) > 0;)
-            yield return ByteString.CopyFrom(buffer, 0, read);
     }
 
     /// <summary>An upload's messages as a service reads them.</summary>
@@ -217,9 +165,15 @@ internal static class FileEndpoints
             {
                 return await _parts.MoveNextAsync();
             }
-            catch (Exception exception) when (exception is IOException or InvalidDataException)
+            catch (Exception exception) when (exception is BadHttpRequestException or InvalidDataException)
             {
                 throw Errors.InvalidArgument("body", $"It can't be read: {exception.Message}");
+            }
+            catch (IOException)
+            {
+                throw Errors.InvalidArgument(
+                    "body",
+                    "It ends too early, or it is a form with another boundary than Content-Type says. Send it again.");
             }
         }
 
@@ -227,7 +181,8 @@ internal static class FileEndpoints
     }
 
     /// <summary>Writes the bytes of a download's messages as the response's body.</summary>
-    private sealed class FileWriter<T>(HttpContext http, string name, Func<T, ByteString?> data) : IServerStreamWriter<T>
+    private sealed class FileWriter<T>(HttpContext http, string name, Func<T, ByteString?> data)
+        : IServerStreamWriter<T>
     {
         public bool HasFile { get; private set; }
 

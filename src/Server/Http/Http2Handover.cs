@@ -7,7 +7,8 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Serving.Server.Http;
 
 /// <summary>
-/// A listener inside the process: connections that arrived at an HTTP/1.1 endpoint and turn out to speak HTTP/2 go on here.
+/// A listener inside the process: connections that arrived at an HTTP/1.1 endpoint and turn out to speak HTTP/2 go on
+/// here.
 /// Kestrel decides by the endpoint which version a connection without TLS speaks.
 /// </summary>
 internal sealed class Http2Handover : IConnectionListenerFactory, IConnectionListenerFactorySelector
@@ -42,7 +43,8 @@ internal sealed class Http2Handover : IConnectionListenerFactory, IConnectionLis
         public EndPoint EndPoint => endpoint;
 
         public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default) =>
-            await connections.Reader.WaitToReadAsync(cancellationToken) && connections.Reader.TryRead(out var connection)
+            await connections.Reader.WaitToReadAsync(cancellationToken)
+                && connections.Reader.TryRead(out var connection)
                 ? connection
                 : null;
 

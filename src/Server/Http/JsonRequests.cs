@@ -2,57 +2,77 @@ using System.Buffers;
 using System.Text.Json;
 using Grpc.Core;
 using Microsoft.AspNetCore.Grpc.JsonTranscoding;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Net.Http.Headers;
 
 namespace Serving.Server.Http;
 
 /// <summary>
-/// Looks through JSON requests before they are transcoded: what transcoding passes over (unknown fields and parameters) or
-/// reports without a place (malformed JSON, wrong types) is refused by name here.
+/// Looks through JSON requests before they are transcoded: what transcoding passes over (unknown fields and parameters)
+/// or reports without a place (malformed JSON, wrong types) is refused by name here.
 /// </summary>
 internal static class JsonRequests
 {
     /// <summary>For requests that are no gRPC calls; behind routing.</summary>
-    public static void UseJsonRequests(this IApplicationBuilder app, ServerOptions options) => app.Use(next => async context =>
-    {
-        if (context.GetEndpoint()?.Metadata.GetMetadata<GrpcJsonTranscodingMetadata>() is not { } method)
+    public static void UseJsonRequests(this IApplicationBuilder app, ServerOptions options) => app.Use(next =>
+        async context =>
         {
+            if (context.GetEndpoint()?.Metadata.GetMetadata<GrpcJsonTranscodingMetadata>() is not { } method)
+            {
+                await next(context);
+                return;
+            }
+
+            try
+            {
+                var (input, request) = (method.MethodDescriptor.InputType, context.Request);
+                if (method.HttpRule.Body.Length == 0)
+                {
+                    JsonMessageCheck.ThrowUnlessParameters(request.Query, input, request.RouteValues);
+                    request.ContentType = null; // Of nothing; transcoding would answer in its charset.
+                }
+                else
+                {
+                    JsonMessageCheck.ThrowIfParameters(request.Query);
+                    await CheckBodyAsync(
+                        context,
+                        json => JsonMessageCheck.ThrowUnlessFits(json, input, request.RouteValues),
+                        options.MaxReceiveMessageBytes);
+                }
+            }
+            catch (UnsupportedTypeException exception)
+            {
+                var error = Errors.InvalidArgument("Content-Type", exception.Message);
+                await HttpErrors.WriteAsync(context, error, StatusCodes.Status415UnsupportedMediaType);
+                return;
+            }
+            catch (TooLargeException exception)
+            {
+                await HttpErrors.WriteAsync(context, Errors.TooLarge(exception.Message));
+                return;
+            }
+            catch (BadHttpRequestException exception)
+            {
+                var error = Errors.InvalidArgument("body", $"It can't be read: {exception.Message}");
+                await HttpErrors.WriteAsync(context, error, exception.StatusCode);
+                return;
+            }
+            catch (RpcException error)
+            {
+                await HttpErrors.WriteAsync(context, error);
+                return;
+            }
+
+            HttpErrors.Complete(context);
             await next(context);
-            return;
-        }
-
-        try
-        {
-            var input = method.MethodDescriptor.InputType;
-            if (method.HttpRule.Body.Length == 0)
-                JsonMessageCheck.ThrowUnlessParameters(context.Request.Query, input);
-            else
-                await CheckBodyAsync(context, json => JsonMessageCheck.ThrowUnlessFits(json, input), options.MaxReceiveMessageBytes);
-        }
-        catch (UnsupportedTypeException exception)
-        {
-            var error = Errors.InvalidArgument("Content-Type", exception.Message);
-            await HttpErrors.WriteAsync(context, error, StatusCodes.Status415UnsupportedMediaType);
-            return;
-        }
-        catch (TooLargeException exception)
-        {
-            await HttpErrors.WriteAsync(context, Errors.TooLarge(exception.Message), StatusCodes.Status413PayloadTooLarge);
-            return;
-        }
-        catch (RpcException error)
-        {
-            await HttpErrors.WriteAsync(context, error);
-            return;
-        }
-
-        await next(context);
-    });
+        });
 
     /// <summary>Reads the body, checks it, and puts it back.</summary>
     private static async Task CheckBodyAsync(HttpContext context, Action<JsonElement> check, int maxBytes)
     {
         var request = context.Request;
+        if (request is { ContentLength: not 0, ContentType: not null })
+            ThrowUnlessJson(request.ContentType);
         var body = await ReadAsync(context, maxBytes);
         if (body.Length == 0)
         {
@@ -81,7 +101,8 @@ internal static class JsonRequests
             || !(type.SubTypeWithoutSuffix.Equals("json", StringComparison.OrdinalIgnoreCase)
                 || type.Suffix.Equals("json", StringComparison.OrdinalIgnoreCase)))
         {
-            throw new UnsupportedTypeException($"It is '{contentType}'; application/json is needed (curl --json sends it).");
+            throw new UnsupportedTypeException(
+                $"It is '{contentType}'; application/json is needed (curl --json sends it).");
         }
 
         if (type.Charset.HasValue && !type.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase))
@@ -92,6 +113,8 @@ internal static class JsonRequests
 
     private static async Task<byte[]> ReadAsync(HttpContext context, int maxBytes)
     {
+        // Ours is maxBytes.
+        context.Features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize = null;
         var reader = context.Request.BodyReader;
         while (true)
         {
@@ -116,5 +139,6 @@ internal static class JsonRequests
     private sealed class UnsupportedTypeException(string message) : Exception(message);
 
     private sealed class TooLargeException(int maxBytes)
-        : Exception($"The body has more than the {maxBytes} bytes that this server takes; send fewer inputs in one call.");
+        : Exception(
+            $"The body has more than the {maxBytes} bytes that this server takes; send fewer inputs in one call.");
 }

@@ -74,7 +74,7 @@ internal sealed class ServingInterceptor(
     {
         if (!running.IsFaulted || running.Exception.InnerException is not RpcException error)
             return FinishAsync(running, context, began);
-        Note(context.Method, error.StatusCode, time.GetElapsedTime(began));
+        Note(context, error, began);
         return running; // Handed on without being thrown again: an overloaded server refuses more than it does.
     }
 
@@ -92,31 +92,30 @@ internal sealed class ServingInterceptor(
 
     private async Task<T> FinishAsync<T>(Task<T> running, ServerCallContext context, long began)
     {
-        var status = StatusCode.OK;
+        RpcException? failure = null;
         try
         {
             return await running;
         }
-        catch (RpcException exception) when (Remember(exception, out status))
+        catch (RpcException exception) when (Remember(exception, out failure))
         {
             throw; // Never reached: a status passes through without being caught and thrown again.
         }
         catch (Exception exception) when (IsMalformedRequest(exception))
         {
-            status = StatusCode.Internal;
-            throw Errors.Internal($"The request's stream is no gRPC: {exception.Message}");
+            failure = Errors.Internal($"The request's stream is no gRPC: {exception.Message}");
+            throw failure;
         }
         catch (Exception exception)
         {
             if (!EngineErrors.IsExpected(exception) && !context.CancellationToken.IsCancellationRequested)
                 logger.LogError(exception, "{Method} failed", context.Method);
-            var error = EngineErrors.Of(exception);
-            status = error.StatusCode;
-            throw error;
+            failure = EngineErrors.Of(exception);
+            throw failure;
         }
         finally
         {
-            Note(context.Method, status, time.GetElapsedTime(began));
+            Note(context, failure, began);
         }
     }
 
@@ -125,18 +124,20 @@ internal sealed class ServingInterceptor(
         exception is IOException or InvalidDataException
         && exception.Source is "Grpc.AspNetCore.Server" or "System.IO.Compression";
 
-    private static bool Remember(RpcException exception, out StatusCode status)
+    private static bool Remember(RpcException exception, out RpcException? failure)
     {
-        status = exception.StatusCode;
+        failure = exception;
         return false;
     }
 
-    /// <param name="path">"/package.Service/Method"</param>
-    private void Note(string path, StatusCode status, TimeSpan duration)
+    private void Note(ServerCallContext context, RpcException? failure, long began)
     {
+        if (failure is not null && context.GetHttpContext().Features.Get<CallFailure>() is { } noted)
+            noted.Error = failure;
+        var (path, status) = (context.Method, failure?.StatusCode ?? StatusCode.OK);
         var slash = path.LastIndexOf('/');
         var (service, method) = (path[1..slash], path[(slash + 1)..]);
-        metrics.CallDone(service, method, (int)status, duration);
+        metrics.CallDone(service, method, (int)status, time.GetElapsedTime(began));
         if (Activity.Current is not { } span)
             return;
         span.DisplayName = path[1..];
@@ -148,4 +149,10 @@ internal sealed class ServingInterceptor(
             or StatusCode.Unimplemented or StatusCode.DeadlineExceeded)
             span.SetStatus(ActivityStatusCode.Error);
     }
+}
+
+/// <summary>How a call failed, on the requests of those who need to know.</summary>
+internal sealed class CallFailure
+{
+    public RpcException? Error { get; set; }
 }
