@@ -5,8 +5,8 @@ using Serving.Protocol;
 
 namespace Serving.V1;
 
-// The generated marshallers call `__Helper_DeserializeMessage(context, parser)`. These overloads have a higher priority,
-// so that MessageParsing parses every message.
+// The generated marshallers call `__Helper_DeserializeMessage(context, parser)`. These overloads have a higher
+// priority, so that MessageParsing parses every message.
 
 /// <content>How messages are parsed.</content>
 public static partial class Classifier

@@ -21,7 +21,8 @@ public sealed class BadInputTests : IAsyncLifetime
     {
         _server = await ServerProcess.StartAsync(_data, ["--Server:MaxInputs=3", "--Server:MaxTasks=2"]);
         await Client.ImportTaskAsync("sentiment", _data.WriteVersion(seed: 1), alias: "production");
-        await Client.ImportTaskAsync("entailment", _data.WriteVersion(seed: 2, inputs: TaskInputs.Pair), alias: "production");
+        await Client.ImportTaskAsync(
+            "entailment", _data.WriteVersion(seed: 2, inputs: TaskInputs.Pair), alias: "production");
     }
 
     public async Task DisposeAsync()
@@ -33,25 +34,41 @@ public sealed class BadInputTests : IAsyncLifetime
     [Fact]
     public async Task Classify_BadRequests_NameFieldAndRemedy()
     {
-        await RefusedAsync(StatusCode.NotFound, "There is no task 'sentimant'. The nearest are 'sentiment', 'entailment'.", task: "sentimant");
-        await RefusedAsync(StatusCode.NotFound, "There is no version of the task 'sentiment'", version: new string('0', 64));
+        await RefusedAsync(
+            StatusCode.NotFound,
+            "There is no task 'sentimant'. The nearest are 'sentiment', 'entailment'.",
+            task: "sentimant");
+        await RefusedAsync(
+            StatusCode.NotFound, "There is no version of the task 'sentiment'", version: new string('0', 64));
         await RefusedAsync(StatusCode.InvalidArgument, "tasks[0].version: 'v1' is no version", version: "v1");
         await RefusedAsync(StatusCode.InvalidArgument, "inputs[0].text: The text is empty", text: "");
         await RefusedAsync(StatusCode.InvalidArgument, "inputs[0].text: ", text: "\u0000\u0001");
-        await RefusedAsync(StatusCode.InvalidArgument, "inputs[0]: The task 'entailment' reads a text and its pair", task: "entailment");
+        await RefusedAsync(
+            StatusCode.InvalidArgument, "inputs[0]: The task 'entailment' reads a text and its pair",
+            task: "entailment");
         await RefusedAsync(StatusCode.InvalidArgument, "inputs[0]: The task 'sentiment' reads one text", pair: "b");
-        await RefusedAsync(StatusCode.InvalidArgument, "has 102 tokens, 2 special ones among them; at most 40", text: string.Join(' ', Enumerable.Repeat("a", 100)));
+        await RefusedAsync(
+            StatusCode.InvalidArgument,
+            "has 102 tokens, 2 special ones among them; at most 40",
+            text: string.Join(' ', Enumerable.Repeat("a", 100)));
         await RefusedAsync(StatusCode.InvalidArgument, "inputs: There are 4; 1 to 3", inputs: 4);
         await RefusedAsync(StatusCode.InvalidArgument, "inputs: There are 0; 1 to 3", inputs: 0);
         await RefusedAsync(StatusCode.InvalidArgument, "tasks: There are 3; 1 to 2", tasks: 3);
         await RefusedAsync(StatusCode.InvalidArgument, "priority: 101 is out of range", priority: 101);
-        foreach (var name in (string[])["", "..", "a/b", "a\0b", "/etc/passwd", ".hidden", "-flag", "ü", new string('a', 300)])
+        string[] names = ["", "..", "a/b", "a\0b", "/etc/passwd", ".hidden", "-flag", "ü", new string('a', 300)];
+        foreach (var name in names)
         {
             await RefusedAsync(StatusCode.InvalidArgument, "tasks[0].task: '", task: name);
-            await RefusedAsync(StatusCode.InvalidArgument, "task: '", () => Client.Tasks.GetTaskAsync(new() { Task = name }).ResponseAsync);
-            await RefusedAsync(StatusCode.InvalidArgument, "model: '", () => Client.Models.LoadModelAsync(new() { Model = name }).ResponseAsync);
             await RefusedAsync(
-                StatusCode.InvalidArgument, "header.task: '", () => Client.ImportTaskAsync(name, _data.WriteVersion(seed: 1)));
+                StatusCode.InvalidArgument, "task: '", () =>
+                    Client.Tasks.GetTaskAsync(new() { Task = name }).ResponseAsync);
+            await RefusedAsync(
+                StatusCode.InvalidArgument, "model: '", () =>
+                    Client.Models.LoadModelAsync(new() { Model = name }).ResponseAsync);
+            await RefusedAsync(
+                StatusCode.InvalidArgument,
+                "header.task: '",
+                () => Client.ImportTaskAsync(name, _data.WriteVersion(seed: 1)));
         }
     }
 
@@ -71,11 +88,16 @@ public sealed class BadInputTests : IAsyncLifetime
         byte[] message = [0x0A, 0x04, 0x0A, 0x02, 0xC3, 0x28, 0x12, 0x0B, 0x0A, 0x09, .. "sentiment"u8];
         using var channel = GrpcChannel.ForAddress(_server.Address);
         var raw = new Method<byte[], byte[]>(
-            MethodType.Unary, "serving.v1.Classifier", "Classify", Marshallers.Create(b => b, b => b), Marshallers.Create(b => b, b => b));
+            MethodType.Unary,
+            "serving.v1.Classifier",
+            "Classify",
+            Marshallers.Create(b => b, b => b),
+            Marshallers.Create(b => b, b => b));
         var call = channel.CreateCallInvoker().AsyncUnaryCall(raw, host: null, new CallOptions(), message);
         var exception = await Assert.ThrowsAsync<RpcException>(() => call.ResponseAsync);
         Assert.Equal(StatusCode.InvalidArgument, exception.StatusCode);
-        Assert.StartsWith("inputs[0].text: It is no UTF-8: the byte 0xC3 at 0", exception.Status.Detail, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "inputs[0].text: It is no UTF-8: the byte 0xC3 at 0", exception.Status.Detail, StringComparison.Ordinal);
         Assert.Equal("inputs[0].text", exception.GetRpcStatus()!.GetDetail<BadRequest>()!.FieldViolations[0].Field);
     }
 
@@ -86,7 +108,9 @@ public sealed class BadInputTests : IAsyncLifetime
         var version = Path.GetFileName(good);
 
         await RefusedAsync(
-            StatusCode.InvalidArgument, "hashes to " + version, () => Client.ImportTaskAsync("new", good, expectedVersion: new string('a', 64)));
+            StatusCode.InvalidArgument,
+            "hashes to " + version,
+            () => Client.ImportTaskAsync("new", good, expectedVersion: new string('a', 64)));
         var damaged = _data.At("damaged");
         Directory.CreateDirectory(damaged);
         foreach (var file in Directory.EnumerateFiles(good))
@@ -94,7 +118,8 @@ public sealed class BadInputTests : IAsyncLifetime
         var mask = await File.ReadAllBytesAsync(Path.Combine(damaged, "mask.safetensors"));
         mask[^1] ^= 1;
         await File.WriteAllBytesAsync(Path.Combine(damaged, "mask.safetensors"), mask);
-        await RefusedAsync(StatusCode.InvalidArgument, "mask.safetensors hashes to", () => Client.ImportTaskAsync("new", damaged));
+        await RefusedAsync(
+            StatusCode.InvalidArgument, "mask.safetensors hashes to", () => Client.ImportTaskAsync("new", damaged));
         await RefusedAsync(StatusCode.InvalidArgument, "header: It is missing", () => UploadAsync());
         await RefusedAsync(
             StatusCode.InvalidArgument,
@@ -103,12 +128,16 @@ public sealed class BadInputTests : IAsyncLifetime
         await RefusedAsync(
             StatusCode.InvalidArgument,
             "task.json comes a second time",
-            () => UploadAsync(Header("new"), Chunk("task.json", [1]), Chunk("head.safetensors", [1]), Chunk("task.json", [1])));
+            () => UploadAsync(
+                Header("new"), Chunk("task.json", [1]), Chunk("head.safetensors", [1]), Chunk("task.json", [1])));
         await RefusedAsync(StatusCode.InvalidArgument, "can't be read", () => UploadAsync(Header("new")));
 
         await RefusedAsync(
-            StatusCode.NotFound, "There is no task 'new'", () => Client.Tasks.GetTaskAsync(new() { Task = "new" }).ResponseAsync);
-        Assert.Equal([".lock", "entailment", "sentiment"], Directory.EnumerateFileSystemEntries(Path.Combine(_data.Path, "tasks")).Select(p => Path.GetFileName(p)).Order());
+            StatusCode.NotFound,
+            "There is no task 'new'",
+            () => Client.Tasks.GetTaskAsync(new() { Task = "new" }).ResponseAsync);
+        var left = Directory.EnumerateFileSystemEntries(Path.Combine(_data.Path, "tasks"));
+        Assert.Equal([".lock", "entailment", "sentiment"], left.Select(p => Path.GetFileName(p)).Order());
     }
 
     [Fact]
@@ -128,7 +157,8 @@ public sealed class BadInputTests : IAsyncLifetime
         await RefusedAsync(
             StatusCode.Aborted,
             "read it again",
-            () => Client.Tasks.SetAliasAsync(new() { Task = "sentiment", Version = version, ExpectedCurrentVersion = "" }).ResponseAsync);
+            () => Client.Tasks.SetAliasAsync(
+                new() { Task = "sentiment", Version = version, ExpectedCurrentVersion = "" }).ResponseAsync);
         await RefusedAsync(
             StatusCode.FailedPrecondition,
             "has no version before this one",
@@ -161,7 +191,13 @@ public sealed class BadInputTests : IAsyncLifetime
         new() { Chunk = new() { File = file, Data = ByteString.CopyFrom(data) } };
 
     private static ClassifyRequest Request(
-        string task = "sentiment", string text = "a", string? pair = null, string? version = null, int inputs = 1, int tasks = 1, int priority = 0)
+        string task = "sentiment",
+        string text = "a",
+        string? pair = null,
+        string? version = null,
+        int inputs = 1,
+        int tasks = 1,
+        int priority = 0)
     {
         var input = new TextInput { Text = text };
         if (pair is not null)
@@ -194,7 +230,9 @@ public sealed class BadInputTests : IAsyncLifetime
     private async Task RefusedAsync(StatusCode status, string message, Func<Task> call)
     {
         var exception = await Assert.ThrowsAsync<RpcException>(call);
-        Assert.Equal((status, message), (exception.StatusCode, exception.Status.Detail.Contains(message, StringComparison.Ordinal) ? message : exception.Status.Detail));
+        var detail = exception.Status.Detail;
+        var isMessage = detail.Contains(message, StringComparison.Ordinal);
+        Assert.Equal((status, message), (exception.StatusCode, isMessage ? message : detail));
         var details = exception.GetRpcStatus()!;
         Assert.Equal(exception.Status.Detail, details.Message);
         switch (status)

@@ -24,7 +24,8 @@ public sealed class ClassifyTests
         Assert.Equal(2, answer.Results.Count);
         Assert.All(answer.Results, result => Assert.Equal(version, result.Classifications.Single().Version));
         Assert.Equal(5, answer.Results[0].Usage.Tokens);
-        Assert.Equal(["label-0", "label-1", "label-2"], answer.Results[0].Classifications[0].Scores.Select(score => score.Label));
+        Assert.Equal(["label-0", "label-1", "label-2"], answer.Results[0].Classifications[0].Scores.Select(
+            score => score.Label));
         Assert.Equal(1, answer.Results[0].Classifications[0].Scores.Sum(score => score.Probability), 1e-5f);
 
         var streamed = new Dictionary<long, ClassifyStreamResponse>();
@@ -39,7 +40,8 @@ public sealed class ClassifyTests
         Assert.Equal(version, await server.Client.ExportTaskAsync(new() { Task = "tone" }, copy));
         Assert.All(
             Directory.EnumerateFiles(folder),
-            file => Assert.Equal(File.ReadAllBytes(file), File.ReadAllBytes(Path.Combine(copy, Path.GetFileName(file)))));
+            file => Assert.Equal(
+                File.ReadAllBytes(file), File.ReadAllBytes(Path.Combine(copy, Path.GetFileName(file)))));
     }
 
     private static async IAsyncEnumerable<ClassifyStreamRequest> Requests()

@@ -36,13 +36,16 @@ public sealed class HotSwapTests
 
         await client.Tasks.SetAliasAsync(new() { Task = "t", Version = versions[0] });
         using var stop = new CancellationTokenSource();
-        var streams = Enumerable.Range(0, Streams).Select(_ => Task.Run(() => StreamAsync(client, expected, stop.Token))).ToList();
+        var streams = Enumerable.Range(0, Streams)
+            .Select(_ => Task.Run(() => StreamAsync(client, expected, stop.Token))).ToList();
         var (moves, loads, unloads) = await ChangeAsync(client, versions);
         await stop.CancelAsync();
         var answers = await Task.WhenAll(streams);
 
         Assert.Equal(Changes, moves + loads + unloads);
-        Assert.All(new[] { moves, loads, unloads }, count => Assert.True(count > 200, $"{moves} moves, {loads} loads, {unloads} unloads"));
+        Assert.All(
+            new[] { moves, loads, unloads },
+            count => Assert.True(count > 200, $"{moves} moves, {loads} loads, {unloads} unloads"));
         Assert.All(answers, seen => Assert.Equal(versions.Order(), seen.Order())); // Every stream saw every version.
     }
 
@@ -81,7 +84,8 @@ public sealed class HotSwapTests
         Assert.Equal(versions[0], task.Aliases[0].Version);
     }
 
-    private static async Task<(int Moves, int Loads, int Unloads)> ChangeAsync(Client.ServingClient client, List<string> versions)
+    private static async Task<(int Moves, int Loads, int Unloads)> ChangeAsync(
+        Client.ServingClient client, List<string> versions)
     {
         var (moves, loads, unloads) = (0, 0, 0);
         var random = new Random(7);
@@ -124,7 +128,9 @@ public sealed class HotSwapTests
 
     /// <returns>The versions that answered.</returns>
     private static async Task<HashSet<string>> StreamAsync(
-        Client.ServingClient client, Dictionary<(string Version, int Text), Classification> expected, CancellationToken stop)
+        Client.ServingClient client,
+        Dictionary<(string Version, int Text), Classification> expected,
+        CancellationToken stop)
     {
         var seen = new HashSet<string>();
         var sent = 0L;
@@ -141,7 +147,8 @@ public sealed class HotSwapTests
         Assert.Equal(sent, received);
         return seen;
 
-        async IAsyncEnumerable<ClassifyStreamRequest> RequestsAsync([EnumeratorCancellation] CancellationToken cancelled = default)
+        async IAsyncEnumerable<ClassifyStreamRequest> RequestsAsync(
+            [EnumeratorCancellation] CancellationToken cancelled = default)
         {
             while (!stop.IsCancellationRequested)
             {

@@ -26,8 +26,10 @@ public sealed partial class JobKillTests
         try
         {
             var path = data.At("letters.tsv");
-            await File.WriteAllLinesAsync(path, Enumerable.Range(0, 90).Select(i => $"{Letters(i)}\t{(i % 2 == 0 ? "even" : "odd")}").Prepend("text\tlabel"));
-            await server.Client.UploadDatasetAsync(new() { Name = "letters", TextColumn = "text", LabelColumn = "label" }, path);
+            await File.WriteAllLinesAsync(path, Enumerable.Range(0, 90)
+                .Select(i => $"{Letters(i)}\t{(i % 2 == 0 ? "even" : "odd")}").Prepend("text\tlabel"));
+            await server.Client.UploadDatasetAsync(
+                new() { Name = "letters", TextColumn = "text", LabelColumn = "label" }, path);
             using var watcher = new Client.ServingClient(server.Address);
             var (calm, calmEvents) = await FollowAsync(watcher, await SubmitAsync(server, "calm"));
             Assert.Equal((JobState.Succeeded, calm.Events), (calm.State, calmEvents));
@@ -54,7 +56,8 @@ public sealed partial class JobKillTests
                 else
                 {
                     if (kills % 4 == 2)
-                        SignalWorker(data, StopSignal); // As if the server had been answering. It must end all the same.
+                        // As if the server had been answering. It must end all the same.
+                        SignalWorker(data, StopSignal);
                     await server.KillAsync();
                     await server.DisposeAsync();
                     server = await ServerProcess.StartAsync(data, flags);
@@ -85,7 +88,8 @@ public sealed partial class JobKillTests
         }
     }
 
-    private static async Task VerifyAsync(DataFolder data, Task<(Job Job, long Events)> following, IReadOnlyDictionary<string, string> expected)
+    private static async Task VerifyAsync(
+        DataFolder data, Task<(Job Job, long Events)> following, IReadOnlyDictionary<string, string> expected)
     {
         var (job, events) = await following.WaitAsync(TimeSpan.FromMinutes(10));
         Assert.True(job.State == JobState.Succeeded, job.Message);
@@ -117,7 +121,8 @@ public sealed partial class JobKillTests
         }
     }
 
-    private static async Task<Job> SubmitAsync(ServerProcess server, string task) => await server.Client.Jobs.SubmitJobAsync(new()
+    private static async Task<Job> SubmitAsync(ServerProcess server, string task) =>
+        await server.Client.Jobs.SubmitJobAsync(new()
     {
         Spec = new()
         {
@@ -141,12 +146,14 @@ public sealed partial class JobKillTests
     /// <returns>Whether there was one.</returns>
     private static bool SignalWorker(DataFolder data, int signal)
     {
-        foreach (var folder in Directory.GetDirectories("/proc").Where(folder => int.TryParse(Path.GetFileName(folder), out _)))
+        foreach (var folder in Directory.GetDirectories("/proc").Where(
+            folder => int.TryParse(Path.GetFileName(folder), out _)))
         {
             try
             {
                 var arguments = File.ReadAllText(Path.Combine(folder, "cmdline")).Split('\0');
-                if (!arguments.Contains("worker") || !Array.Exists(arguments, argument => argument.StartsWith(data.Path, StringComparison.Ordinal)))
+                if (!arguments.Contains("worker")
+                    || !Array.Exists(arguments, argument => argument.StartsWith(data.Path, StringComparison.Ordinal)))
                     continue;
                 return Signal(int.Parse(Path.GetFileName(folder)), signal) == 0;
             }
@@ -162,7 +169,8 @@ public sealed partial class JobKillTests
     [LibraryImport("libc", EntryPoint = "kill")]
     private static partial int Signal(int process, int signal);
 
-    private static string Letters(int i) => string.Join(' ', Enumerable.Range(0, 12).Select(j => (char)('a' + (((i * (j + 3)) + j) % 26))));
+    private static string Letters(int i) =>
+        string.Join(' ', Enumerable.Range(0, 12).Select(j => (char)('a' + (((i * (j + 3)) + j) % 26))));
 
     private static IReadOnlyDictionary<string, string> Files(DataFolder data, string task)
     {

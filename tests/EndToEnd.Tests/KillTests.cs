@@ -16,7 +16,8 @@ public sealed class KillTests
     public async Task KilledAtAnyMoment_TheNextStartServesTheStateBeforeOrAfter()
     {
         using var data = new DataFolder();
-        var folders = Enumerable.Range(1, 6).Select(seed => data.WriteVersion(seed)).ToDictionary(folder => Path.GetFileName(folder));
+        var folders = Enumerable.Range(1, 6).Select(seed => data.WriteVersion(seed)).ToDictionary(
+            folder => Path.GetFileName(folder));
         var random = new Random(11);
         var state = new State([], "");
         var interrupted = new Dictionary<string, int>();
@@ -54,7 +55,11 @@ public sealed class KillTests
     /// <summary>Makes random changes until a call fails.</summary>
     /// <returns>What was acknowledged, what the last call would have made of it, and what that call was.</returns>
     private static async Task<(State Before, State After, string What)> ChangeUntilItDiesAsync(
-        Client.ServingClient client, Dictionary<string, string> folders, State state, Random random, Action<int> beforeChange)
+        Client.ServingClient client,
+        Dictionary<string, string> folders,
+        State state,
+        Random random,
+        Action<int> beforeChange)
     {
         for (var change = 0; ; change++)
         {
@@ -87,7 +92,8 @@ public sealed class KillTests
                     client.Tasks.SetAliasAsync(new() { Task = "t", Version = promoted }).ResponseAsync);
             case 1 when idle.Count > 0:
                 var deleted = idle[random.Next(idle.Count)];
-                return ("delete", state with { Versions = [.. state.Versions.Where(version => version != deleted)] }, () =>
+                return (
+                    "delete", state with { Versions = [.. state.Versions.Where(version => version != deleted)] }, () =>
                     client.Tasks.DeleteTaskVersionAsync(new() { Task = "t", Version = deleted }).ResponseAsync);
             default:
                 var imported = missing.Count > 0 ? missing[random.Next(missing.Count)] : state.Versions[0];
@@ -104,13 +110,16 @@ public sealed class KillTests
             ? Directory.EnumerateDirectories(folder).Select(path => Path.GetFileName(path)).Order().ToList()
             : [];
         var found = possible.FirstOrDefault(state => state.Versions.Order().SequenceEqual(versions));
-        Assert.True(found is not null, $"On disk: {string.Join(' ', versions)}; possible: {string.Join(" or ", possible.AsEnumerable())}");
+        Assert.True(found is not null, $"On disk: {string.Join(' ', versions)}; possible: "
+            + $"{string.Join(" or ", possible.AsEnumerable())}");
 
         // The alias is read through the server, at the next start; of two states that differ in it, either may be true.
         var aliases = Path.Combine(folder, "aliases.json");
         var text = File.Exists(aliases) ? await File.ReadAllTextAsync(aliases) : "";
         return possible.First(state => state.Versions.Order().SequenceEqual(versions)
-            && (state.Alias.Length == 0 ? text.Length == 0 : text.Contains($"\"version\": \"{state.Alias}\"", StringComparison.Ordinal)));
+            && (state.Alias.Length == 0
+                ? text.Length == 0
+                : text.Contains($"\"version\": \"{state.Alias}\"", StringComparison.Ordinal)));
     }
 
     private static async Task VerifyAsync(Client.ServingClient client, State state)
@@ -118,7 +127,8 @@ public sealed class KillTests
         var tasks = new List<V1.Task>();
         await foreach (var task in client.ListTasksAsync())
             tasks.Add(task);
-        Assert.Equal(state.Versions.Order(), tasks.SelectMany(task => task.Versions).Select(version => version.Version).Order());
+        Assert.Equal(
+            state.Versions.Order(), tasks.SelectMany(task => task.Versions).Select(version => version.Version).Order());
         foreach (var version in state.Versions) // Every one is whole: loading checks all digests.
             await client.Tasks.LoadTaskAsync(new() { Task = "t", Version = version });
         if (state.Alias.Length == 0)

@@ -63,7 +63,8 @@ internal sealed class OtlpReceiver : IAsyncDisposable
 
     private sealed class Traces(Received received) : TraceService.TraceServiceBase
     {
-        public override Task<ExportTraceServiceResponse> Export(ExportTraceServiceRequest request, ServerCallContext context)
+        public override Task<ExportTraceServiceResponse> Export(
+            ExportTraceServiceRequest request, ServerCallContext context)
         {
             foreach (var scope in request.ResourceSpans.SelectMany(resource => resource.ScopeSpans))
             {
@@ -77,9 +78,11 @@ internal sealed class OtlpReceiver : IAsyncDisposable
 
     private sealed class Metrics(Received received) : MetricsService.MetricsServiceBase
     {
-        public override Task<ExportMetricsServiceResponse> Export(ExportMetricsServiceRequest request, ServerCallContext context)
+        public override Task<ExportMetricsServiceResponse> Export(
+            ExportMetricsServiceRequest request, ServerCallContext context)
         {
-            foreach (var metric in request.ResourceMetrics.SelectMany(resource => resource.ScopeMetrics).SelectMany(scope => scope.Metrics))
+            foreach (var metric in request.ResourceMetrics.SelectMany(resource => resource.ScopeMetrics).SelectMany(
+                scope => scope.Metrics))
                 received.Metrics[metric.Name] = metric.Unit;
             return Task.FromResult(new ExportMetricsServiceResponse());
         }
@@ -87,9 +90,11 @@ internal sealed class OtlpReceiver : IAsyncDisposable
 
     private sealed class Logs(Received received) : LogsService.LogsServiceBase
     {
-        public override Task<ExportLogsServiceResponse> Export(ExportLogsServiceRequest request, ServerCallContext context)
+        public override Task<ExportLogsServiceResponse> Export(
+            ExportLogsServiceRequest request, ServerCallContext context)
         {
-            foreach (var record in request.ResourceLogs.SelectMany(resource => resource.ScopeLogs).SelectMany(scope => scope.LogRecords))
+            foreach (var record in request.ResourceLogs.SelectMany(resource => resource.ScopeLogs).SelectMany(
+                scope => scope.LogRecords))
                 received.Logs.Enqueue(record);
             return Task.FromResult(new ExportLogsServiceResponse());
         }

@@ -14,6 +14,8 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     private const string HttpAnnouncement = "JSON and gRPC-Web over HTTP/1.1 on ";
     private const int SigTerm = 15;
 
+    private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "Serving.Server.dll");
+
     private readonly Process _process;
     private readonly List<string> _output;
     private readonly Task _reading;
@@ -55,7 +57,7 @@ internal sealed partial class ServerProcess : IAsyncDisposable
             RedirectStandardError = true
         };
         foreach (var argument in (string[])
-            [Path.Combine(AppContext.BaseDirectory, "Serving.Server.dll"), "--port", "0", "--data", data.Path, .. flags ?? []])
+            [Program, "--port", "0", "--data", data.Path, .. flags ?? []])
             start.ArgumentList.Add(argument);
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
             start.Environment[name] = value;

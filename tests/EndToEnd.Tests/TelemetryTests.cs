@@ -34,17 +34,20 @@ public sealed class TelemetryTests
 
         IReadOnlyList<(string Scope, Span Span)> Spans() =>
             [.. receiver.All.Spans.Where(pair => Convert.ToHexStringLower(pair.Span.TraceId.Span) == trace)];
-        string[] names = ["batch", "forward", "queue", "serving.v1.Classifier/Classify", "serving.v1.Classifier/Classify", "tokenize"];
+        const string call = "serving.v1.Classifier/Classify";
+        string[] names = ["batch", "forward", "queue", call, call, "tokenize"];
         await Eventually.TrueAsync(() => Spans().Count >= names.Length, "all spans have come");
         Assert.Equal(names, Spans().Select(pair => pair.Span.Name).Order(StringComparer.Ordinal));
 
-        var byKind = Spans().Where(pair => pair.Span.Name.Contains('/')).ToDictionary(pair => pair.Scope, pair => pair.Span);
+        var byKind = Spans().Where(pair => pair.Span.Name.Contains('/')).ToDictionary(
+            pair => pair.Scope, pair => pair.Span);
         var (clientSpan, serverSpan) = (byKind["Serving.Client"], byKind["Microsoft.AspNetCore"]);
         Assert.Equal((3, 2), (clientSpan.Kind, serverSpan.Kind)); // CLIENT, SERVER
         Assert.Equal(clientSpan.SpanId, serverSpan.ParentSpanId);
         Assert.Equal("serving.v1.Classifier", Attribute(serverSpan, "rpc.service"));
         Assert.Equal("grpc", Attribute(serverSpan, "rpc.system"));
-        var inner = Spans().Where(pair => pair.Scope == "Serving.Inference").ToDictionary(pair => pair.Span.Name, pair => pair.Span);
+        var inner = Spans().Where(pair => pair.Scope == "Serving.Inference").ToDictionary(
+            pair => pair.Span.Name, pair => pair.Span);
         Assert.All(inner.Values, span => Assert.Equal(serverSpan.SpanId, span.ParentSpanId));
         Assert.Equal(serverSpan.SpanId, inner["batch"].Links.Single().SpanId);
         Assert.Equal(inner["batch"].SpanId, inner["forward"].Links.Single().SpanId);
@@ -59,7 +62,8 @@ public sealed class TelemetryTests
         await using var server = await ServerProcess.StartAsync(data, flags: null, receiver.Environment);
         var client = server.Client;
         await client.ImportTaskAsync("t", data.WriteVersion(seed: 1), alias: "production");
-        await client.Tasks.SetAliasAsync(new() { Task = "t", ShadowVersion = (await client.ImportTaskAsync("t", data.WriteVersion(seed: 2))).Version });
+        var shadow = (await client.ImportTaskAsync("t", data.WriteVersion(seed: 2))).Version;
+        await client.Tasks.SetAliasAsync(new() { Task = "t", ShadowVersion = shadow });
         await client.ClassifyAsync(["a", "b c"], ["t"]);
 
         string[] expected =
@@ -69,11 +73,13 @@ public sealed class TelemetryTests
             "serving.batch.tokens", "serving.batch.padding_saved", "serving.memory.usage"
         ];
         await Eventually.TrueAsync(() => expected.All(receiver.All.Metrics.ContainsKey), "all metrics have come");
-        var documentation = await File.ReadAllTextAsync(Path.Combine(ToolFactAttribute.Repository, "docs", "observability.md"));
+        var documentation = await File.ReadAllTextAsync(
+            Path.Combine(ToolFactAttribute.Repository, "docs", "observability.md"));
         Assert.All(
             receiver.All.Metrics.Keys.Where(name => name.StartsWith("serving.", StringComparison.Ordinal)),
             name => Assert.Contains($"`{name}`", documentation, StringComparison.Ordinal));
-        await Eventually.TrueAsync(() => receiver.All.Logs.Any(log => log.Body.StringValue.StartsWith("Ready", StringComparison.Ordinal)), "logs have come");
+        await Eventually.TrueAsync(() => receiver.All.Logs.Any(
+            log => log.Body.StringValue.StartsWith("Ready", StringComparison.Ordinal)), "logs have come");
     }
 
     /// <returns>The trace that the call is in.</returns>
@@ -85,5 +91,6 @@ public sealed class TelemetryTests
         return caller.TraceId.ToHexString();
     }
 
-    private static string Attribute(Span span, string key) => span.Attributes.Single(attribute => attribute.Key == key).Value.StringValue;
+    private static string Attribute(Span span, string key) =>
+        span.Attributes.Single(attribute => attribute.Key == key).Value.StringValue;
 }

@@ -1,6 +1,8 @@
 namespace Serving.EndToEnd.Tests;
 
-/// <summary>A test that needs programs or packages of other stacks; it is skipped by name where one is missing.</summary>
+/// <summary>
+/// A test that needs programs or packages of other stacks; it is skipped by name where one is missing.
+/// </summary>
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class ToolFactAttribute : FactAttribute
 {

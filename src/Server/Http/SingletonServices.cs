@@ -2,7 +2,7 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Serving.Server.Http;
 
-/// <summary>Gives gRPC calls the services of the application: all of them are singletons, so that no call needs a scope.</summary>
+/// <summary>The application's services for gRPC calls: all are singletons, so that no call needs a scope.</summary>
 internal sealed class SingletonServices(IServiceProvider services) : IServiceProvidersFeature
 {
     public IServiceProvider RequestServices

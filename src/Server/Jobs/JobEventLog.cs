@@ -6,7 +6,9 @@ using Google.Protobuf.WellKnownTypes;
 namespace Serving.Server.Jobs;
 
 /// <summary>What happened to a job: an append-only file with one event a line.</summary>
-/// <remarks>An event is written before anybody sees it; a line that a killed server left unfinished is cut off.</remarks>
+/// <remarks>
+/// An event is written before anybody sees it. A line that a killed server left unfinished is cut off.
+/// </remarks>
 internal sealed class JobEventLog
 {
     private readonly string _path;

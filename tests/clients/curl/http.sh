@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# JSON and files over HTTP, with curl and jq: http.sh http://HOST:PORT TASK VERSION_FOLDER, after a job has succeeded. See
-# run.sh for the lines that it prints.
+# JSON and files over HTTP, with curl and jq: http.sh http://HOST:PORT TASK VERSION_FOLDER, after a job has
+# succeeded. See run.sh for the lines that it prints.
 set -uo pipefail
 server=$1
 task=$2
