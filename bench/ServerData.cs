@@ -101,8 +101,11 @@ internal sealed class ServerData : IDisposable
         {
             var writer = new SafetensorsWriter();
             foreach (var (name, (rows, columns, values)) in _read)
+            {
                 var isVector = rows == 1 && !name.EndsWith("embeddings.weight", StringComparison.Ordinal);
                 writer.Add(name, isVector ? [columns] : [rows, columns], values);
+            }
+
             writer.Write(output);
         }
     }
