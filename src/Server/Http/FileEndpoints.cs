@@ -53,11 +53,16 @@ internal static class FileEndpoints
     private static Task UploadDatasetAsync(
         HttpContext http, string name, DatasetsService service, ServingInterceptor interceptor) =>
         UploadAsync(
-            http, "serving.v1.Datasets/UploadDataset", UploadParts.OfDataset(http, name), service.UploadDataset, interceptor);
+            http,
+            "serving.v1.Datasets/UploadDataset",
+            UploadParts.OfDataset(http, name),
+            service.UploadDataset,
+            interceptor);
 
     private static Task ImportTaskAsync(
         HttpContext http, string task, TasksService service, ServingInterceptor interceptor) =>
-        UploadAsync(http, "serving.v1.Tasks/ImportTask", UploadParts.OfTask(http, task), service.ImportTask, interceptor);
+        UploadAsync(
+            http, "serving.v1.Tasks/ImportTask", UploadParts.OfTask(http, task), service.ImportTask, interceptor);
 
     private static Task ExportFileAsync(
         HttpContext http,
