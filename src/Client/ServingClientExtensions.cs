@@ -17,8 +17,8 @@ public static class ServingClientExtensions
         services.AddServingClient(_ => options);
 
     /// <summary>
-    /// Adds <see cref="ServingClient"/> and the clients of the single services (Classifier.ClassifierClient and so on), all
-    /// singletons on one channel with the same deadlines, retries, balancing and throttle.
+    /// Adds <see cref="ServingClient"/> and the clients of the single services (Classifier.ClassifierClient and so on),
+    /// all singletons on one channel with the same deadlines, retries, balancing and throttle.
     /// </summary>
     /// <param name="options">Makes the options when the first client is asked for.</param>
     /// <returns>For what else the channel is to have: message handlers, credentials, interceptors.</returns>
@@ -38,10 +38,12 @@ public static class ServingClientExtensions
             client.Creator = invoker => new ServingClient(invoker, made);
         });
         builder.ConfigurePrimaryHttpMessageHandler(static provider =>
-            provider.GetRequiredService<Lazily>().Get(provider).HttpHandler ?? new SocketsHttpHandler { EnableMultipleHttp2Connections = true });
+            provider.GetRequiredService<Lazily>().Get(provider).HttpHandler
+            ?? new SocketsHttpHandler { EnableMultipleHttp2Connections = true });
 
         services.RemoveAll<ServingClient>(); // The factory's is made anew each time, and has another throttle.
-        services.AddSingleton(static provider => provider.GetRequiredService<GrpcClientFactory>().CreateClient<ServingClient>(name));
+        services.AddSingleton(
+            static provider => provider.GetRequiredService<GrpcClientFactory>().CreateClient<ServingClient>(name));
         services.AddSingleton(static provider => provider.GetRequiredService<ServingClient>().Classifier);
         services.AddSingleton(static provider => provider.GetRequiredService<ServingClient>().Tasks);
         services.AddSingleton(static provider => provider.GetRequiredService<ServingClient>().Models);

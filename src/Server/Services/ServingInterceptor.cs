@@ -100,7 +100,9 @@ internal sealed class ServingInterceptor(
         }
     }
 
-    /// <summary>What Grpc.AspNetCore throws at a message that has no valid prefix or is not compressed as it says.</summary>
+    /// <summary>
+    /// What Grpc.AspNetCore throws at a message that has no valid prefix or is not compressed as it says.
+    /// </summary>
     private static bool IsMalformedRequest(Exception exception) =>
         exception is IOException or InvalidDataException
         && exception.Source is "Grpc.AspNetCore.Server" or "System.IO.Compression";
