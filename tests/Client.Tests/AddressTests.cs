@@ -45,9 +45,11 @@ public sealed class AddressTests
     public async Task NoAddressThatAnswers_IsUnavailable(int addresses)
     {
         using var client = new ServingClient(
-            new ServingClientOptions { Addresses = [.. Enumerable.Range(0, addresses).Select(_ => Closed())], MaxAttempts = 2 });
+            new ServingClientOptions { Addresses = [.. Enumerable.Range(0, addresses).Select(_ => Closed())],
+                MaxAttempts = 2 });
 
-        var failure = await Assert.ThrowsAsync<RpcException>(() => client.Models.GetLimitsAsync(new()).ResponseAsync.Within());
+        var failure = await Assert.ThrowsAsync<RpcException>(
+            () => client.Models.GetLimitsAsync(new()).ResponseAsync.Within());
 
         Assert.Equal(StatusCode.Unavailable, failure.StatusCode);
     }
@@ -60,7 +62,8 @@ public sealed class AddressTests
         using var client = new ServingClient(server.Options());
         await client.Models.GetLimitsAsync(new()).ResponseAsync.Within();
         await server.DisposeAsync();
-        var failure = await Assert.ThrowsAsync<RpcException>(() => client.Models.GetLimitsAsync(new()).ResponseAsync.Within());
+        var failure = await Assert.ThrowsAsync<RpcException>(
+            () => client.Models.GetLimitsAsync(new()).ResponseAsync.Within());
         Assert.Equal(StatusCode.Unavailable, failure.StatusCode);
 
         await using var again = await CountingServerAsync(1, address.Port);
@@ -75,7 +78,8 @@ public sealed class AddressTests
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
-        using var client = new ServingClient(listener.LocalEndpoint is IPEndPoint { Port: var port } ? $"http://127.0.0.1:{port}" : "");
+        using var client = new ServingClient(
+            listener.LocalEndpoint is IPEndPoint { Port: var port } ? $"http://127.0.0.1:{port}" : "");
         var call = client.Models.GetLimitsAsync(new());
         await using (var connection = await Http2Connection.AcceptAsync(listener).Within())
         {

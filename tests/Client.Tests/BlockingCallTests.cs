@@ -18,7 +18,8 @@ public sealed class BlockingCallTests
         });
         using var client = new ServingClient(server.Options());
 
-        var response = await Task.Run(() => client.Classifier.Classify(new() { Inputs = { new TextInput(), new TextInput() } })).Within();
+        var response = await Task.Run(
+            () => client.Classifier.Classify(new() { Inputs = { new TextInput(), new TextInput() } })).Within();
 
         Assert.Equal(2, response.Results.Count);
     }

@@ -13,5 +13,6 @@ internal static class Failures
         .WithDetail(new RetryInfo { RetryDelay = Duration.FromTimeSpan(retryAfter) })
         .ToRpcException();
 
-    public static RpcException Of(StatusCode code, Metadata? trailers = null) => new(new Grpc.Core.Status(code, "not now"), trailers ?? []);
+    public static RpcException Of(StatusCode code, Metadata? trailers = null) =>
+        new(new Grpc.Core.Status(code, "not now"), trailers ?? []);
 }

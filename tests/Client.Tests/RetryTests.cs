@@ -17,7 +17,8 @@ public sealed class RetryTests
     [InlineData(9, 4, false, 4)] // Gives up after MaxAttempts.
     [InlineData(9, 2, false, 2)]
     [InlineData(1, 1, false, 1)]
-    public async Task Unavailable_IsTriedAgain_UntilItAnswersOrMaxAttempts(int failures, int maxAttempts, bool isAnswered, int attempts)
+    public async Task Unavailable_IsTriedAgain_UntilItAnswersOrMaxAttempts(
+        int failures, int maxAttempts, bool isAnswered, int attempts)
     {
         await using var server = await FailingServerAsync(failures, () => Failures.Of(StatusCode.Unavailable));
         using var client = new ServingClient(server.Options() with { MaxAttempts = maxAttempts });
@@ -27,7 +28,8 @@ public sealed class RetryTests
         if (isAnswered)
             await call.Within();
         else
-            Assert.Equal(StatusCode.Unavailable, (await Assert.ThrowsAsync<RpcException>(() => call.Within())).StatusCode);
+            Assert.Equal(
+                StatusCode.Unavailable, (await Assert.ThrowsAsync<RpcException>(() => call.Within())).StatusCode);
         // grpc-previous-rpc-attempts counts up from the second attempt on.
         Assert.Equal(Enumerable.Range(0, attempts).Select(i => i == 0 ? null : $"{i}"), _attempts);
     }
@@ -42,7 +44,8 @@ public sealed class RetryTests
         await using var server = await FailingServerAsync(9, () => Failures.Of(code));
         using var client = new ServingClient(server.Options());
 
-        var failure = await Assert.ThrowsAsync<RpcException>(() => client.Models.GetLimitsAsync(new()).ResponseAsync.Within());
+        var failure = await Assert.ThrowsAsync<RpcException>(
+            () => client.Models.GetLimitsAsync(new()).ResponseAsync.Within());
 
         Assert.Equal(code, failure.StatusCode);
         Assert.Single(_attempts);
@@ -66,14 +69,17 @@ public sealed class RetryTests
     public async Task PushbackOfTheServer_DelaysTheRetry()
     {
         await using var server = await FailingServerAsync(
-            9, () => Failures.Of(StatusCode.Unavailable, new() { { "grpc-retry-pushback-ms", "3600000" } })); // An hour.
+            // An hour.
+            9, () => Failures.Of(StatusCode.Unavailable, new() { { "grpc-retry-pushback-ms", "3600000" } }));
         using var client = new ServingClient(server.Options());
         using var cancellation = new CancellationTokenSource();
-        var call = client.Models.GetLimitsAsync(new(), deadline: DateTime.UtcNow.AddSeconds(3), cancellationToken: cancellation.Token);
+        var call = client.Models.GetLimitsAsync(
+            new(), deadline: DateTime.UtcNow.AddSeconds(3), cancellationToken: cancellation.Token);
 
         var failure = await Assert.ThrowsAsync<RpcException>(() => call.ResponseAsync.Within());
 
-        Assert.Equal(StatusCode.DeadlineExceeded, failure.StatusCode); // By itself it would have tried in half a second.
+        // By itself it would have tried in half a second.
+        Assert.Equal(StatusCode.DeadlineExceeded, failure.StatusCode);
         Assert.InRange(_attempts.Count, 0, 1);
     }
 
@@ -114,7 +120,9 @@ public sealed class RetryTests
         Assert.Equal(3, attempts);
     }
 
-    /// <summary>What a server can't take now it will not take a moment later: RESOURCE_EXHAUSTED feeds the throttle.</summary>
+    /// <summary>
+    /// What a server can't take now it will not take a moment later: RESOURCE_EXHAUSTED feeds the throttle.
+    /// </summary>
     [Fact]
     public async Task CallsThatServersTurnAway_AreHeldBack()
     {
@@ -127,19 +135,22 @@ public sealed class RetryTests
                 throw Failures.Full(TimeSpan.FromSeconds(60));
             }
         });
-        using var client = new ServingClient(server.Options() with { Time = new TestTimeProvider(), Timeout = TimeSpan.FromDays(3650) });
+        using var client = new ServingClient(
+            server.Options() with { Time = new TestTimeProvider(), Timeout = TimeSpan.FromDays(3650) });
 
         for (var i = 0; i < 100; i++)
         {
             var failure = await Assert.ThrowsAsync<RpcException>(
-                () => client.Classifier.ClassifyAsync(new() { Tasks = { new TaskReference { Task = "t" } } }).ResponseAsync.Within());
+                () => client.Classifier.ClassifyAsync(
+                    new() { Tasks = { new TaskReference { Task = "t" } } }).ResponseAsync.Within());
             Assert.Equal(StatusCode.ResourceExhausted, failure.StatusCode);
         }
 
         Assert.Equal(1, seen); // Time stands still: no more is due.
     }
 
-    private Task<ScriptedServer> FailingServerAsync(int failures, Func<RpcException> failure) => ScriptedServer.StartAsync(new()
+    private Task<ScriptedServer> FailingServerAsync(int failures, Func<RpcException> failure) =>
+        ScriptedServer.StartAsync(new()
     {
         OnLimits = context =>
         {

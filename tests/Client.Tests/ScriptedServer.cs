@@ -54,12 +54,14 @@ internal sealed class ScriptedServer : IAsyncDisposable
 
     private sealed class ScriptedModels(Script script) : Models.ModelsBase
     {
-        public override Task<Limits> GetLimits(GetLimitsRequest request, ServerCallContext context) => script.OnLimits(context);
+        public override Task<Limits> GetLimits(GetLimitsRequest request, ServerCallContext context) =>
+            script.OnLimits(context);
     }
 
     private sealed class ScriptedJobs(Script script) : Jobs.JobsBase
     {
-        public override Task WatchJob(WatchJobRequest request, IServerStreamWriter<JobEvent> events, ServerCallContext context) =>
+        public override Task WatchJob(
+            WatchJobRequest request, IServerStreamWriter<JobEvent> events, ServerCallContext context) =>
             script.OnWatch(request, events, context);
     }
 }

@@ -25,7 +25,8 @@ public sealed class WatchJobTests
                     if (number % 4 != 0)
                         continue;
                     await Eventually.TrueAsync(() => Interlocked.Read(ref seen) == number, "the client has it");
-                    context.GetHttpContext().Features.Get<IConnectionLifetimeFeature>()!.Abort(); // The connection breaks.
+                    // The connection breaks.
+                    context.GetHttpContext().Features.Get<IConnectionLifetimeFeature>()!.Abort();
                     return;
                 }
             }

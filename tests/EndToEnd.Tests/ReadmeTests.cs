@@ -115,7 +115,7 @@ public sealed partial class ReadmeTests
 
     /// <summary>Each line of code that calls serving, continued lines joined, comments left out.</summary>
     private static IEnumerable<string> CommandsOf(string text) =>
-        Command().Matches(text.Replace("\\\n", " ")).Select(match => match.Groups[1].Value);
+        Command().Matches(text.Replace("\\\n", " ")).Select(match => match.Groups["command"].Value);
 
     private static string[] Tasks(string[] arguments) =>
         [
@@ -139,15 +139,20 @@ public sealed partial class ReadmeTests
 
     private static async Task<string> ShellAsync(string command)
     {
-        using var process = Process.Start(
-            new ProcessStartInfo("/bin/sh", ["-c", command]) { RedirectStandardOutput = true })!;
+        var start = new ProcessStartInfo("/bin/sh", ["-c", command])
+        {
+            UseShellExecute = false,
+            RedirectStandardOutput = true
+        };
+        using var process = Process.Start(start)!;
         var output = await process.StandardOutput.ReadToEndAsync().Within();
         await process.WaitForExitAsync().Within();
         Assert.Equal(0, process.ExitCode);
         return output;
     }
 
-    [GeneratedRegex(@"^ {4}(?:\$ )?(serving .*?)(?:\s+#.*)?$", RegexOptions.Multiline)]
+    [GeneratedRegex(
+        @"^ {4}(\$ )?(?<command>serving .*?)(\s+#.*)?$", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
     private static partial Regex Command();
 
     [GeneratedRegex("\"([^\"]*)\"|\\S+")]

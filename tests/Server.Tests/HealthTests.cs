@@ -10,7 +10,8 @@ public sealed class HealthTests
 {
     private static readonly string[] Known =
     [
-        "", "liveness", "serving.v1.Classifier", "serving.v1.Tasks", "serving.v1.Models", "serving.v1.Datasets", "serving.v1.Jobs",
+        "", "liveness",
+            "serving.v1.Classifier", "serving.v1.Tasks", "serving.v1.Models", "serving.v1.Datasets", "serving.v1.Jobs",
         "tasks/t", "tasks/u"
     ];
 
@@ -19,7 +20,8 @@ public sealed class HealthTests
     {
         await using var server = await TestServer.StartAsync();
         foreach (var name in Known)
-            Assert.Equal((name, ServingStatus.Serving), (name, (await server.Client.Health.CheckAsync(new() { Service = name })).Status));
+            Assert.Equal((name, ServingStatus.Serving), (
+                name, (await server.Client.Health.CheckAsync(new() { Service = name })).Status));
         foreach (var name in (string[])["nope", "tasks/nope", "t"])
         {
             var exception = await Assert.ThrowsAsync<RpcException>(
@@ -81,11 +83,13 @@ public sealed class HealthTests
         await using var server = TestServer.Begin(new DataFolder());
         server.Backend.Close(); // Its warming up waits.
         await server.StartListeningAsync();
-        Assert.Equal(ServingStatus.Serving, (await server.Client.Health.CheckAsync(new() { Service = "liveness" })).Status);
+        Assert.Equal(
+            ServingStatus.Serving, (await server.Client.Health.CheckAsync(new() { Service = "liveness" })).Status);
         using var watch = server.Client.Health.Watch(new());
         Assert.Equal(ServingStatus.NotServing, await NextAsync(watch));
         await using var connection = await Http2Connection.ConnectAsync(server.Port);
-        var refused = await WireServer.CallAsync(connection, 1, WireServer.Classify, WireServer.Frame(WireServer.Request()));
+        var refused = await WireServer.CallAsync(
+            connection, 1, WireServer.Classify, WireServer.Frame(WireServer.Request()));
         Assert.Equal("14", refused[^1].Header("grpc-status")); // UNAVAILABLE
         Assert.Equal("The server is starting; retry, or watch its health.", refused[^1].Header("grpc-message"));
 

@@ -24,8 +24,10 @@ public sealed class ReflectionTests : IClassFixture<WireServer>, IDisposable
 
         Assert.Equal(
             [
-                "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
-                "serving.v1.Classifier", "serving.v1.Datasets", "serving.v1.Jobs", "serving.v1.Models", "serving.v1.Tasks"
+                "grpc.health.v1.Health",
+                    "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
+                "serving.v1.Classifier",
+                    "serving.v1.Datasets", "serving.v1.Jobs", "serving.v1.Models", "serving.v1.Tasks"
             ],
             response.ListServicesResponse.Service.Select(service => service.Name).Order(StringComparer.Ordinal));
     }
@@ -39,22 +41,26 @@ public sealed class ReflectionTests : IClassFixture<WireServer>, IDisposable
     {
         var response = await AskAsync(new() { FileContainingSymbol = symbol });
 
-        var files = response.FileDescriptorResponse.FileDescriptorProto.Select(FileDescriptorProto.Parser.ParseFrom).ToList();
+        var files = response.FileDescriptorResponse.FileDescriptorProto.Select(
+            FileDescriptorProto.Parser.ParseFrom).ToList();
         var names = files.Select(file => file.Name).ToHashSet();
         Assert.All(files, file => Assert.Subset(names, file.Dependency.ToHashSet()));
 
         // What came is enough to build the descriptors from.
         var sorted = new List<FileDescriptorProto>();
         while (sorted.Count < files.Count)
-            sorted.Add(files.First(file => !sorted.Contains(file) && file.Dependency.All(import => sorted.Any(done => done.Name == import))));
-        Assert.Equal(files.Count, FileDescriptor.BuildFromByteStrings(sorted.Select(file => file.ToByteString())).Count);
+            sorted.Add(files.First(file =>
+                !sorted.Contains(file) && file.Dependency.All(import => sorted.Any(done => done.Name == import))));
+        Assert.Equal(
+            files.Count, FileDescriptor.BuildFromByteStrings(sorted.Select(file => file.ToByteString())).Count);
     }
 
     [Fact]
     public async Task WhatIsUnknown_IsNotFound_AndTheStreamGoesOn()
     {
         using var call = new ServerReflection.ServerReflectionClient(_channel).ServerReflectionInfo();
-        foreach (var request in (ServerReflectionRequest[])[new() { FileContainingSymbol = "no.Such" }, new() { FileByFilename = "no/such.proto" }])
+        foreach (var request in (ServerReflectionRequest[])[new() { FileContainingSymbol = "no.Such" },
+            new() { FileByFilename = "no/such.proto" }])
         {
             await call.RequestStream.WriteAsync(request);
             Assert.True(await call.ResponseStream.MoveNext(default).Within());
@@ -73,8 +79,10 @@ public sealed class ReflectionTests : IClassFixture<WireServer>, IDisposable
         await call.RequestStream.WriteAsync(new() { ListServices = "" });
         Assert.True(await call.ResponseStream.MoveNext(default).Within());
 
-        var expected = (await AskAsync(new() { ListServices = "" })).ListServicesResponse.Service.Select(service => service.Name);
-        Assert.Equal(expected, call.ResponseStream.Current.ListServicesResponse.Service.Select(service => service.Name));
+        var expected = (
+            await AskAsync(new() { ListServices = "" })).ListServicesResponse.Service.Select(service => service.Name);
+        Assert.Equal(
+            expected, call.ResponseStream.Current.ListServicesResponse.Service.Select(service => service.Name));
     }
 
     private async Task<ServerReflectionResponse> AskAsync(ServerReflectionRequest request)

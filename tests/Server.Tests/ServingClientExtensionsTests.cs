@@ -17,7 +17,8 @@ public sealed class ServingClientExtensionsTests
         await using var server = await TestServer.StartAsync();
         var services = new ServiceCollection();
         services.AddServingClient(
-            _ => new ServingClientOptions { Addresses = [new Uri(server.Address)], Timeout = TimeSpan.FromMilliseconds(200) });
+            _ => new ServingClientOptions { Addresses = [new Uri(server.Address)], Timeout = TimeSpan.FromMilliseconds(
+                200) });
         await using var provider = services.BuildServiceProvider();
 
         var client = provider.GetRequiredService<ServingClient>();
@@ -25,13 +26,18 @@ public sealed class ServingClientExtensionsTests
 
         Assert.Same(client, provider.GetRequiredService<ServingClient>());
         Assert.Same(client.Classifier, typed);
-        await provider.GetRequiredService<V1.Tasks.TasksClient>().ListTasksAsync(new(), deadline: Later()).ResponseAsync.Within();
-        await provider.GetRequiredService<V1.Models.ModelsClient>().GetLimitsAsync(new(), deadline: Later()).ResponseAsync.Within();
-        await provider.GetRequiredService<V1.Datasets.DatasetsClient>().ListDatasetsAsync(new(), deadline: Later()).ResponseAsync.Within();
-        await provider.GetRequiredService<V1.Jobs.JobsClient>().ListJobsAsync(new(), deadline: Later()).ResponseAsync.Within();
+        await provider.GetRequiredService<V1.Tasks.TasksClient>().ListTasksAsync(
+            new(), deadline: Later()).ResponseAsync.Within();
+        await provider.GetRequiredService<V1.Models.ModelsClient>().GetLimitsAsync(
+            new(), deadline: Later()).ResponseAsync.Within();
+        await provider.GetRequiredService<V1.Datasets.DatasetsClient>().ListDatasetsAsync(
+            new(), deadline: Later()).ResponseAsync.Within();
+        await provider.GetRequiredService<V1.Jobs.JobsClient>().ListJobsAsync(
+            new(), deadline: Later()).ResponseAsync.Within();
         await typed.ClassifyAsync(WireServer.Request(), deadline: Later()).ResponseAsync.Within();
         server.Backend.Close(); // No answer will come, and the options' timeout ends the call.
-        var failure = await Assert.ThrowsAsync<RpcException>(() => typed.ClassifyAsync(WireServer.Request()).ResponseAsync.Within());
+        var failure = await Assert.ThrowsAsync<RpcException>(
+            () => typed.ClassifyAsync(WireServer.Request()).ResponseAsync.Within());
         Assert.Equal(StatusCode.DeadlineExceeded, failure.StatusCode);
     }
 
@@ -56,7 +62,8 @@ public sealed class ServingClientExtensionsTests
         services.AddServingClient(new ServingClientOptions { Addresses = [] });
         await using var provider = services.BuildServiceProvider();
 
-        var failure = Assert.Throws<ArgumentException>(() => provider.GetRequiredService<Classifier.ClassifierClient>());
+        var failure = Assert.Throws<ArgumentException>(
+            () => provider.GetRequiredService<Classifier.ClassifierClient>());
 
         Assert.Contains("There is no address", failure.Message, StringComparison.Ordinal);
     }
@@ -69,7 +76,8 @@ public sealed class ServingClientExtensionsTests
 
         public int Count => _count;
 
-        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        protected override Task<HttpResponseMessage> SendAsync(
+            HttpRequestMessage request, CancellationToken cancellationToken)
         {
             Interlocked.Increment(ref _count);
             return base.SendAsync(request, cancellationToken);

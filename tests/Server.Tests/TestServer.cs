@@ -31,7 +31,8 @@ internal sealed class TestServer : IAsyncDisposable
     /// <summary>What the server logged, by the levels that the product comes with.</summary>
     public LogCollector Logs { get; }
 
-    public ServingClient Client => _client ??= new(new ServingClientOptions { Addresses = [new Uri(Address)], MaxAttempts = 1 });
+    public ServingClient Client =>
+        _client ??= new(new ServingClientOptions { Addresses = [new Uri(Address)], MaxAttempts = 1 });
 
     public IServiceProvider Services => _app.Services;
 
@@ -91,7 +92,8 @@ internal sealed class TestServer : IAsyncDisposable
         Assert.Equal((0, 0), (Engine.QueuedRequests, Engine.QueuedTokens));
         var version = (await Client.Tasks.GetTaskAsync(new() { Task = "t" })).Versions.Single().Version;
         await Client.Tasks.SetAliasAsync(new() { Task = "t", Remove = true });
-        await Client.Tasks.UnloadTaskAsync(new() { Task = "t", Version = version }).ResponseAsync.Within(); // Waits for every user.
+        // Waits for every user.
+        await Client.Tasks.UnloadTaskAsync(new() { Task = "t", Version = version }).ResponseAsync.Within();
         await Client.Tasks.SetAliasAsync(new() { Task = "t", Version = version });
     }
 

@@ -76,7 +76,8 @@ public sealed class DrainTests
     {
         await using var server = await TestServer.StartAsync("--Server:ShutdownTimeout=00:00:00.2");
         using var stream = server.Client.Classifier.ClassifyStream(); // It never ends by itself.
-        await stream.RequestStream.WriteAsync(new() { Input = new() { Text = "a" }, Tasks = { new V1.TaskReference { Task = "t" } } });
+        await stream.RequestStream.WriteAsync(
+            new() { Input = new() { Text = "a" }, Tasks = { new V1.TaskReference { Task = "t" } } });
         Assert.True(await stream.ResponseStream.MoveNext(default).Within());
 
         await server.StopAsync().Within();

@@ -24,7 +24,8 @@ public sealed class HostileClientTests(WireServer server) : IClassFixture<WireSe
             select Frame(flag, length, bytes));
         var property = Prop.ForAll(
             (from body in bodies
-             from path in Gen.Elements(Classify, ClassifyStream, GetLimits, "/serving.v1.Tasks/ImportTask", "/serving.v1.Jobs/WatchJob")
+             from path in Gen.Elements(
+                 Classify, ClassifyStream, GetLimits, "/serving.v1.Tasks/ImportTask", "/serving.v1.Jobs/WatchJob")
              from encoding in Gen.Elements("", "identity", "gzip", "deflate", "nonsense")
              from cut in Gen.Choose(0, 64)
              select (body, path, encoding, cut)).ToArbitrary(),
@@ -51,10 +52,12 @@ public sealed class HostileClientTests(WireServer server) : IClassFixture<WireSe
     public void RandomHeaders_AlwaysGetAnAnswer()
     {
         var names = Gen.Elements(
-            "grpc-timeout", "grpc-encoding", "grpc-accept-encoding", "grpc-status", "grpc-message", "grpc-status-details-bin",
+            "grpc-timeout",
+                "grpc-encoding", "grpc-accept-encoding", "grpc-status", "grpc-message", "grpc-status-details-bin",
             "grpc-internal-encoding-request", "x-bin", "x", "user-agent", "grpc-message-type", "traceparent");
         var values = Gen.OneOf(
-            Gen.Elements("", " ", ",", "0", "99999999H", "gzip", "identity,,", "-1", "%", "\u00ff\u00fe", "AA==", "=", "a=b"),
+            Gen.Elements(
+                "", " ", ",", "0", "99999999H", "gzip", "identity,,", "-1", "%", "\u00ff\u00fe", "AA==", "=", "a=b"),
             from chars in Gen.ArrayOf(Gen.Choose(0x20, 0xFF)) select string.Concat(chars.Select(c => (char)c)));
         var headers = Gen.ArrayOf(from name in names from value in values select (name, value));
         var property = Prop.ForAll(headers.ToArbitrary(), more => RunAsync(more).GetAwaiter().GetResult());
@@ -115,7 +118,8 @@ public sealed class HostileClientTests(WireServer server) : IClassFixture<WireSe
         Assert.Equal(httpStatus, frames[0].Header(":status"));
         Assert.Equal(grpcStatus, frames.Last(frame => frame.Type == Http2FrameType.Headers).Header("grpc-status"));
         if (grpcStatus == "8")
-            Assert.Contains("more than the 32768 that this server takes", frames[0].Header("grpc-message"), StringComparison.Ordinal);
+            Assert.Contains("more than the 32768 that this server takes", frames[0].Header(
+                "grpc-message"), StringComparison.Ordinal);
         await AnswersAsync(connection, streamId: 3);
     }
 
@@ -181,7 +185,8 @@ public sealed class HostileClientTests(WireServer server) : IClassFixture<WireSe
                 await server.NextCallIsAnsweredAsync();
             }
 
-            await Eventually.TrueAsync(() => server.Server.Engine.QueuedRequests == 0, "nothing waits of the calls that were reset");
+            await Eventually.TrueAsync(
+                () => server.Server.Engine.QueuedRequests == 0, "nothing waits of the calls that were reset");
             backend.Open();
             await running.Within();
         }

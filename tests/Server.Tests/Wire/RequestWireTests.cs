@@ -27,7 +27,8 @@ public sealed class RequestWireTests(WireServer server) : IClassFixture<WireServ
         { ClassifyStream, [1, 0, 0, 0, 4, 7, 7, 7, 7], "deflate", 13, "no gRPC: " },
         { Classify, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0], "", 13, "Additional data" },
         { Classify, [0, 0, 0, 0, 1, 0xFF], "", 13, "no ClassifyRequest" }, // FF is a broken tag
-        { Classify, [0, 0, 0, 0, 2, 0x0A, 0x7F], "", 13, "no ClassifyRequest" }, // field 1 of 127 bytes that aren't there
+        // field 1 of 127 bytes that aren't there
+        { Classify, [0, 0, 0, 0, 2, 0x0A, 0x7F], "", 13, "no ClassifyRequest" },
         { GetLimits, [0, 0, 0, 0, 1, 0xFF], "", 13, "no GetLimitsRequest" },
         { "/serving.v1.Tasks/GetTask", [0, 0, 0, 0, 1, 0xFF], "", 13, "no GetTaskRequest" },
         { "/serving.v1.Datasets/GetDataset", [0, 0, 0, 0, 1, 0xFF], "", 13, "no GetDatasetRequest" },
@@ -86,7 +87,8 @@ public sealed class RequestWireTests(WireServer server) : IClassFixture<WireServ
 
         Assert.Equal("0", frames[^1].Header("grpc-status"));
         var plain = await server.Server.Client.Classifier.ClassifyAsync(Request());
-        Assert.Equal(plain.Results[0].Classifications, ClassifyResponse.Parser.ParseFrom(Message(frames)).Results[0].Classifications);
+        Assert.Equal(plain.Results[0].Classifications, ClassifyResponse.Parser.ParseFrom(
+            Message(frames)).Results[0].Classifications);
     }
 
     [Fact]
@@ -183,7 +185,8 @@ public sealed class RequestWireTests(WireServer server) : IClassFixture<WireServ
         byte[] message = method == "ClassifyStream" ? badInput : [.. good, .. bad];
         await using var connection = await server.ConnectAsync();
 
-        var frames = await CallAsync(connection, 1, $"/serving.v1.Classifier/{method}", Frame(0, message.Length, message));
+        var frames = await CallAsync(
+            connection, 1, $"/serving.v1.Classifier/{method}", Frame(0, message.Length, message));
 
         Assert.StartsWith($"{field}: It is no UTF-8", frames[^1].Header("grpc-message"), StringComparison.Ordinal);
         Assert.Equal("3", frames[^1].Header("grpc-status"));

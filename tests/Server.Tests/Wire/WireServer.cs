@@ -5,7 +5,9 @@ using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Server.Tests.Wire;
 
-/// <summary>A server for the tests of a class, and what they write on its wire. Nothing that they send is an error of its log.</summary>
+/// <summary>
+/// A server for the tests of a class, and what they write on its wire. Nothing that they send is an error of its log.
+/// </summary>
 public sealed class WireServer : IAsyncLifetime
 {
     public const string Classify = "/serving.v1.Classifier/Classify";
@@ -28,7 +30,9 @@ public sealed class WireServer : IAsyncLifetime
         }
     }
 
-    /// <summary>No errors were logged. Kestrel says so when it cuts off a connection that resets too fast; that aside.</summary>
+    /// <summary>
+    /// No errors were logged. Kestrel says so when it cuts off a connection that resets too fast; that aside.
+    /// </summary>
     public void NothingFailed()
     {
         var errors = _server.Logs.Errors
