@@ -26,8 +26,8 @@ public sealed class AdaptiveThrottleTests
                 1 => Task.FromException<ClassifyResponse>(Failures.Of(StatusCode.InvalidArgument)),
                 _ => Task.FromException<ClassifyResponse>(Failures.Of(StatusCode.ResourceExhausted))
             };
-            Assert.Equal(await Record.ExceptionAsync(
-                () => answer), await Record.ExceptionAsync(() => Call(throttle, "t", answer)));
+            var sent = await Record.ExceptionAsync(() => Call(throttle, "t", answer));
+            Assert.Equal(await Record.ExceptionAsync(() => answer), sent);
         }
 
         Assert.Equal(1000, _sent);
@@ -130,8 +130,9 @@ public sealed class AdaptiveThrottleTests
         _sent = 0;
         _time.Advance(TimeSpan.FromMilliseconds(20));
 
-        var failures = Enumerable.Range(
-            0, 100).Select(_ => Record.Exception(() => Block(throttle, failure: null))).ToList();
+        var failures = Enumerable.Range(0, 100)
+            .Select(_ => Record.Exception(() => Block(throttle, failure: null)))
+            .ToList();
 
         Assert.Equal(1, _sent); // 1.25 times the 63 that count of a hundred a second, 0.02 s long.
         Assert.Equal(100 - _sent, failures.OfType<RpcException>().Count(error =>

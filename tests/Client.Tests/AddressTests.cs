@@ -45,8 +45,11 @@ public sealed class AddressTests
     public async Task NoAddressThatAnswers_IsUnavailable(int addresses)
     {
         using var client = new ServingClient(
-            new ServingClientOptions { Addresses = [.. Enumerable.Range(0, addresses).Select(_ => Closed())],
-                MaxAttempts = 2 });
+            new ServingClientOptions
+            {
+                Addresses = [.. Enumerable.Range(0, addresses).Select(_ => Closed())],
+                MaxAttempts = 2
+            });
 
         var failure = await Assert.ThrowsAsync<RpcException>(
             () => client.Models.GetLimitsAsync(new()).ResponseAsync.Within());

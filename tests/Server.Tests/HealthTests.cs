@@ -10,9 +10,8 @@ public sealed class HealthTests
 {
     private static readonly string[] Known =
     [
-        "", "liveness",
-            "serving.v1.Classifier", "serving.v1.Tasks", "serving.v1.Models", "serving.v1.Datasets", "serving.v1.Jobs",
-        "tasks/t", "tasks/u"
+        "", "liveness", "tasks/t", "tasks/u",
+        "serving.v1.Classifier", "serving.v1.Tasks", "serving.v1.Models", "serving.v1.Datasets", "serving.v1.Jobs"
     ];
 
     [Fact]
@@ -20,8 +19,11 @@ public sealed class HealthTests
     {
         await using var server = await TestServer.StartAsync();
         foreach (var name in Known)
-            Assert.Equal((name, ServingStatus.Serving), (
-                name, (await server.Client.Health.CheckAsync(new() { Service = name })).Status));
+        {
+            var status = (await server.Client.Health.CheckAsync(new() { Service = name })).Status;
+            Assert.Equal((name, ServingStatus.Serving), (name, status));
+        }
+
         foreach (var name in (string[])["nope", "tasks/nope", "t"])
         {
             var exception = await Assert.ThrowsAsync<RpcException>(

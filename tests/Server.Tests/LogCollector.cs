@@ -25,7 +25,10 @@ internal sealed class LogCollector : ILoggerProvider
 
         public void Log<TState>(
             LogLevel logLevel,
-                EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter)
         {
             if (IsEnabled(logLevel))
                 errors.Enqueue($"{category}: {formatter(state, exception)} {exception}");

@@ -25,9 +25,9 @@ public sealed class ReflectionTests : IClassFixture<WireServer>, IDisposable
         Assert.Equal(
             [
                 "grpc.health.v1.Health",
-                    "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
+                "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
                 "serving.v1.Classifier",
-                    "serving.v1.Datasets", "serving.v1.Jobs", "serving.v1.Models", "serving.v1.Tasks"
+                "serving.v1.Datasets", "serving.v1.Jobs", "serving.v1.Models", "serving.v1.Tasks"
             ],
             response.ListServicesResponse.Service.Select(service => service.Name).Order(StringComparer.Ordinal));
     }
@@ -59,8 +59,9 @@ public sealed class ReflectionTests : IClassFixture<WireServer>, IDisposable
     public async Task WhatIsUnknown_IsNotFound_AndTheStreamGoesOn()
     {
         using var call = new ServerReflection.ServerReflectionClient(_channel).ServerReflectionInfo();
-        foreach (var request in (ServerReflectionRequest[])[new() { FileContainingSymbol = "no.Such" },
-            new() { FileByFilename = "no/such.proto" }])
+        ServerReflectionRequest[] unknown =
+            [new() { FileContainingSymbol = "no.Such" }, new() { FileByFilename = "no/such.proto" }];
+        foreach (var request in unknown)
         {
             await call.RequestStream.WriteAsync(request);
             Assert.True(await call.ResponseStream.MoveNext(default).Within());
@@ -79,8 +80,8 @@ public sealed class ReflectionTests : IClassFixture<WireServer>, IDisposable
         await call.RequestStream.WriteAsync(new() { ListServices = "" });
         Assert.True(await call.ResponseStream.MoveNext(default).Within());
 
-        var expected = (
-            await AskAsync(new() { ListServices = "" })).ListServicesResponse.Service.Select(service => service.Name);
+        var answer = await AskAsync(new() { ListServices = "" });
+        var expected = answer.ListServicesResponse.Service.Select(service => service.Name);
         Assert.Equal(
             expected, call.ResponseStream.Current.ListServicesResponse.Service.Select(service => service.Name));
     }

@@ -17,8 +17,7 @@ public sealed class ServingClientExtensionsTests
         await using var server = await TestServer.StartAsync();
         var services = new ServiceCollection();
         services.AddServingClient(
-            _ => new ServingClientOptions { Addresses = [new Uri(server.Address)], Timeout = TimeSpan.FromMilliseconds(
-                200) });
+            _ => new() { Addresses = [new Uri(server.Address)], Timeout = TimeSpan.FromMilliseconds(200) });
         await using var provider = services.BuildServiceProvider();
 
         var client = provider.GetRequiredService<ServingClient>();

@@ -19,7 +19,8 @@ public sealed class ConnectionProtocolTests(WireServer server) : IClassFixture<W
         Assert.StartsWith("HTTP/1.1 426 Upgrade Required\r\n", answer, StringComparison.Ordinal);
         Assert.EndsWith(
             "\r\n\r\nThis port speaks gRPC over HTTP/2 only. JSON over HTTP/1.1 has a port of its own.\n",
-                answer, StringComparison.Ordinal);
+            answer,
+            StringComparison.Ordinal);
         await server.NextCallIsAnsweredAsync();
     }
 
@@ -43,8 +44,9 @@ public sealed class ConnectionProtocolTests(WireServer server) : IClassFixture<W
     [Fact]
     public async Task Http2_OnTheHttpPort_IsAnswered_ByManyAtOnce()
     {
-        var clients = Enumerable.Range(
-            0, 8).Select(_ => new ServingClient($"http://127.0.0.1:{server.Server.HttpPort}")).ToList();
+        var clients = Enumerable.Range(0, 8)
+            .Select(_ => new ServingClient($"http://127.0.0.1:{server.Server.HttpPort}"))
+            .ToList();
 
         var limits = await Task.WhenAll(
             clients.Select(client => client.Models.GetLimitsAsync(new()).ResponseAsync)).Within();

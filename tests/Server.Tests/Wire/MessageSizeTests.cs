@@ -94,8 +94,9 @@ public sealed class MessageSizeTests(WireServer server) : IClassFixture<WireServ
             request.Headers.Add("grpc-encoding", encoding);
         using var response = await http.SendAsync(request).Within();
         await response.Content.ReadAsByteArrayAsync().Within();
-        var headers = response.TrailingHeaders.Contains(
-            "grpc-status") ? response.TrailingHeaders : (HttpHeaders)response.Headers;
+        HttpHeaders headers = response.TrailingHeaders.Contains("grpc-status")
+            ? response.TrailingHeaders
+            : response.Headers;
         return (int.Parse(headers.GetValues("grpc-status").Single()),
             headers.TryGetValues("grpc-message", out var messages) ? messages.Single() : "");
     }

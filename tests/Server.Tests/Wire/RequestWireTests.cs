@@ -87,8 +87,8 @@ public sealed class RequestWireTests(WireServer server) : IClassFixture<WireServ
 
         Assert.Equal("0", frames[^1].Header("grpc-status"));
         var plain = await server.Server.Client.Classifier.ClassifyAsync(Request());
-        Assert.Equal(plain.Results[0].Classifications, ClassifyResponse.Parser.ParseFrom(
-            Message(frames)).Results[0].Classifications);
+        var answer = ClassifyResponse.Parser.ParseFrom(Message(frames));
+        Assert.Equal(plain.Results[0].Classifications, answer.Results[0].Classifications);
     }
 
     [Fact]
