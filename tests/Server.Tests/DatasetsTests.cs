@@ -18,16 +18,22 @@ public sealed class DatasetsTests
         await using var server = await TestServer.StartAsync();
         var dataset = await UploadAsync(server, Header("films"), Rows);
 
-        Assert.Equal(("films", 3L, 0L, false, false), (dataset.Name, dataset.Rows, dataset.RejectedRows, dataset.HasPairs, dataset.HasNumbers));
+        Assert.Equal(("films", 3L, 0L, false, false), (
+            dataset.Name, dataset.Rows, dataset.RejectedRows, dataset.HasPairs, dataset.HasNumbers));
         Assert.Equal([("neg", 1L), ("pos", 2L)], dataset.Labels.Select(label => (label.Label, label.Rows)));
         await UploadAsync(server, Header("another"), Rows + "so so\tneg\n");
-        Assert.Equal(["another", "films"], (await server.Client.Datasets.ListDatasetsAsync(new())).Datasets.Select(other => other.Name));
+        Assert.Equal(["another", "films"], (await server.Client.Datasets.ListDatasetsAsync(new()))
+            .Datasets.Select(other => other.Name));
         var shown = await server.Client.Datasets.GetDatasetAsync(new() { Name = "films" });
-        Assert.Equal([("good", "pos"), ("bad", "neg"), ("fine", "pos")], shown.Preview.Select(row => (row.Text, row.Label)));
+        Assert.Equal(
+            [("good", "pos"), ("bad", "neg"), ("fine", "pos")], shown.Preview.Select(row => (row.Text, row.Label)));
         Assert.All(shown.Preview, row => Assert.False(row.HasPair));
-        Assert.Equal(dataset.Bytes, (await server.Client.Datasets.DeleteDatasetAsync(new() { Name = "films" })).FreedBytes);
-        var gone = await Assert.ThrowsAsync<RpcException>(async () => await server.Client.Datasets.GetDatasetAsync(new() { Name = "filme" }));
-        Assert.Equal((StatusCode.NotFound, "There is no dataset 'filme'. The nearest are 'another'."), (gone.StatusCode, gone.Status.Detail));
+        Assert.Equal(
+            dataset.Bytes, (await server.Client.Datasets.DeleteDatasetAsync(new() { Name = "films" })).FreedBytes);
+        var gone = await Assert.ThrowsAsync<RpcException>(
+            async () => await server.Client.Datasets.GetDatasetAsync(new() { Name = "filme" }));
+        Assert.Equal((StatusCode.NotFound, "There is no dataset 'filme'. The nearest are 'another'."), (
+            gone.StatusCode, gone.Status.Detail));
         Assert.Single(Directory.GetDirectories(Path.Combine(server.Data.Path, "datasets")));
     }
 
@@ -50,7 +56,8 @@ public sealed class DatasetsTests
     [Fact]
     public async Task Upload_Refused_SaysWhyAndLeavesNothing()
     {
-        await using var server = await TestServer.StartAsync("--Server:MaxDatasetBytes=2000", "--Server:MaxDatasetsBytes=2500");
+        await using var server = await TestServer.StartAsync(
+            "--Server:MaxDatasetBytes=2000", "--Server:MaxDatasetsBytes=2500");
         await UploadAsync(server, Header("films"), Rows);
         async Task RefusedAsync(StatusCode status, string message, DatasetHeader header, byte[] file)
         {
@@ -60,8 +67,12 @@ public sealed class DatasetsTests
 
         var bytes = Encoding.UTF8.GetBytes(Rows);
         await RefusedAsync(
-            StatusCode.AlreadyExists, "There is a dataset 'films' already; delete it first, or choose another name.", Header("films"), bytes);
-        await RefusedAsync(StatusCode.AlreadyExists, "The dataset 'films' has the very same rows; use that.", Header("same"), bytes);
+            StatusCode.AlreadyExists,
+            "There is a dataset 'films' already; delete it first, or choose another name.",
+            Header("films"),
+            bytes);
+        await RefusedAsync(
+            StatusCode.AlreadyExists, "The dataset 'films' has the very same rows; use that.", Header("same"), bytes);
         await RefusedAsync(
             StatusCode.InvalidArgument,
             "chunk: There is no column 'text'; there are: sentence, label.",
@@ -87,10 +98,13 @@ public sealed class DatasetsTests
             "The file has more than 2000 bytes, the most for a dataset (Server:MaxDatasetBytes); cut it into several.",
             Header("x"),
             new byte[2001]);
-        var most = Encoding.UTF8.GetBytes("sentence\tlabel\n" + string.Concat(Enumerable.Range(0, 60).Select(i => $"some text number {i}\t{i % 2}\n")));
+        var most = Encoding.UTF8.GetBytes("sentence\tlabel\n" + string.Concat(
+            Enumerable.Range(0, 60).Select(i => $"some text number {i}\t{i % 2}\n")));
         var full = await Assert.ThrowsAsync<RpcException>(() => UploadAsync(server, Header("x"), most));
         Assert.Equal(StatusCode.ResourceExhausted, full.StatusCode);
-        Assert.EndsWith("bytes; 2500 are allowed (Server:MaxDatasetsBytes). Delete some.", full.Status.Detail, StringComparison.Ordinal);
+        Assert.EndsWith(
+            "bytes; 2500 are allowed (Server:MaxDatasetsBytes). Delete some.", full.Status.Detail,
+            StringComparison.Ordinal);
         var name = await Assert.ThrowsAsync<RpcException>(() => UploadAsync(server, Header("../x"), bytes));
         Assert.Equal("header.name", name.GetRpcStatus()!.GetDetail<BadRequest>()!.FieldViolations.Single().Field);
 
@@ -119,7 +133,8 @@ public sealed class DatasetsTests
         int Folders() => Directory.GetDirectories(Path.Combine(server.Data.Path, "datasets")).Length;
     }
 
-    private static DatasetHeader Header(string name) => new() { Name = name, TextColumn = "sentence", LabelColumn = "label" };
+    private static DatasetHeader Header(string name) =>
+        new() { Name = name, TextColumn = "sentence", LabelColumn = "label" };
 
     private static Task<Dataset> UploadAsync(TestServer server, DatasetHeader header, string rows) =>
         UploadAsync(server, header, Encoding.UTF8.GetBytes(rows));

@@ -5,7 +5,9 @@ using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Server.Tests;
 
-/// <summary>What the product ships: an empty data root begins with it, and it answers what a newcomer would ask.</summary>
+/// <summary>
+/// What the product ships: an empty data root begins with it, and it answers what a newcomer would ask.
+/// </summary>
 public sealed class DemoTests(DemoTests.DemoServer demo) : IClassFixture<DemoTests.DemoServer>
 {
     [Theory]
@@ -17,8 +19,16 @@ public sealed class DemoTests(DemoTests.DemoServer demo) : IClassFixture<DemoTes
     [InlineData("sentiment", "a complete waste of time", "negative")]
     [InlineData("sentiment", "The acting is terrible and the plot makes no sense.", "negative")]
     [InlineData("sentiment", "i was bored to tears", "negative")]
-    [InlineData("review", "One of the finest films I have ever seen. The cast is superb, the story moved me to tears. I recommend it to everybody.", "positive")]
-    [InlineData("review", "I wanted to like this movie but it is awful. The script is stupid, the acting is wooden. Avoid it at all costs.", "negative")]
+    [InlineData(
+        "review",
+        "One of the finest films I have ever seen. The cast is superb, the story moved me to tears. I recommend it to "
+        + "everybody.",
+        "positive")]
+    [InlineData(
+        "review",
+        "I wanted to like this movie but it is awful. The script is stupid, the acting is wooden. Avoid it at all "
+        + "costs.",
+        "negative")]
     [InlineData("question", "Who wrote Hamlet ?", "human")]
     [InlineData("question", "Where is the Eiffel Tower ?", "location")]
     [InlineData("question", "How many people live in China ?", "number")]
@@ -41,7 +51,8 @@ public sealed class DemoTests(DemoTests.DemoServer demo) : IClassFixture<DemoTes
         Assert.All(tasks, task => Assert.Single(task.Aliases));
 
         // Many tasks on one text, by one call.
-        var all = (await demo.Client.ClassifyAsync(["Who is this wonderful actor ?"], ["question", "sentiment"])).Results[0].Classifications;
+        var all = (await demo.Client.ClassifyAsync(["Who is this wonderful actor ?"], ["question", "sentiment"]))
+            .Results[0].Classifications;
         Assert.Equal(["human", "positive"], all.Select(answer => answer.Label));
     }
 
@@ -57,7 +68,9 @@ public sealed class DemoTests(DemoTests.DemoServer demo) : IClassFixture<DemoTes
         Assert.False(Directory.Exists(folder.At("other")));
     }
 
-    /// <summary>Whatever was there when it was killed, the next start ends with the same files; a task that is there stays.</summary>
+    /// <summary>
+    /// Whatever was there when it was killed, the next start ends with the same files; a task that is there stays.
+    /// </summary>
     [Fact]
     public void Copy_ThatWasKilled_IsDoneAgain()
     {
@@ -73,7 +86,8 @@ public sealed class DemoTests(DemoTests.DemoServer demo) : IClassFixture<DemoTes
 
         Assert.Equal(
             ["models/m/config.json", "tasks/a/1/task.json", "tasks/b/aliases.json"],
-            Directory.GetFiles(root, "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(root, file)).Order());
+            Directory.GetFiles(root, "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(root, file))
+                .Order());
         Assert.Equal("own", File.ReadAllText(Path.Combine(root, "tasks", "b", "aliases.json")));
         Assert.Empty(Directory.GetDirectories(root, ".*"));
     }

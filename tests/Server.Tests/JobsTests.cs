@@ -19,14 +19,17 @@ public sealed class JobsTests
     public async Task Mask_TrainedAndPublished_IsServedWithoutARestart()
     {
         await using var server = await StartAsync();
-        var job = await SubmitAsync(server, Mask(epochs: 3), new() { Task = "letters", Alias = "production", MinMetric = 0.2 });
+        var job = await SubmitAsync(
+            server, Mask(epochs: 3), new() { Task = "letters", Alias = "production", MinMetric = 0.2 });
 
         var events = await WatchAsync(server, job.Id);
 
-        Assert.Equal(Enumerable.Range(1, events.Count).Select(number => (long)number), events.Select(happened => happened.Number));
+        Assert.Equal(Enumerable.Range(1, events.Count).Select(number => (long)number), events.Select(
+            happened => happened.Number));
         Assert.Equal(
             [JobState.Queued, JobState.Running, JobState.Succeeded],
-            events.Where(happened => happened.EventCase == JobEvent.EventOneofCase.State).Select(happened => happened.State));
+            events.Where(happened => happened.EventCase == JobEvent.EventOneofCase.State).Select(
+                happened => happened.State));
         Assert.Equal(3, events.Count(happened => happened.EventCase == JobEvent.EventOneofCase.Evaluation));
         var last = events.Last(happened => happened.EventCase == JobEvent.EventOneofCase.Progress).Progress;
         Assert.Equal((last.TotalSteps, 0.0), (last.Step, last.SecondsLeft));
@@ -43,11 +46,13 @@ public sealed class JobsTests
     public async Task Alias_BelowTheGate_DoesNotMove()
     {
         await using var server = await StartAsync();
-        var job = await SubmitAsync(server, Mask(epochs: 1), new() { Task = "letters", Alias = "production", MinMetric = 1.01 });
+        var job = await SubmitAsync(
+            server, Mask(epochs: 1), new() { Task = "letters", Alias = "production", MinMetric = 1.01 });
         await WatchAsync(server, job.Id);
         job = await server.Client.Jobs.GetJobAsync(new() { Id = job.Id });
         Assert.Equal(JobState.Succeeded, job.State);
-        Assert.Matches(@"^The alias 'production' was not moved: the accuracy is 0\.\d{4}, below 1\.0100\.$", job.Message);
+        Assert.Matches(
+            @"^The alias 'production' was not moved: the accuracy is 0\.\d{4}, below 1\.0100\.$", job.Message);
         var task = await server.Client.Tasks.GetTaskAsync(new() { Task = "letters" });
         Assert.Equal((job.TaskVersion, 0), (task.Versions.Single().Version, task.Aliases.Count));
     }
@@ -69,23 +74,29 @@ public sealed class JobsTests
             Steps = 5,
             BatchSize = 8
         };
-        var first = await server.Client.Jobs.SubmitJobAsync(new() { Spec = new() { Pretraining = pretraining, Publish = new() { Model = "own" } } });
+        var first = await server.Client.Jobs.SubmitJobAsync(
+            new() { Spec = new() { Pretraining = pretraining, Publish = new() { Model = "own" } } });
         await WatchAsync(server, first.Id);
-        Assert.Contains((await server.Client.Models.ListModelsAsync(new())).Models, model => model.Name == "own" && model.Loaded);
+        var models = (await server.Client.Models.ListModelsAsync(new())).Models;
+        Assert.Contains(models, model => model.Name == "own" && model.Loaded);
         var taken = await Refused(() => server.Client.Jobs.SubmitJobAsync(
             new() { Spec = new() { Pretraining = pretraining, Publish = new() { Model = "own" } } }).ResponseAsync);
-        Assert.Equal((StatusCode.AlreadyExists, "There is a model 'own' already; choose another name."), (taken.StatusCode, taken.Status.Detail));
+        Assert.Equal((StatusCode.AlreadyExists, "There is a model 'own' already; choose another name."), (
+            taken.StatusCode, taken.Status.Detail));
 
         var finetune = Mask(epochs: 1);
         (finetune.Method, finetune.Model, finetune.MaxTokens) = (TrainingMethod.Finetune, "own", 16);
-        var second = await SubmitAsync(server, finetune, new() { Task = "letters", Alias = "production", Model = "tuned" });
+        var second = await SubmitAsync(
+            server, finetune, new() { Task = "letters", Alias = "production", Model = "tuned" });
         await WatchAsync(server, second.Id);
 
         Assert.Equal(JobState.Succeeded, (await server.Client.Jobs.GetJobAsync(new() { Id = second.Id })).State);
         Assert.Single((await server.Client.ClassifyAsync(["a b"], ["letters"])).Results);
     }
 
-    /// <summary>The process is killed, the job cancelled and resumed, the server restarted: the same bits at the end.</summary>
+    /// <summary>
+    /// The process is killed, the job cancelled and resumed, the server restarted: the same bits at the end.
+    /// </summary>
     [Fact]
     public async Task Job_Disturbed_EndsWithTheBitsOfAnUndisturbedOne()
     {
@@ -97,21 +108,28 @@ public sealed class JobsTests
             var job = await SubmitAsync(server, Mask(epochs: 60), new() { Task = "disturbed" });
 
             await ReachAsync(server, job.Id, step: 20);
-            Process.GetProcessById(server.Services.GetRequiredService<JobRunner>().WorkerId(server.Services.GetRequiredService<JobStore>().Require(job.Id))!.Value).Kill();
+            Process.GetProcessById(server.Services.GetRequiredService<JobRunner>()
+                .WorkerId(server.Services.GetRequiredService<JobStore>().Require(job.Id))!.Value).Kill();
             await ReachAsync(server, job.Id, step: 60);
-            Assert.Contains((await server.Client.Jobs.CancelJobAsync(new() { Id = job.Id })).State, (JobState[])[JobState.Running, JobState.Cancelled]); // It may have ended.
+            // It may have ended.
+            var cancelled = await server.Client.Jobs.CancelJobAsync(new() { Id = job.Id });
+            Assert.Contains(cancelled.State, (JobState[])[JobState.Running, JobState.Cancelled]);
             await WatchAsync(server, job.Id);
             Assert.Equal(JobState.Cancelled, (await server.Client.Jobs.GetJobAsync(new() { Id = job.Id })).State);
-            Assert.Contains((await server.Client.Jobs.ResumeJobAsync(new() { Id = job.Id })).State, (JobState[])[JobState.Queued, JobState.Running]); // It may have begun.
+            // It may have begun.
+            var resumed = await server.Client.Jobs.ResumeJobAsync(new() { Id = job.Id });
+            Assert.Contains(resumed.State, (JobState[])[JobState.Queued, JobState.Running]);
             await ReachAsync(server, job.Id, step: 100);
             var watching = WatchAsync(server, job.Id);
             await server.EndAsync();
-            Assert.Equal(StatusCode.Unavailable, (await Refused(() => watching)).StatusCode); // It does not hold up the server's end.
+            // It does not hold up the server's end.
+            Assert.Equal(StatusCode.Unavailable, (await Refused(() => watching)).StatusCode);
 
             await using var again = await TestServer.RestartAsync(server.Data);
             var events = await WatchAsync(again, job.Id);
 
-            Assert.Equal(Enumerable.Range(1, events.Count).Select(number => (long)number), events.Select(happened => happened.Number));
+            Assert.Equal(Enumerable.Range(1, events.Count).Select(number => (long)number), events.Select(
+                happened => happened.Number));
             Assert.Equal(JobState.Succeeded, (await again.Client.Jobs.GetJobAsync(new() { Id = job.Id })).State);
             Assert.Equal(Files(again, "calm"), Files(again, "disturbed"));
         }
@@ -125,7 +143,8 @@ public sealed class JobsTests
         endless.BatchSize = 1;
         var job = await SubmitAsync(server, endless, null);
         await ReachAsync(server, job.Id, step: 7);
-        var worker = server.Services.GetRequiredService<JobRunner>().WorkerId(server.Services.GetRequiredService<JobStore>().Require(job.Id))!.Value;
+        var worker = server.Services.GetRequiredService<JobRunner>()
+            .WorkerId(server.Services.GetRequiredService<JobStore>().Require(job.Id))!.Value;
 
         for (var batch = 0; batch < 3; batch++)
         {
@@ -169,8 +188,11 @@ public sealed class JobsTests
 
         Assert.Equal(Enumerable.Range(1, seen.Count).Select(number => (long)number), seen);
         Assert.Equal((await server.Client.Jobs.GetJobAsync(new() { Id = job.Id })).Events, seen.Count);
-        var beyond = await Refused(async () => await server.Client.Jobs.WatchJob(new() { Id = job.Id, Cursor = seen.Count + 1 }).ResponseStream.MoveNext(default));
-        Assert.Equal($"cursor: {seen.Count + 1} is out of range; 0 to {seen.Count}, the job's last event, is needed.", beyond.Status.Detail);
+        var beyond = await Refused(async () => await server.Client.Jobs.WatchJob(
+            new() { Id = job.Id, Cursor = seen.Count + 1 }).ResponseStream.MoveNext(default));
+        Assert.Equal(
+            $"cursor: {seen.Count + 1} is out of range; 0 to {seen.Count}, the job's last event, is needed.",
+            beyond.Status.Detail);
     }
 
     [Fact]
@@ -190,9 +212,11 @@ public sealed class JobsTests
         Assert.Equal([JobState.Succeeded, JobState.Cancelled, JobState.Succeeded], ended.Select(job => job.State));
         Assert.True(ended[2].Ended.ToDateTime() <= ended[0].Started.ToDateTime());
         var page = await server.Client.Jobs.ListJobsAsync(new() { PageSize = 2 });
-        Assert.Equal([jobs[0].Id], (await server.Client.Jobs.ListJobsAsync(new() { PageToken = page.NextPageToken })).Jobs.Select(job => job.Id));
+        Assert.Equal([jobs[0].Id], (await server.Client.Jobs.ListJobsAsync(new() { PageToken = page.NextPageToken }))
+            .Jobs.Select(job => job.Id));
         await server.Client.Jobs.DeleteJobAsync(new() { Id = jobs[0].Id });
-        Assert.Equal(StatusCode.NotFound, (await Refused(() => server.Client.Jobs.GetJobAsync(new() { Id = jobs[0].Id }).ResponseAsync)).StatusCode);
+        Assert.Equal(StatusCode.NotFound, (
+            await Refused(() => server.Client.Jobs.GetJobAsync(new() { Id = jobs[0].Id }).ResponseAsync)).StatusCode);
         var over = await Refused(() => server.Client.Jobs.ResumeJobAsync(new() { Id = jobs[2].Id }).ResponseAsync);
         Assert.Equal("The job is succeeded; only one that failed or was cancelled can be resumed.", over.Status.Detail);
     }
@@ -251,23 +275,32 @@ public sealed class JobsTests
     {
         await using var server = await StartAsync();
         await UploadAsync(server, "same", Enumerable.Range(0, 20).Select(i => $"{Letters(i)}\tone"));
-        async Task RefusedAsync(StatusCode status, string? field, string message, Action<ClassifierRecipe> change, Publish? publish = null)
+        async Task RefusedAsync(
+            StatusCode status, string? field, string message, Action<ClassifierRecipe> change, Publish? publish = null)
         {
             var recipe = Mask(epochs: 1);
             change(recipe);
             var refused = await Refused(() => SubmitAsync(server, recipe, publish));
-            Assert.Equal((status, field is null ? message : $"{field}: {message}"), (refused.StatusCode, refused.Status.Detail));
+            Assert.Equal(
+                (status, field is null ? message : $"{field}: {message}"), (refused.StatusCode, refused.Status.Detail));
             if (field is not null)
                 Assert.Equal(field, refused.GetRpcStatus()!.GetDetail<BadRequest>()!.FieldViolations.Single().Field);
         }
 
         const StatusCode invalid = StatusCode.InvalidArgument;
-        await RefusedAsync(invalid, "spec.classifier.epochs", "Epochs is 0; it must be 1 to 1000.", recipe => recipe.Epochs = 0);
         await RefusedAsync(
-            invalid, "spec.classifier.learning_rate", "LearningRate is 2; it must be above 0, at most 1.", recipe => recipe.LearningRate = 2);
+            invalid, "spec.classifier.epochs", "Epochs is 0; it must be 1 to 1000.", recipe => recipe.Epochs = 0);
         await RefusedAsync(
-            invalid, "spec.classifier.max_tokens", "MaxTokens is 41; it must be 3 to 40, what the model has positions for.", recipe => recipe.MaxTokens = 41);
-        await RefusedAsync(invalid, "spec.classifier.method", "It is missing; finetune, mask or head only is needed.", recipe => recipe.Method = TrainingMethod.Unspecified);
+            invalid, "spec.classifier.learning_rate", "LearningRate is 2; it must be above 0, at most 1.",
+            recipe => recipe.LearningRate = 2);
+        await RefusedAsync(
+            invalid,
+            "spec.classifier.max_tokens",
+            "MaxTokens is 41; it must be 3 to 40, what the model has positions for.",
+            recipe => recipe.MaxTokens = 41);
+        await RefusedAsync(
+            invalid, "spec.classifier.method", "It is missing; finetune, mask or head only is needed.",
+            recipe => recipe.Method = TrainingMethod.Unspecified);
         await RefusedAsync(
             invalid,
             "spec.classifier.dataset",
@@ -278,18 +311,31 @@ public sealed class JobsTests
             "spec.classifier.validation_dataset",
             "Labels that come only in validation: one. Give examples to learn them from.",
             recipe => recipe.ValidationDataset = "same");
-        await RefusedAsync(StatusCode.NotFound, null, "There is no dataset 'lettres'. The nearest are 'letters', 'same'.", recipe => recipe.Dataset = "lettres");
-        await RefusedAsync(StatusCode.NotFound, null, $"There is no model 'x'. The nearest are '{DataFolder.Model}'.", recipe => recipe.Model = "x");
+        await RefusedAsync(StatusCode.NotFound, null, "There is no dataset 'lettres'. The nearest are 'letters', "
+            + "'same'.", recipe => recipe.Dataset = "lettres");
         await RefusedAsync(
-            invalid, "spec.publish.model", "No model comes of this recipe; leave it out.", _ => { }, new() { Model = "m" });
+            StatusCode.NotFound, null, $"There is no model 'x'. The nearest are '{DataFolder.Model}'.",
+            recipe => recipe.Model = "x");
         await RefusedAsync(
-            invalid, "spec.publish.alias", "An alias is of a task; name the task, too.", _ => { }, new() { Alias = "production" });
+            invalid,
+            "spec.publish.model",
+            "No model comes of this recipe; leave it out.",
+            _ => { },
+            new() { Model = "m" });
+        await RefusedAsync(
+            invalid,
+            "spec.publish.alias",
+            "An alias is of a task; name the task, too.",
+            _ => { },
+            new() { Alias = "production" });
         Assert.Empty((await server.Client.Jobs.ListJobsAsync(new())).Jobs);
         Assert.Empty(Directory.GetDirectories(Path.Combine(server.Data.Path, "jobs")));
     }
 
     /// <summary>Waits until a checkpoint of a step or a later one is there.</summary>
-    /// <summary>Whether the kernel has stopped a process; its state is behind its name, which is in parentheses.</summary>
+    /// <summary>
+    /// Whether the kernel has stopped a process; its state is behind its name, which is in parentheses.
+    /// </summary>
     private static bool IsHalted(int process)
     {
         var line = File.ReadAllText($"/proc/{process}/stat");

@@ -72,7 +72,8 @@ public sealed class PermitTests
         else
         {
             await call.Within();
-            await Eventually.TrueAsync(() => server.Engine.QueuedRequests == 0, "it left the queue while the batch still runs");
+            await Eventually.TrueAsync(
+                () => server.Engine.QueuedRequests == 0, "it left the queue while the batch still runs");
             server.Backend.Open();
         }
 
@@ -103,7 +104,8 @@ public sealed class PermitTests
             {
                 using var stream = client.Classifier.ClassifyStream(deadline: due, cancellationToken: cancelled);
                 await stream.RequestStream.WriteAsync(
-                    new() { Input = new() { Text = input }, Tasks = { new TaskReference { Task = "t" } } }, CancellationToken.None);
+                    new() { Input = new() { Text = input }, Tasks = { new TaskReference { Task = "t" } } },
+                    CancellationToken.None);
                 Assert.True(await stream.ResponseStream.MoveNext(CancellationToken.None));
                 Assert.Equal(ending == Ending.Ok, stream.ResponseStream.Current.Error is null);
                 await stream.RequestStream.CompleteAsync();
@@ -128,7 +130,8 @@ public sealed class PermitTests
         // The client's own clock stands still: it is the server that ends every call, so that none is still on its way.
         var time = new TestTimeProvider();
         await using var services = new ServiceCollection().AddSingleton<TimeProvider>(time).BuildServiceProvider();
-        using var channel = GrpcChannel.ForAddress(server.Address, new GrpcChannelOptions { ServiceProvider = services });
+        using var channel = GrpcChannel.ForAddress(
+            server.Address, new GrpcChannelOptions { ServiceProvider = services });
         var client = new Classifier.ClassifierClient(channel);
         var calls = Enumerable.Range(0, 1000).Select(_ => client.ClassifyAsync(
             new() { Inputs = { new TextInput { Text = "b" } }, Tasks = { new TaskReference { Task = "t" } } },
@@ -139,7 +142,8 @@ public sealed class PermitTests
             Assert.Contains(exception.StatusCode, new[] { StatusCode.DeadlineExceeded, StatusCode.ResourceExhausted });
         }
 
-        await Eventually.TrueAsync(() => server.Engine.QueuedRequests == 0, "all have left the queue while the batch still runs");
+        await Eventually.TrueAsync(
+            () => server.Engine.QueuedRequests == 0, "all have left the queue while the batch still runs");
         server.Backend.Open();
         await running.Within();
         Assert.Equal(passes, server.Backend.Passes.Count);
@@ -156,7 +160,8 @@ public sealed class PermitTests
         using var stream = server.Client.Classifier.ClassifyStream();
         var unary = isStream ? null : server.Client.ClassifyAsync(["a"], ["t"]);
         if (isStream)
-            await stream.RequestStream.WriteAsync(new() { Id = 7, Input = new() { Text = "a" }, Tasks = { new TaskReference { Task = "t" } } });
+            await stream.RequestStream.WriteAsync(
+                new() { Id = 7, Input = new() { Text = "a" }, Tasks = { new TaskReference { Task = "t" } } });
         await server.PassBeganAsync();
         var engine = server.Engine;
 
@@ -173,7 +178,8 @@ public sealed class PermitTests
         {
             Assert.True(await stream.ResponseStream.MoveNext(CancellationToken.None).Within());
             Assert.Equal((7, true), (stream.ResponseStream.Current.Id, stream.ResponseStream.Current.Error is null));
-            var ended = await Assert.ThrowsAsync<RpcException>(() => stream.ResponseStream.MoveNext(CancellationToken.None).Within());
+            var ended = await Assert.ThrowsAsync<RpcException>(
+                () => stream.ResponseStream.MoveNext(CancellationToken.None).Within());
             Assert.Equal(StatusCode.Unavailable, ended.StatusCode);
         }
 
@@ -189,11 +195,13 @@ public sealed class PermitTests
         var running = server.Client.ClassifyAsync(["a"], ["t"]);
         await server.PassBeganAsync();
         var greedy = Enumerable.Range(0, 50).Select(_ => server.Client.ClassifyAsync(["b"], ["t"])).ToList();
-        await Eventually.TrueAsync(() => greedy.Count(call => call.IsFaulted) == 42, "all but eight are turned away while nothing runs");
+        await Eventually.TrueAsync(
+            () => greedy.Count(call => call.IsFaulted) == 42, "all but eight are turned away while nothing runs");
 
         var rejected = Assert.IsType<RpcException>(greedy.First(call => call.IsFaulted).Exception!.InnerException);
         Assert.Equal(StatusCode.ResourceExhausted, rejected.StatusCode);
-        Assert.True(rejected.GetRpcStatus()!.GetDetail<Google.Rpc.RetryInfo>()!.RetryDelay.ToTimeSpan() > TimeSpan.Zero);
+        Assert.True(
+            rejected.GetRpcStatus()!.GetDetail<Google.Rpc.RetryInfo>()!.RetryDelay.ToTimeSpan() > TimeSpan.Zero);
         var modest = server.Client.ClassifyAsync(["c"], ["u"]);
         await Eventually.TrueAsync(() => server.Engine.QueuedRequests == 9, "the other task's call waits");
         server.Backend.Open();

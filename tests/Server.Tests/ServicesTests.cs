@@ -1,3 +1,4 @@
+using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Health.V1;
 using Serving.Server.Storage;
@@ -22,7 +23,8 @@ public sealed class ServicesTests
 
         Assert.Equal(2, response.Embeddings.Count);
         Assert.All(response.Embeddings, embedding => Assert.Equal(48, embedding.Values.Count));
-        Assert.All(response.Embeddings, embedding => Assert.All(embedding.Values, value => Assert.InRange(value, -1, 1)));
+        Assert.All(
+            response.Embeddings, embedding => Assert.All(embedding.Values, value => Assert.InRange(value, -1, 1)));
         Assert.NotEqual(response.Embeddings[0].Values, response.Embeddings[1].Values);
         Assert.Equal(4, response.Embeddings[0].Usage.Tokens);
         Assert.Equal(64, response.Version.Length);
@@ -34,12 +36,14 @@ public sealed class ServicesTests
         await using var server = await TestServer.StartAsync();
         var response = await server.Client.Classifier.TokenizeAsync(new()
         {
-            Inputs = { new TextInput { Text = "\U0001F600 ab", Pair = "c" } } // The first is one code point, two UTF-16 units.
+            // The first is one code point, two UTF-16 units.
+            Inputs = { new TextInput { Text = "\U0001F600 ab", Pair = "c" } }
         });
 
         var tokens = response.Inputs[0].Tokens;
         Assert.Equal(["[CLS]", "[UNK]", "a", "##b", "[SEP]", "c", "[SEP]"], tokens.Select(token => token.Piece));
-        Assert.Equal([(0, 0), (0, 1), (2, 3), (3, 4), (0, 0), (0, 1), (0, 0)], tokens.Select(token => (token.Start, token.End)));
+        Assert.Equal(
+            [(0, 0), (0, 1), (2, 3), (3, 4), (0, 0), (0, 1), (0, 0)], tokens.Select(token => (token.Start, token.End)));
         Assert.Equal(Token.Types.Source.Pair, tokens[5].Source);
         Assert.Equal(7, response.Inputs[0].Usage.Tokens);
     }
@@ -50,7 +54,10 @@ public sealed class ServicesTests
         await using var server = await TestServer.StartAsync();
         var response = await server.Client.Tasks.CompareTasksAsync(new()
         {
-            Tasks = { new TaskReference { Task = "t" }, new TaskReference { Task = "t" }, new TaskReference { Task = "u" } }
+            Tasks =
+            {
+                new TaskReference { Task = "t" }, new TaskReference { Task = "t" }, new TaskReference { Task = "u" }
+            }
         });
 
         Assert.Equal([(0, 1), (0, 2), (1, 2)], response.Comparisons.Select(pair => (pair.First, pair.Second)));
@@ -125,11 +132,13 @@ public sealed class ServicesTests
 
         Directory.Delete(Path.Combine(task, old), recursive: true);
         await server.Catalog.RescanAsync();
-        Assert.Equal(version, Assert.Single((await server.Client.Tasks.GetTaskAsync(new() { Task = "t" })).Versions).Version);
+        Assert.Equal(
+            version, Assert.Single((await server.Client.Tasks.GetTaskAsync(new() { Task = "t" })).Versions).Version);
         Assert.DoesNotContain(server.Engine.Memory.Tasks, memory => memory.Version == old);
 
         // A version that is damaged, and aliases that make no sense: what was served stays served.
-        await File.WriteAllTextAsync(aliases, (await File.ReadAllTextAsync(aliases)).Replace(version, new string('0', 64)));
+        await File.WriteAllTextAsync(
+            aliases, (await File.ReadAllTextAsync(aliases)).Replace(version, new string('0', 64)));
         await server.Catalog.RescanAsync();
         Assert.Equal(version, await AnsweredByAsync());
         var sound = (await File.ReadAllTextAsync(aliases)).Replace(new string('0', 64), version);
@@ -156,7 +165,8 @@ public sealed class ServicesTests
         var texts = Enumerable.Range(0, 100).Select(i => i % 2 == 0 ? "a" : "b c").ToList();
         var response = await server.Client.ClassifyAsync(texts, ["t", "u"]).Within();
         Assert.Equal(100, response.Results.Count);
-        Assert.All(response.Results, (result, i) => Assert.Equal(response.Results[i % 2].Classifications, result.Classifications));
+        Assert.All(response.Results, (result, i) => Assert.Equal(
+            response.Results[i % 2].Classifications, result.Classifications));
     }
 
     [Fact]
@@ -168,15 +178,18 @@ public sealed class ServicesTests
         await server.PassBeganAsync();
         using var stream = server.Client.Classifier.ClassifyStream();
         for (var id = 0; id < 20; id++)
-            await stream.RequestStream.WriteAsync(new() { Id = id, Input = new() { Text = "a" }, Tasks = { new TaskReference { Task = "t" } } });
+            await stream.RequestStream.WriteAsync(
+                new() { Id = id, Input = new() { Text = "a" }, Tasks = { new TaskReference { Task = "t" } } });
         await stream.RequestStream.CompleteAsync();
         await Eventually.TrueAsync(() => server.Engine.QueuedRequests == 20, "the stream's inputs wait");
 
         var calls = Enumerable.Range(0, 2).Select(_ => server.Client.ClassifyAsync(["a"], ["u"])).ToList();
-        await Eventually.TrueAsync(() => calls.Exists(call => call.IsFaulted), "one is turned away, and what the stream sent takes no room");
+        await Eventually.TrueAsync(
+            () => calls.Exists(call => call.IsFaulted), "one is turned away, and what the stream sent takes no room");
         var refused = calls.Find(call => call.IsFaulted)!;
 
-        Assert.Equal(StatusCode.ResourceExhausted, Assert.IsType<RpcException>(refused.Exception!.InnerException).StatusCode);
+        Assert.Equal(
+            StatusCode.ResourceExhausted, Assert.IsType<RpcException>(refused.Exception!.InnerException).StatusCode);
         server.Backend.Open();
         var answers = await stream.ResponseStream.ReadAllAsync().ToListAsync().AsTask().Within();
         Assert.Equal(Enumerable.Range(0, 20).Select(id => (long)id), answers.Select(answer => answer.Id).Order());
@@ -193,7 +206,7 @@ public sealed class ServicesTests
         using var call = server.Client.Tasks.ImportTask(cancellationToken: cancellation.Token);
         await call.RequestStream.WriteAsync(new() { Header = new() { Task = "new" } });
         await call.RequestStream.WriteAsync(
-            new() { Chunk = new() { File = "mask.safetensors", Data = Google.Protobuf.ByteString.CopyFrom(new byte[1000]) } });
+            new() { Chunk = new() { File = "mask.safetensors", Data = ByteString.CopyFrom(new byte[1000]) } });
         string[] Uploads() => Directory.GetDirectories(Path.Combine(server.Data.Path, "tasks"), ".import-*");
         await Eventually.TrueAsync(() => Uploads().Length == 1, "the upload has begun");
 
@@ -208,7 +221,9 @@ public sealed class ServicesTests
     {
         await using var server = await TestServer.StartAsync();
         var refused = await Assert.ThrowsAsync<StorageException>(() => TestServer.RestartAsync(server.Data));
-        Assert.EndsWith("is used by another server; give each server a data root of its own.", refused.Message, StringComparison.Ordinal);
+        Assert.EndsWith(
+            "is used by another server; give each server a data root of its own.", refused.Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

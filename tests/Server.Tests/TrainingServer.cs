@@ -14,7 +14,8 @@ internal static class TrainingServer
     public static async Task<TestServer> StartAsync(params string[] settings)
     {
         var server = await TestServer.StartAsync(["--Server:TrainingThreads=1", .. settings]);
-        await UploadAsync(server, "letters", Enumerable.Range(0, 90).Select(i => $"{Letters(i)}\t{(i % 2 == 0 ? "even" : "odd")}"));
+        await UploadAsync(
+            server, "letters", Enumerable.Range(0, 90).Select(i => $"{Letters(i)}\t{(i % 2 == 0 ? "even" : "odd")}"));
         return server;
     }
 
@@ -22,11 +23,13 @@ internal static class TrainingServer
     {
         var path = Path.Combine(server.Data.Path, $"{name}.tsv");
         await File.WriteAllLinesAsync(path, rows.Prepend("text\tlabel"));
-        await server.Client.UploadDatasetAsync(new() { Name = name, TextColumn = "text", LabelColumn = "label" }, path).Within();
+        await server.Client.UploadDatasetAsync(new() { Name = name, TextColumn = "text", LabelColumn = "label" }, path)
+            .Within();
     }
 
     /// <summary>A dozen single letters that all differ, so that they fill a span of a corpus.</summary>
-    public static string Letters(int i) => string.Join(' ', Enumerable.Range(0, 12).Select(j => (char)('a' + (((i * (j + 3)) + j) % 26))));
+    public static string Letters(int i) =>
+        string.Join(' ', Enumerable.Range(0, 12).Select(j => (char)('a' + (((i * (j + 3)) + j) % 26))));
 
     public static ClassifierRecipe Mask(int epochs) => new()
     {
