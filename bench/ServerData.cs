@@ -66,17 +66,17 @@ internal sealed class ServerData : IDisposable
         Directory.CreateDirectory(folder);
         File.WriteAllText(
             System.IO.Path.Combine(folder, "config.json"), JsonSerializer.Serialize(new Dictionary<string, object>
-        {
-            ["model_type"] = "bert",
-            ["hidden_act"] = "gelu",
-            ["vocab_size"] = config.Vocab,
-            ["hidden_size"] = config.Hidden,
-            ["num_hidden_layers"] = config.Layers,
-            ["num_attention_heads"] = config.Heads,
-            ["intermediate_size"] = config.Inner,
-            ["max_position_embeddings"] = config.MaxPositions,
-            ["type_vocab_size"] = config.Types
-        }));
+            {
+                ["model_type"] = "bert",
+                ["hidden_act"] = "gelu",
+                ["vocab_size"] = config.Vocab,
+                ["hidden_size"] = config.Hidden,
+                ["num_hidden_layers"] = config.Layers,
+                ["num_attention_heads"] = config.Heads,
+                ["intermediate_size"] = config.Inner,
+                ["max_position_embeddings"] = config.MaxPositions,
+                ["type_vocab_size"] = config.Types
+            }));
         File.WriteAllLines(
             System.IO.Path.Combine(folder, "vocab.txt"), ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"]);
         using var file = File.Create(System.IO.Path.Combine(folder, "model.safetensors"));

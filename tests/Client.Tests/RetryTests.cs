@@ -151,11 +151,11 @@ public sealed class RetryTests
 
     private Task<ScriptedServer> FailingServerAsync(int failures, Func<RpcException> failure) =>
         ScriptedServer.StartAsync(new()
-    {
-        OnLimits = context =>
         {
-            _attempts.Enqueue(context.RequestHeaders.GetValue("grpc-previous-rpc-attempts"));
-            return _attempts.Count > failures ? Task.FromResult(new Limits()) : throw failure();
-        }
-    });
+            OnLimits = context =>
+            {
+                _attempts.Enqueue(context.RequestHeaders.GetValue("grpc-previous-rpc-attempts"));
+                return _attempts.Count > failures ? Task.FromResult(new Limits()) : throw failure();
+            }
+        });
 }

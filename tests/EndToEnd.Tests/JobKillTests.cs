@@ -123,25 +123,25 @@ public sealed partial class JobKillTests
 
     private static async Task<Job> SubmitAsync(ServerProcess server, string task) =>
         await server.Client.Jobs.SubmitJobAsync(new()
-    {
-        Spec = new()
         {
-            Classifier = new()
+            Spec = new()
             {
-                Method = TrainingMethod.Mask,
-                Model = DataFolder.Model,
-                Dataset = "letters",
-                ValidationShare = 0.2,
-                MaxTokens = 30,
-                Epochs = 400,
-                BatchSize = 16,
-                CheckpointInterval = 7,
-                EvaluationInterval = 200,
-                Seed = 3
-            },
-            Publish = new() { Task = task }
-        }
-    });
+                Classifier = new()
+                {
+                    Method = TrainingMethod.Mask,
+                    Model = DataFolder.Model,
+                    Dataset = "letters",
+                    ValidationShare = 0.2,
+                    MaxTokens = 30,
+                    Epochs = 400,
+                    BatchSize = 16,
+                    CheckpointInterval = 7,
+                    EvaluationInterval = 200,
+                    Seed = 3
+                },
+                Publish = new() { Task = task }
+            }
+        });
 
     /// <returns>Whether there was one.</returns>
     private static bool SignalWorker(DataFolder data, int signal)

@@ -28,8 +28,10 @@ internal sealed class HttpCallContext(HttpContext http, string method) : ServerC
 
     /// <summary>With the place in which GetHttpContext looks.</summary>
     protected override IDictionary<object,
-    object> UserStateCore { get; } = new Dictionary<object,
-    object> { ["__HttpContext"] = http };
+    object> UserStateCore
+    { get; } = new Dictionary<object,
+    object>
+    { ["__HttpContext"] = http };
 
     protected override ContextPropagationToken CreatePropagationTokenCore(ContextPropagationOptions? options) =>
         throw new NotSupportedException();

@@ -26,8 +26,11 @@ internal sealed class ClassifierService(
         {
             var settings = Settings(
                 request.Truncation, request.Priority, place, context.Deadline, context.CancellationToken);
-            return new() { Results = { (
-                await RunAllAsync(request.Inputs, request.Tasks, settings)).Select(Messages.Result) } };
+            return new()
+            {
+                Results = { (
+                await RunAllAsync(request.Inputs, request.Tasks, settings)).Select(Messages.Result) }
+            };
         }
     }
 

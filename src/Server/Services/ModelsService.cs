@@ -36,21 +36,21 @@ internal sealed class ModelsService(TaskCatalog catalog, ModelStore models, Serv
 
     public override async Task<V1.UnloadModelResponse> UnloadModel(
         V1.UnloadModelRequest request, ServerCallContext context) => new()
-    {
-        FreedBytes = await catalog.UnloadModelAsync(ResourceName.Require("model", request.Model), request.Force)
-    };
+        {
+            FreedBytes = await catalog.UnloadModelAsync(ResourceName.Require("model", request.Model), request.Force)
+        };
 
     public override Task<V1.Limits> GetLimits(V1.GetLimitsRequest request, ServerCallContext context) =>
         Task.FromResult(new V1.Limits
-    {
-        MaxMessageBytes = options.MaxReceiveMessageBytes,
-        MaxInputs = options.MaxInputs,
-        MaxTasks = options.MaxTasks,
-        MaxTextLength = BertTokenizer.MaxTextLength,
-        MaxBatchTokens = options.MaxBatchTokens,
-        MaxQueuedRequests = options.MaxQueuedRequests,
-        MaxQueuedTokens = options.MaxQueuedTokens,
-        MaxStreamInputsInFlight = options.MaxStreamInputsInFlight,
-        MaxTaskFileBytes = options.MaxTaskFileBytes
-    });
+        {
+            MaxMessageBytes = options.MaxReceiveMessageBytes,
+            MaxInputs = options.MaxInputs,
+            MaxTasks = options.MaxTasks,
+            MaxTextLength = BertTokenizer.MaxTextLength,
+            MaxBatchTokens = options.MaxBatchTokens,
+            MaxQueuedRequests = options.MaxQueuedRequests,
+            MaxQueuedTokens = options.MaxQueuedTokens,
+            MaxStreamInputsInFlight = options.MaxStreamInputsInFlight,
+            MaxTaskFileBytes = options.MaxTaskFileBytes
+        });
 }

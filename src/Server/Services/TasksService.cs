@@ -117,17 +117,17 @@ internal sealed class TasksService(TaskCatalog catalog, TaskStore store, ServerO
 
     public override async Task<V1.LoadTaskResponse> LoadTask(V1.LoadTaskRequest request, ServerCallContext context) =>
         new()
-    {
-        ResidentBytes = await catalog.LoadTaskAsync(
+        {
+            ResidentBytes = await catalog.LoadTaskAsync(
             ResourceName.Require("task", request.Task), ResourceName.RequireVersion("version", request.Version))
-    };
+        };
 
     public override async Task<V1.UnloadTaskResponse> UnloadTask(
         V1.UnloadTaskRequest request, ServerCallContext context) => new()
-    {
-        FreedBytes = await catalog.UnloadTaskAsync(
+        {
+            FreedBytes = await catalog.UnloadTaskAsync(
             ResourceName.Require("task", request.Task), ResourceName.RequireVersion("version", request.Version))
-    };
+        };
 
     public override async Task<V1.DeleteTaskVersionResponse> DeleteTaskVersion(
         V1.DeleteTaskVersionRequest request, ServerCallContext context) => new()

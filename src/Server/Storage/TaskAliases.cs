@@ -26,8 +26,13 @@ internal sealed record AliasTarget(
     /// <summary>Points it at another version; a canary ends, for it was chosen beside the old one.</summary>
     public AliasTarget Promote(string version) => version == Version
         ? this with { Canary = null }
-        : this with { Version = version, Canary = null, Previous = [.. Previous.Insert(0, Version).Take(
-            MostPrevious)] };
+        : this with
+        {
+            Version = version,
+            Canary = null,
+            Previous = [.. Previous.Insert(0, Version).Take(
+            MostPrevious)]
+        };
 
     /// <summary>Points it at the version before.</summary>
     public AliasTarget RollBack() =>
