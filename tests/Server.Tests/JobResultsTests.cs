@@ -46,7 +46,7 @@ public sealed class JobResultsTests
         Assert.InRange(similarity.Metrics["dissimilarity"], 0.01, 0.2);
         Assert.InRange(
             (await RunAsync(server, new() { Memory = new() { Task = first } })).Metrics["ratio_per_task"], 2, 1000);
-        var path = new ConnectivityRecipe
+        var between = new ConnectivityRecipe
         {
             First = first,
             Second = first,
@@ -54,7 +54,7 @@ public sealed class JobResultsTests
             MaxTokens = 30,
             Points = 3
         };
-        var connectivity = await RunAsync(server, new() { Connectivity = path });
+        var connectivity = await RunAsync(server, new() { Connectivity = between });
         Assert.Equal(0, connectivity.Metrics["line_accuracy_drop"], 12);
         var texts = new ProjectionRecipe { Task = first, Dataset = "letters", MostExamples = 20 };
         var projection = await RunAsync(server, new() { Projection = texts });
