@@ -27,7 +27,7 @@ internal sealed class ClassifyPipeline(
     public async Task RunAsync(CancellationToken stopping, CancellationToken cancelled)
     {
         using var failed = CancellationTokenSource.CreateLinkedTokenSource(cancelled);
-        var writing = WriteAsync(failed);
+        var writing = WriteAsync(failed, cancelled);
         var isStopped = false;
         try
         {
@@ -96,7 +96,11 @@ internal sealed class ClassifyPipeline(
             _nothingInWork.SetResult();
     }
 
-    private async Task WriteAsync(CancellationTokenSource failed)
+    /// <param name="cancelled">
+    /// A write whose token is cancelled resets the call. So it gets the call's own token: a call that failed has still to
+    /// end with its status.
+    /// </param>
+    private async Task WriteAsync(CancellationTokenSource failed, CancellationToken cancelled)
     {
         try
         {
@@ -104,8 +108,10 @@ internal sealed class ClassifyPipeline(
             {
                 while (_ready.Reader.TryRead(out var response))
                 {
+                    if (failed.IsCancellationRequested)
+                        return; // The reading failed, and its error ends the call.
                     responses.WriteOptions = _ready.Reader.TryPeek(out _) ? WaitForMore : null;
-                    await responses.WriteAsync(response, failed.Token);
+                    await responses.WriteAsync(response, cancelled);
                     _permits.Release();
                 }
             }
