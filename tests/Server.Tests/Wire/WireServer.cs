@@ -30,13 +30,16 @@ public sealed class WireServer : IAsyncLifetime
         }
     }
 
-    /// <summary>
-    /// No errors were logged. Kestrel says so when it cuts off a connection that resets too fast; that aside.
-    /// </summary>
+    /// <summary>No errors were logged, but for Kestrel's about connections that it cut off for resetting too fast.</summary>
+    /// <remarks>
+    /// It says when it does so, and sometimes, when such a connection is collected, that its application never completed,
+    /// although all of its requests have: with and without what this server does to connections.
+    /// </remarks>
     public void NothingFailed()
     {
         var errors = _server.Logs.Errors
-            .Where(line => !line.StartsWith("Microsoft.AspNetCore.Server.Kestrel.Http2:", StringComparison.Ordinal))
+            .Where(line => !line.StartsWith("Microsoft.AspNetCore.Server.Kestrel.Http2:", StringComparison.Ordinal)
+                && !line.Contains("application never completed", StringComparison.Ordinal))
             .ToList();
         Assert.True(errors.Count == 0, string.Join('\n', errors));
     }
