@@ -30,10 +30,10 @@ public sealed class WireServer : IAsyncLifetime
         }
     }
 
-    /// <summary>No errors were logged, but for Kestrel's about connections that it cut off for resetting too fast.</summary>
+    /// <summary>No errors were logged but Kestrel's about connections that it cut off for too many resets.</summary>
     /// <remarks>
-    /// It says when it does so, and sometimes, when such a connection is collected, that its application never completed,
-    /// although all of its requests have: with and without what this server does to connections.
+    /// It says when it does so. When such a connection is collected, it sometimes says that its application never
+    /// completed, although all of its requests have, with and without what this server does to connections.
     /// </remarks>
     public void NothingFailed()
     {
