@@ -97,8 +97,8 @@ internal sealed class ClassifyPipeline(
     }
 
     /// <param name="cancelled">
-    /// The token of writes. One whose token is cancelled resets the call, so it is the call's own: a call that failed has
-    /// still to end with its status.
+    /// The token of writes. A write whose token is cancelled resets the call, so it is the call's own: a call that
+    /// failed has still to end with its status.
     /// </param>
     private async Task WriteAsync(CancellationTokenSource failed, CancellationToken cancelled)
     {
