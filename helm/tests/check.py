@@ -395,7 +395,7 @@ def check_notes(values_file):
     notes = result.stdout.split("NOTES:")[1]
     values = merged(DEFAULTS, yaml.safe_load(values_file.read_text()) or {})
     scheme = "https" if values["tls"]["secretName"] else "http"
-    assert f"{scheme}://localhost:5051/v1/classify -d '{{" in notes, notes
+    assert f"{scheme}://localhost:5051/v1/classify --json '{{" in notes, notes
     equal("delete pvc demo-serving" in notes, not values["data"]["existingClaim"], "what the notes say of the claim")
 
 
