@@ -1,5 +1,5 @@
 using System.Collections.Immutable;
-using Serving.Inference;
+using Serving.Inference.Scheduling;
 using Serving.Models;
 using Serving.Server.Storage;
 using Serving.Tensors;
