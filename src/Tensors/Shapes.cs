@@ -1,7 +1,7 @@
 namespace Serving.Tensors;
 
 /// <summary>Checks of operands' shapes, the same for every backend.</summary>
-internal static class Shapes
+public static class Shapes
 {
     public static void Linear(
         Tensor x, PackedWeight weight, Tensor bias, ReadOnlySpan<RowSegment> segments, Tensor residual, Tensor output)

@@ -28,7 +28,7 @@ public readonly record struct Dropout(float Rate, ulong Key)
     public float Scale => 65536f / (65536 - Threshold);
 
     /// <summary>Of 65536 equally likely numbers, how many drop an element.</summary>
-    internal int Threshold => (int)MathF.Round(Rate * 65536);
+    public int Threshold => (int)MathF.Round(Rate * 65536);
 }
 
 /// <summary>Functions of single elements.</summary>

@@ -5,15 +5,18 @@ public sealed class LayerTests
 {
     private static readonly Dictionary<string, string[]> Map = new(StringComparer.Ordinal)
     {
+        ["Threading"] = [],
         ["Tensors"] = [],
+        ["Tensors.Cpu"] = ["Tensors", "Threading"],
         ["Text"] = [],
         ["Protocol"] = [],
         ["Models"] = ["Tensors", "Text"],
-        ["Inference"] = ["Tensors", "Text", "Models"],
+        ["Inference"] = ["Threading", "Tensors", "Text", "Models"],
         ["Training"] = ["Tensors", "Text", "Models"],
         ["Client"] = ["Protocol"],
         ["Cli"] = ["Client", "Protocol"],
-        ["Server"] = ["Tensors", "Text", "Protocol", "Models", "Inference", "Training"]
+        ["Server"] =
+            ["Threading", "Tensors", "Tensors.Cpu", "Text", "Protocol", "Models", "Inference", "Training"]
     };
 
     /// <summary>Layers that may use ASP.NET Core.</summary>

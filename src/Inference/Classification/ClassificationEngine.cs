@@ -3,9 +3,9 @@ using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Models.Tasks;
 using Serving.Tensors;
-using Serving.Tensors.Threading;
 using Serving.Text;
 using Serving.Text.Bert;
+using Serving.Threading;
 
 namespace Serving.Inference.Classification;
 

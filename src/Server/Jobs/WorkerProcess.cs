@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Serving.Inference.Scheduling;
-using Serving.Tensors.Threading;
+using Serving.Threading;
 
 namespace Serving.Server.Jobs;
 
