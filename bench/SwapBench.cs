@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
-using Serving.Inference;
+using Serving.Inference.Classification;
 using Serving.Models.Bert;
 using Serving.Tensors.Cpu;
 using Serving.Text.Bert;

@@ -25,12 +25,15 @@ internal static class Errors
     /// <summary>A name that is not there.</summary>
     /// <param name="kind">"task", "model" and the like.</param>
     /// <param name="known">What is there; the nearest are named.</param>
-    public static RpcException NotFound(string kind, string name, IEnumerable<string> known)
+    /// <param name="remedy">How it comes to be there; a sentence.</param>
+    public static RpcException NotFound(string kind, string name, IEnumerable<string> known, string? remedy = null)
     {
         var nearest = NearestNames.To(name, known).Take(MostNearest).ToList();
         var hint = nearest.Count == 0
             ? $"There is no {kind} yet."
             : $"The nearest are {string.Join(", ", nearest.Select(n => $"'{n}'"))}.";
+        if (remedy is not null)
+            hint += $" {remedy}";
         return Status(StatusCode.NotFound, $"There is no {kind} '{name}'. {hint}")
             .WithDetail(new ResourceInfo { ResourceType = kind, ResourceName = name, Description = hint })
             .ToRpcException();

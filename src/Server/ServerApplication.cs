@@ -1,7 +1,7 @@
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Serving.Inference;
+using Serving.Inference.Scheduling;
 using Serving.Server.Catalog;
 using Serving.Server.Http;
 using Serving.Server.Jobs;

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Net;
-using Serving.Inference;
+using Serving.Inference.Classification;
 using Serving.Models.Bert;
 using Serving.Tensors;
 

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Serving.Client;
-using Serving.Inference;
+using Serving.Inference.Classification;
 using Serving.Server.Catalog;
 using Serving.Tensors;
 using Serving.Testing;

@@ -35,7 +35,9 @@ internal sealed record RoutingTable(
     {
         var stored = Task(task);
         return stored.Aliases.Aliases.GetValueOrDefault(alias)
-            ?? throw Errors.NotFound($"alias of the task '{task}'", alias, stored.Aliases.Aliases.Keys);
+            ?? throw Errors.NotFound(
+                $"alias of the task '{task}'", alias, stored.Aliases.Aliases.Keys,
+                $"Point it at a version: serving tasks promote {task} VERSION --alias {alias} (Tasks.SetAlias).");
     }
 
     /// <summary>The loaded model that a version is for; null if it is not loaded.</summary>

@@ -1,5 +1,5 @@
 using System.Collections.Immutable;
-using Serving.Inference;
+using Serving.Inference.Scheduling;
 using Serving.Models;
 using Serving.Server.Storage;
 using Serving.Tensors;
@@ -132,10 +132,16 @@ internal sealed class TaskCatalog(
 
     /// <summary>Takes up a version that was uploaded and checked.</summary>
     /// <param name="alias">An alias to point at it; null for none.</param>
+    /// <param name="firstAlias">
+    /// An alias to point at it, if there is no other, it is the task's first version and its model is loaded; null for
+    /// none.
+    /// </param>
     /// <returns>Whether it is new.</returns>
-    public Task<bool> CommitAsync(TaskUpload upload, string version, string? alias) => ChangeAsync(
+    public Task<bool> CommitAsync(
+        TaskUpload upload, string version, string? alias, string? firstAlias) => ChangeAsync(
         async () =>
         {
+            var isFirst = IsFirst(upload.Task, version);
             ThrowIfBroken(upload.Task);
             var (stored, isNew) = store.Commit(upload, version);
             var task = _table.Tasks.GetValueOrDefault(upload.Task) ?? StoredTask.Empty(upload.Task);
@@ -143,10 +149,17 @@ internal sealed class TaskCatalog(
             {
                 Tasks = _table.Tasks.SetItem(task.Name, task with { Versions = task.Versions.SetItem(version, stored) })
             });
+            alias ??= isFirst && _table.FindHost(stored) is not null ? firstAlias : null;
             if (alias is not null)
                 await PointAsync(upload.Task, alias, target => target?.Promote(version) ?? AliasTarget.To(version));
             return isNew;
         });
+
+    /// <summary>Whether a version is, or would be, a task's only one, to which no alias points yet.</summary>
+    /// <remarks>Also if it is stored: an import that was cut off before its alias moved is repeated.</remarks>
+    public bool IsFirst(string task, string version) =>
+        _table.Tasks.GetValueOrDefault(task) is not { } known
+        || (known.Aliases.Aliases.IsEmpty && known.Versions.Keys.All(other => other == version));
 
     /// <summary>Changes what an alias points at.</summary>
     /// <param name="change">

@@ -1,5 +1,5 @@
 using Grpc.Core;
-using Serving.Inference;
+using Serving.Inference.Scheduling;
 using Serving.Server.Catalog;
 using Serving.Server.Storage;
 

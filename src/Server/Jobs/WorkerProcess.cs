@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using Serving.Inference;
+using Serving.Inference.Scheduling;
 using Serving.Threading;
 
 namespace Serving.Server.Jobs;

@@ -1,5 +1,5 @@
 using Grpc.Core;
-using Serving.Inference;
+using Serving.Inference.Classification;
 using Serving.Models;
 using Serving.Text;
 

@@ -1,9 +1,8 @@
-using Serving.Inference;
+using Serving.Inference.Classification;
 using Serving.Server.Catalog;
 using Serving.Server.Storage;
 using Serving.Text;
 using Serving.Text.Bert;
-using Classification = Serving.Inference.Classification;
 
 namespace Serving.Server.Services;
 
@@ -32,7 +31,7 @@ internal static class Messages
         }
     };
 
-    public static V1.Usage Usage(Classification answer) => new()
+    public static V1.Usage Usage(ClassificationResult answer) => new()
     {
         Tokens = answer.Tokens,
         InputTokens = answer.Tokens + answer.DroppedTokens,

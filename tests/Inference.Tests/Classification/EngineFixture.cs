@@ -1,8 +1,10 @@
+using Serving.Inference.Classification;
+using Serving.Inference.Scheduling;
 using Serving.Models.Bert;
 using Serving.Models.Tasks;
 using Serving.Testing;
 
-namespace Serving.Inference.Tests;
+namespace Serving.Inference.Tests.Classification;
 
 /// <summary>An engine over the small random BERT, with tasks that the test makes.</summary>
 internal sealed class EngineFixture : IDisposable
@@ -46,7 +48,7 @@ internal sealed class EngineFixture : IDisposable
         return _folder.At(version);
     }
 
-    public Task<Classification> Classify(string text, params string[] tasks) =>
+    public Task<ClassificationResult> Classify(string text, params string[] tasks) =>
         Engine.ClassifyAsync(Request(text, tasks));
 
     public static ClassificationRequest Request(string text, params string[] tasks) =>

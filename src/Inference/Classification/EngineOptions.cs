@@ -1,4 +1,4 @@
-namespace Serving.Inference;
+namespace Serving.Inference.Classification;
 
 /// <summary>Limits of a classification engine.</summary>
 public sealed record EngineOptions

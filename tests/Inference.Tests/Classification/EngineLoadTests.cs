@@ -1,6 +1,8 @@
+using Serving.Inference.Classification;
+using Serving.Inference.Scheduling;
 using Serving.Testing;
 
-namespace Serving.Inference.Tests;
+namespace Serving.Inference.Tests.Classification;
 
 public sealed class EngineLoadTests
 {

@@ -1,7 +1,7 @@
 using Serving.Models.Bert;
 using Serving.Tensors;
 
-namespace Serving.Inference;
+namespace Serving.Inference.Classification;
 
 /// <summary>Runs one batch at a time, on a part of the device, or on all of it while nothing else runs.</summary>
 internal sealed class EngineLane(TensorBackend whole, TensorBackend part, BertEncoder encoder, EngineOptions options)

@@ -1,3 +1,4 @@
+using Serving.Inference.Scheduling;
 using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Models.Tasks;
@@ -6,7 +7,7 @@ using Serving.Text;
 using Serving.Text.Bert;
 using Serving.Threading;
 
-namespace Serving.Inference;
+namespace Serving.Inference.Classification;
 
 /// <summary>Classifies texts for many tasks on one backbone: requests wait in a queue, loops run batches.</summary>
 /// <remarks>
@@ -129,7 +130,7 @@ public sealed class ClassificationEngine : IDisposable
     /// <exception cref="QueueFullException">Too much is waiting.</exception>
     /// <exception cref="DeadlinePassedException">The deadline passed before it was its turn.</exception>
     /// <exception cref="NonFiniteScoresException">A task's scores are no finite numbers.</exception>
-    public Task<Classification> ClassifyAsync(
+    public Task<ClassificationResult> ClassifyAsync(
         ClassificationRequest request, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();

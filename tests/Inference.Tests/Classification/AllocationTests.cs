@@ -1,7 +1,8 @@
+using Serving.Inference.Classification;
 using Serving.Models.Bert;
 using Serving.Testing;
 
-namespace Serving.Inference.Tests;
+namespace Serving.Inference.Tests.Classification;
 
 /// <summary>Tests that count what the whole process allocates run while no other does.</summary>
 [CollectionDefinition(nameof(AloneCollection), DisableParallelization = true)]

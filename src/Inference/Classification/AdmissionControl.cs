@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Serving.Inference;
+namespace Serving.Inference.Classification;
 
 /// <summary>Tracks what waits and decides which requests are rejected. Not thread-safe.</summary>
 /// <remarks>

@@ -1,4 +1,4 @@
-namespace Serving.Inference;
+namespace Serving.Inference.Scheduling;
 
 /// <summary>Whether any of several engines computes; background work watches it to make room.</summary>
 public sealed class EngineLoad

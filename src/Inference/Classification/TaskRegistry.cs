@@ -3,7 +3,7 @@ using Serving.Models.Bert;
 using Serving.Models.Tasks;
 using Serving.Tensors;
 
-namespace Serving.Inference;
+namespace Serving.Inference.Classification;
 
 /// <summary>Loads, activates and unloads task versions, each by replacing the snapshot that requests read.</summary>
 internal sealed class TaskRegistry(TensorBackend backend, BertEncoder encoder) : IDisposable

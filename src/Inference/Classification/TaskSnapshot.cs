@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Serving.Inference;
+namespace Serving.Inference.Classification;
 
 /// <summary>Which task versions are loaded and which are active: immutable, replaced as a whole.</summary>
 internal sealed record TaskSnapshot(

@@ -1,9 +1,10 @@
+using Serving.Inference.Classification;
 using Serving.Models;
 using Serving.Models.Tasks;
 using Serving.Text;
 using Serving.Text.Bert;
 
-namespace Serving.Inference.Tests;
+namespace Serving.Inference.Tests.Classification;
 
 public sealed class ClassificationEngineTests
 {

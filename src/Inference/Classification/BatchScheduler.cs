@@ -1,6 +1,7 @@
+using Serving.Inference.Scheduling;
 using Serving.Models.Bert;
 
-namespace Serving.Inference;
+namespace Serving.Inference.Classification;
 
 /// <summary>The queue, and which lane runs which part of it next. Thread-safe.</summary>
 /// <remarks>

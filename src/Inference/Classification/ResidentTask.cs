@@ -1,6 +1,6 @@
 using Serving.Models.Tasks;
 
-namespace Serving.Inference;
+namespace Serving.Inference.Classification;
 
 /// <summary>A loaded task version. Its memory is freed once it is unloaded and no request uses it.</summary>
 internal sealed class ResidentTask(string name, BertTask task)

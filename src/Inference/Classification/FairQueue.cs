@@ -1,4 +1,4 @@
-namespace Serving.Inference;
+namespace Serving.Inference.Classification;
 
 /// <summary>
 /// The waiting units: highest priority first, then the least served task, then the earliest deadline.

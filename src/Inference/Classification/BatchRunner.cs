@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using Serving.Models.Bert;
 using Serving.Tensors;
 
-namespace Serving.Inference;
+namespace Serving.Inference.Classification;
 
 /// <summary>Runs the units of one batch: each text once, its branches in the order of their tasks.</summary>
 /// <remarks>Everything it needs is kept from batch to batch: a batch allocates nothing on the managed heap.</remarks>

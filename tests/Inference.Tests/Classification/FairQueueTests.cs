@@ -1,6 +1,7 @@
+using Serving.Inference.Classification;
 using Serving.Text.Bert;
 
-namespace Serving.Inference.Tests;
+namespace Serving.Inference.Tests.Classification;
 
 public sealed class FairQueueTests
 {

@@ -1,6 +1,6 @@
 using System.Diagnostics.Metrics;
 
-namespace Serving.Inference;
+namespace Serving.Inference.Classification;
 
 /// <summary>An engine's metrics, in the meter "Serving.Inference"; each measurement names its model.</summary>
 /// <remarks>While nobody listens, recording is a comparison and allocates nothing.</remarks>

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Serving.Inference;
+namespace Serving.Inference.Classification;
 
 /// <summary>Where a request's spans belong, and since when it waits.</summary>
 internal sealed record RequestTrace(ActivityContext Caller, DateTimeOffset Admitted)

@@ -1,16 +1,16 @@
 using System.Diagnostics;
 using Serving.Text.Bert;
 
-namespace Serving.Inference;
+namespace Serving.Inference.Classification;
 
 /// <summary>An admitted request: the tasks that it uses, its answer so far, and how much of it is missing.</summary>
 internal sealed class PendingRequest
 {
-    private readonly TaskCompletionSource<Classification> _answer =
+    private readonly TaskCompletionSource<ClassificationResult> _answer =
         new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // Made on the caller's thread, so that the compute loop only fills it.
-    private readonly Classification _classification;
+    private readonly ClassificationResult _result;
     private readonly TimeProvider _time;
     private readonly long _began;
     private ClassificationEngine? _engine;
@@ -37,7 +37,7 @@ internal sealed class PendingRequest
         {
             Pooled = request.WantsPooled ? new float[hidden] : null
         })];
-        _classification = new(Scores, sequence.Tokens.Count, sequence.DroppedTokens);
+        _result = new(Scores, sequence.Tokens.Count, sequence.DroppedTokens);
         if (Activity.Current is { Recorded: true } caller)
             Trace = new(caller.Context, time.GetUtcNow());
     }
@@ -61,13 +61,13 @@ internal sealed class PendingRequest
     /// <summary>Where its spans belong; null if its caller is not traced.</summary>
     public RequestTrace? Trace { get; }
 
-    public Task<Classification> Answer => _answer.Task;
+    public Task<ClassificationResult> Answer => _answer.Task;
 
     /// <summary>Answered, failed or cancelled: nothing of it needs to run.</summary>
     public bool IsOver => _answer.Task.IsCompleted;
 
     /// <summary>How long it has waited; the last unit to leave waited longest.</summary>
-    public TimeSpan Queued => _classification.Queued;
+    public TimeSpan Queued => _result.Queued;
 
     /// <summary>Tokens of all its branches.</summary>
     public int BranchTokens => Sequence.Tokens.Count * Tasks.Length;
@@ -90,7 +90,7 @@ internal sealed class PendingRequest
     public bool LeavesQueue() => --_queuedUnits == 0;
 
     /// <summary>Notes that some of its work begins.</summary>
-    public void Start() => _classification.Queued = _time.GetElapsedTime(_began);
+    public void Start() => _result.Queued = _time.GetElapsedTime(_began);
 
     public void Fail(Exception exception) => _answer.TrySetException(exception);
 
@@ -99,13 +99,13 @@ internal sealed class PendingRequest
     {
         if (units == 0)
             return;
-        _classification.AddComputed(computed);
+        _result.AddComputed(computed);
         if (Interlocked.Add(ref _missingUnits, -units) > 0)
             return;
         _cancellation.Unregister();
         foreach (var task in Tasks)
             task.Release();
-        _answer.TrySetResult(_classification);
+        _answer.TrySetResult(_result);
     }
 
     private void Cancel(CancellationToken token)

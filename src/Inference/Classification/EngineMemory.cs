@@ -1,4 +1,4 @@
-namespace Serving.Inference;
+namespace Serving.Inference.Classification;
 
 /// <summary>What a loaded task version takes.</summary>
 /// <param name="Bytes">On the device.</param>

@@ -1,4 +1,4 @@
-namespace Serving.Inference;
+namespace Serving.Inference.Classification;
 
 /// <summary>A request names a task, or a version of one, that is not loaded.</summary>
 public sealed class UnknownTaskException(string message) : Exception(message);

@@ -1,7 +1,8 @@
+using Serving.Inference.Classification;
 using Serving.Models.Bert;
 using Serving.Testing;
 
-namespace Serving.Inference.Tests;
+namespace Serving.Inference.Tests.Classification;
 
 public sealed class EngineLaneTests
 {
@@ -86,7 +87,7 @@ public sealed class EngineLaneTests
         return fixture;
     }
 
-    private static async Task<uint[]> Bits(Task<Classification>[] answers) =>
+    private static async Task<uint[]> Bits(Task<ClassificationResult>[] answers) =>
     [
         .. (await Task.WhenAll(answers))
             .SelectMany(answer => answer.Scores)
