@@ -10,12 +10,13 @@ public sealed class LayerTests
         ["Tensors.Cpu"] = ["Tensors", "Threading"],
         ["Backends"] = ["Tensors", "Tensors.Cpu"],
         ["Text"] = [],
+        ["Tables"] = [],
         ["Protocol"] = [],
         ["Models"] = ["Tensors", "Text"],
         ["Inference"] = ["Threading", "Tensors", "Text", "Models"],
-        ["Training"] = ["Tensors", "Text", "Models"],
+        ["Training"] = ["Tensors", "Text", "Tables", "Models"],
         ["Client"] = ["Protocol"],
-        ["Cli"] = ["Client", "Protocol"],
+        ["Cli"] = ["Client", "Protocol", "Tables"],
         ["Server"] =
             ["Threading", "Tensors", "Backends", "Text", "Protocol", "Models", "Inference", "Training"]
     };

@@ -69,15 +69,15 @@ public sealed record MaskSimilarityRecipe : Recipe
             for (var b = a + 1; b < packs.Count; b++)
             {
                 context.CancellationToken.ThrowIfCancellationRequested();
-                var byTensor = tensors.ConvertAll(
-                    tensor => BitMask.Dissimilarity(Bits(packs[a], tensor), Bits(packs[b], tensor)));
+                var distance = MaskDistance.Between(packs[a], packs[b]);
+                var byTensor = tensors.ConvertAll(tensor => distance.ByTensor.GetValueOrDefault(tensor.Name));
                 pairs.Add(new(
                     Tasks[a].Task,
                     Tasks[b].Task,
                     byTensor,
                     [.. tensors.Zip(byTensor).GroupBy(pair => Block(pair.First.Name))
                         .Select(block => block.Average(pair => pair.Second))],
-                    byTensor.Average(),
+                    distance.Total,
                     1 - (2 * kept[a] * kept[b] / (kept[a] + kept[b]))));
             }
         }
@@ -105,21 +105,9 @@ public sealed record MaskSimilarityRecipe : Recipe
     }
 
     private static double Kept(TaskPack pack, List<(string Name, int Rows, int Columns)> tensors) =>
-        tensors.Sum(tensor => (double)BitMask.PopCount(Bits(pack, tensor)))
+        tensors.Sum(tensor => (double)BitMask.PopCount(
+            MaskDistance.Bits(pack, tensor.Name, tensor.Rows, tensor.Columns)))
         / tensors.Sum(tensor => (double)tensor.Rows * tensor.Columns);
-
-    /// <summary>A task that does not mask a tensor keeps all of it.</summary>
-    private static ReadOnlySpan<byte> Bits(TaskPack pack, (string Name, int Rows, int Columns) tensor)
-    {
-        if (pack.HasMask(tensor.Name))
-            return pack.ReadMask(tensor.Name);
-        var count = (long)tensor.Rows * tensor.Columns;
-        var all = new byte[BitMask.ByteCount(tensor.Rows, tensor.Columns)];
-        all.AsSpan().Fill(byte.MaxValue);
-        if (count % 8 != 0)
-            all[^1] = (byte)((1 << (int)(count % 8)) - 1);
-        return all;
-    }
 
     /// <returns>"layer 3", or "pooler".</returns>
     private static string Block(string tensor) => tensor.StartsWith("encoder.layer.", StringComparison.Ordinal)
@@ -130,6 +118,9 @@ public sealed record MaskSimilarityRecipe : Recipe
         [.. Enumerable.Range(0, rows[0].Count).Select(
             column => (IReadOnlyList<double>)[.. rows.Select(row => row[column])])];
 
+    /// <param name="Tensors">0 for a tensor that neither masks.</param>
+    /// <param name="Blocks">The means of their tensors.</param>
+    /// <param name="Mean">Of all weights, see <see cref="MaskDistance.Total"/>.</param>
     /// <param name="IfIndependent">The expected difference of independent masks that keep as many weights.</param>
     private sealed record MaskPair(
         string A, string B, IReadOnlyList<double> Tensors, IReadOnlyList<double> Blocks, double Mean,
