@@ -40,20 +40,20 @@ internal sealed class JobPublisher(TaskCatalog catalog, TaskStore tasks, ModelSt
     /// <returns>Why the alias does not move; empty if it does.</returns>
     private string Gate(string alias, V1.Publish publish, Recipe recipe, WorkerDone result)
     {
-        var (name, metric) = result.Metrics.TryGetValue("accuracy", out var accuracy)
-            ? ("accuracy", accuracy)
-            : ("correlation", result.Metrics.GetValueOrDefault("pearson"));
+        if (recipe.Metric is not { } judged)
+            return "";
+        var (name, metric) = (judged.Word, result.Metrics.GetValueOrDefault(judged.Name));
         if (publish.HasMinMetric && metric < publish.MinMetric)
             return Refusal($"the {name} is {metric:F4}, below {publish.MinMetric:F4}.");
         if (!publish.NotBelowCurrent)
             return "";
-        var judged = (recipe as ClassifierRecipe)?.Incumbent?.Version;
+        var incumbent = (recipe as IComparableRecipe)?.Incumbent?.Version;
         var aliases = catalog.Table.Tasks.GetValueOrDefault(publish.Task)?.Aliases.Aliases;
         var current = aliases?.GetValueOrDefault(alias)?.Version;
-        if (current != judged)
+        if (current != incumbent)
             return Refusal(
                 $"it was pointed at another version meanwhile, {current ?? "none"}, which was not compared with.");
-        return judged is not null && result.Metrics[ClassifierRecipe.CurrentMetric] is var was && metric < was
+        return incumbent is not null && result.Metrics[IComparableRecipe.IncumbentMetric] is var was && metric < was
             ? Refusal($"the {name} is {metric:F4}, below the {was:F4} of the current version.")
             : "";
 

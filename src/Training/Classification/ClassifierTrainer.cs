@@ -5,6 +5,7 @@ using Serving.Training.Autograd;
 using Serving.Training.Bert;
 using Serving.Training.Checkpoints;
 using Serving.Training.Optimization;
+using Serving.Training.Settings;
 using Purpose = Serving.Training.RandomPurposes.Classifier;
 
 namespace Serving.Training.Classification;
@@ -52,7 +53,7 @@ public sealed class ClassifierTrainer : IDisposable
         settings.Validate();
         data.Validate();
         if (settings.Method == TrainingMethod.Mask)
-            BertScores.ThrowUnlessValid(config, settings.Mask);
+            SettingException.Within("mask", () => settings.Mask.Validate(config));
         _backend = backend;
         _settings = settings;
         _data = data;

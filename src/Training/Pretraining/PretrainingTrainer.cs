@@ -6,6 +6,7 @@ using Serving.Training.Autograd;
 using Serving.Training.Bert;
 using Serving.Training.Checkpoints;
 using Serving.Training.Optimization;
+using Serving.Training.Settings;
 using Purpose = Serving.Training.RandomPurposes.Pretraining;
 
 namespace Serving.Training.Pretraining;

@@ -2,15 +2,17 @@ using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Models.Tasks;
 using Serving.Training.Analysis;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Recipes;
 
 /// <summary>How much tasks' masks over one backbone differ, by tensor and block (Zhao et al. 2020, fig. 5).</summary>
+[Recipe("mask_similarity", "analyze similarity", "How far tasks' masks differ, by tensor and by block.")]
 public sealed record MaskSimilarityRecipe : Recipe
 {
     private const int MostTasks = 64;
 
-    /// <summary>At least two, of one backbone.</summary>
+    [Setting("The tasks, 2 to 64, of one backbone.", Kind = SettingKind.Task)]
     public required IReadOnlyList<TaskInput> Tasks { get; init; }
 
     public override IReadOnlyList<string> Models => [.. Tasks.Select(task => task.Model)];
@@ -21,7 +23,7 @@ public sealed record MaskSimilarityRecipe : Recipe
 
     public override void Validate(IRecipeInputs inputs)
     {
-        Range.Require(
+        SettingException.ThrowUnless(
             Tasks.Count is >= 2 and <= MostTasks, nameof(Tasks), $"a list of {Tasks.Count}",
             $"2 to {MostTasks} task versions");
         var other = Tasks.FirstOrDefault(task => task.Model != Tasks[0].Model);

@@ -1,6 +1,7 @@
 using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Training.Bert;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Tests.Bert;
 
@@ -86,16 +87,16 @@ public sealed class BertScoresTests
     {
         using var backend = Small.Backend();
         using var model = Small.Model(backend);
-        Refused("The initial sparsity is 1; 0 to below 1 is needed.", new() { InitialSparsity = 1 });
-        Refused("The initial sparsity is NaN; 0 to below 1 is needed.", new() { InitialSparsity = double.NaN });
-        Refused("The threshold is 0; above 0 and below 1 is needed.", new() { Threshold = 0 });
-        Refused("The scale is -1; above 0 and below 1 is needed.", new() { Scale = -1 });
+        Refused("InitialSparsity is 1; it must be 0 to below 1.", new() { InitialSparsity = 1 });
+        Refused("InitialSparsity is NaN; it must be 0 to below 1.", new() { InitialSparsity = double.NaN });
+        Refused("Threshold is 0; it must be above 0 and below 1.", new() { Threshold = 0 });
+        Refused("Scale is -1; it must be above 0 and below 1.", new() { Scale = -1 });
         Refused("Layer 3 is to be masked; the model has layers 0 to 2.", new() { Layers = [3] });
         Refused("No matrix is to be masked; choose at least one.", new() { Layers = [], MasksPooler = false });
 
         void Refused(string message, MaskSettings settings) =>
             Assert.Equal(
                 message,
-                Assert.Throws<ArgumentException>(() => BertScores.Create(backend, model, settings, seed: 1)).Message);
+                Assert.Throws<SettingException>(() => BertScores.Create(backend, model, settings, seed: 1)).Message);
     }
 }

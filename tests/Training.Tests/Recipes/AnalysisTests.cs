@@ -197,7 +197,7 @@ public sealed class AnalysisTests : RecipeFixture
         var recipe = Classifier(TrainingMethod.Mask, epochs: 2) with { ValidationDataset = "tone-dev" };
         var incumbent = Train("first", recipe);
         var result = Run("job", recipe with { Incumbent = Task("first", incumbent) });
-        Assert.Equal(incumbent.Metrics["accuracy"], result.Metrics[ClassifierRecipe.CurrentMetric]);
+        Assert.Equal(incumbent.Metrics["accuracy"], result.Metrics[IComparableRecipe.IncumbentMetric]);
     }
 
     [Fact]
