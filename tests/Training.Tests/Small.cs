@@ -3,6 +3,7 @@ using Serving.Tensors;
 using Serving.Tensors.Cpu;
 using Serving.Text.Bert;
 using Serving.Training.Autograd;
+using Serving.Training.Autograd.Operations;
 using Serving.Training.Bert;
 
 namespace Serving.Training.Tests;

@@ -2,6 +2,7 @@ using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Tensors;
 using Serving.Training.Autograd;
+using Serving.Training.Autograd.Operations;
 
 namespace Serving.Training.Bert;
 

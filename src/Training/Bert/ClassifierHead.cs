@@ -1,6 +1,7 @@
 using Serving.Models.Bert;
 using Serving.Tensors;
 using Serving.Training.Autograd;
+using Serving.Training.Autograd.Operations;
 
 namespace Serving.Training.Bert;
 

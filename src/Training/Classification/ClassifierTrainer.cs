@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Serving.Models.Bert;
 using Serving.Tensors;
 using Serving.Training.Autograd;
+using Serving.Training.Autograd.Operations;
 using Serving.Training.Bert;
 using Serving.Training.Checkpoints;
 using Serving.Training.Optimization;

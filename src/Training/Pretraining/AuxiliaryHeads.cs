@@ -1,5 +1,6 @@
 using Serving.Tensors;
 using Serving.Training.Autograd;
+using Serving.Training.Autograd.Operations;
 using Serving.Training.Bert;
 
 namespace Serving.Training.Pretraining;

@@ -1,4 +1,5 @@
 using Serving.Training.Autograd;
+using Serving.Training.Autograd.Operations;
 using Serving.Training.Bert;
 
 namespace Serving.Training.Pretraining;
