@@ -5,6 +5,7 @@ using Serving.Text.Bert;
 using Serving.Training.Autograd;
 using Serving.Training.Autograd.Operations;
 using Serving.Training.Bert;
+using Serving.Training.Layers;
 
 namespace Serving.Training.Tests;
 

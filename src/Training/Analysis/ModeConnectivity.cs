@@ -4,6 +4,7 @@ using Serving.Training.Autograd;
 using Serving.Training.Autograd.Operations;
 using Serving.Training.Bert;
 using Serving.Training.Classification;
+using Serving.Training.Layers;
 using Serving.Training.Optimization;
 using Purpose = Serving.Training.RandomPurposes.Curve;
 

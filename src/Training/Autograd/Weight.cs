@@ -11,6 +11,9 @@ public readonly record struct Weight(
     Tensor Value, Tensor Gradient = default, Tensor Scores = default, float Threshold = 0,
     Tensor ScoresGradient = default)
 {
+    /// <summary>All of a parameter, without a mask.</summary>
+    public static Weight Of(Parameter parameter) => new(parameter.Value, parameter.Gradient);
+
     public bool NeedsGradient => !Gradient.IsNone || !ScoresGradient.IsNone;
 
     internal Selection Selection => Scores.IsNone ? default : new(Scores, Threshold);

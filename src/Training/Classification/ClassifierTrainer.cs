@@ -5,6 +5,7 @@ using Serving.Training.Autograd;
 using Serving.Training.Autograd.Operations;
 using Serving.Training.Bert;
 using Serving.Training.Checkpoints;
+using Serving.Training.Layers;
 using Serving.Training.Optimization;
 using Purpose = Serving.Training.RandomPurposes.Classifier;
 
@@ -64,7 +65,11 @@ public sealed class ClassifierTrainer : IDisposable
         foreach (var parameter in _head.Parameters)
             parameter.LearningRateScale = (settings.HeadLearningRate ?? settings.LearningRate) / settings.LearningRate;
         if (settings.Method == TrainingMethod.Mask)
+        {
             _scores = BertScores.Create(backend, _model, settings.Mask, CounterRandom.Key(settings.Seed, Purpose.Mask));
+            _scores.TrainAll();
+        }
+
         if (settings.Method == TrainingMethod.Finetune)
             _model.TrainAll();
         _optimizer = new(backend, Trained, settings.Adam);

@@ -1,6 +1,7 @@
 using Serving.Training.Autograd;
 using Serving.Training.Autograd.Operations;
 using Serving.Training.Bert;
+using Serving.Training.Layers;
 
 namespace Serving.Training.Pretraining;
 

@@ -5,6 +5,7 @@ using Serving.Text;
 using Serving.Training.Autograd;
 using Serving.Training.Bert;
 using Serving.Training.Checkpoints;
+using Serving.Training.Layers;
 using Serving.Training.Optimization;
 using Purpose = Serving.Training.RandomPurposes.Pretraining;
 

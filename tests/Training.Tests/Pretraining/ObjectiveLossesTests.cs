@@ -3,6 +3,7 @@ using Serving.Tensors.Cpu;
 using Serving.Training.Autograd;
 using Serving.Training.Autograd.Operations;
 using Serving.Training.Bert;
+using Serving.Training.Layers;
 using Serving.Training.Pretraining;
 
 namespace Serving.Training.Tests.Pretraining;
