@@ -5,6 +5,7 @@ using Serving.Training.Autograd.Operations;
 using Serving.Training.Bert;
 using Serving.Training.Classification;
 using Serving.Training.Layers;
+using Serving.Training.Loop;
 using Serving.Training.Optimization;
 using Purpose = Serving.Training.RandomPurposes.Curve;
 
