@@ -5,6 +5,12 @@ namespace Serving.Training.Autograd.Operations;
 /// <summary>Linear layers: x weightᵀ + bias, through the weight's mask if it has one.</summary>
 public static class LinearOperation
 {
+    /// <summary>Rows that are masked at once: few, since the work grows with their square.</summary>
+    private const int BlockRows = 32;
+
+    private static readonly float[] Identity =
+        [.. Enumerable.Range(0, BlockRows * BlockRows).Select(i => i % (BlockRows + 1) == 0 ? 1f : 0f)];
+
     /// <param name="x">[rows, inFeatures]</param>
     /// <param name="weight">[outFeatures, inFeatures]</param>
     /// <param name="bias">[1, outFeatures]</param>
@@ -32,24 +38,52 @@ public static class LinearOperation
                     output.Gradient, weight.Value, Transposed.Neither, weight.Selection, default, accumulate, gradient);
             }
 
-            if (!weight.Gradient.IsNone)
-            {
-                tape.Multiply(
-                    output.Gradient, x.Value, Transposed.Left, default, default, accumulate: true, weight.Gradient);
-            }
-
-            if (!weight.ScoresGradient.IsNone)
-                AddScoresGradient(tape, output.Gradient);
+            if (weight.Scores.IsNone)
+                AddWeightGradient(tape, output.Gradient);
+            else if (weight.NeedsGradient)
+                AddMaskedGradients(tape, output.Gradient);
             if (!bias.Gradient.IsNone)
                 tape.Backend.AddRows(output.Gradient, bias.Gradient);
         }
 
-        private void AddScoresGradient(Tape tape, Tensor outputGradient)
+        private void AddWeightGradient(Tape tape, Tensor outputGradient)
         {
-            // A straight-through estimator: the masked weight's gradient times the weight, whether its bit is 1 or 0.
-            var ofWeight = tape.Rent(weight.Value.Rows, weight.Value.Columns);
-            tape.Multiply(outputGradient, x.Value, Transposed.Left, default, default, accumulate: false, ofWeight);
-            tape.Backend.Apply(Elementwise.AddProduct, ofWeight, weight.Value, weight.ScoresGradient);
+            if (weight.Gradient.IsNone)
+                return;
+            tape.Multiply(
+                outputGradient, x.Value, Transposed.Left, default, default, accumulate: true, weight.Gradient);
+        }
+
+        /// <summary>Both from the gradient of the masked weight: that of the weight, that of the scores.</summary>
+        private void AddMaskedGradients(Tape tape, Tensor outputGradient)
+        {
+            var ofMasked = tape.Rent(weight.Value.Rows, weight.Value.Columns);
+            tape.Multiply(outputGradient, x.Value, Transposed.Left, default, default, accumulate: false, ofMasked);
+
+            // A straight-through estimator: times the weight, whether its bit is 1 or 0.
+            if (!weight.ScoresGradient.IsNone)
+                tape.Backend.Apply(Elementwise.AddProduct, ofMasked, weight.Value, weight.ScoresGradient);
+            if (!weight.Gradient.IsNone)
+                AddKept(tape, ofMasked);
+        }
+
+        /// <summary>Adds what the mask keeps, by products with an identity matrix, which read the rest as 0.</summary>
+        private void AddKept(Tape tape, Tensor ofMasked)
+        {
+            var identity = tape.Rent(BlockRows, BlockRows);
+            identity.CopyFrom(Identity);
+            for (var first = 0; first < ofMasked.Rows; first += BlockRows)
+            {
+                var count = Math.Min(BlockRows, ofMasked.Rows - first);
+                tape.Backend.Multiply(
+                    identity.Slice(0, count).SliceColumns(0, count),
+                    ofMasked.Slice(first, count),
+                    Transposed.Neither,
+                    new(weight.Scores.Slice(first, count), weight.Threshold),
+                    bias: default,
+                    accumulate: true,
+                    weight.Gradient.Slice(first, count));
+            }
         }
     }
 }
