@@ -11,7 +11,7 @@ public interface IOperation
     Variable Forward(Tape tape);
 
     /// <summary>Adds to the gradients of inputs and parameters that need one.</summary>
-    /// <remarks>Called at most once, after all that used the output, and only where the output has a gradient.</remarks>
+    /// <remarks>Called at most once, after all that used the output, and only if the output has a gradient.</remarks>
     /// <param name="output">What <see cref="Forward"/> returned, now with its gradient.</param>
     void Backward(Tape tape, Variable output);
 }

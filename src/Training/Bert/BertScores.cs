@@ -42,8 +42,8 @@ public sealed record MaskSettings
 /// <summary>Masks over a backbone's weights, as real-valued scores (Zhao et al. 2020, sec. 3.2).</summary>
 /// <remarks>
 /// A weight is kept while its score is above the threshold; the gradient of a score is that of the masked weight, times
-/// the weight, as if there were no threshold. Scores are frozen until <see cref="TrainAll"/>; the weights under them may
-/// be trained or not.
+/// the weight, as if there were no threshold. Scores are frozen until <see cref="TrainAll"/>; the weights under them
+/// may be trained or not.
 /// </remarks>
 public sealed class BertScores : IWeightMasks, IMaskSource, IDisposable
 {

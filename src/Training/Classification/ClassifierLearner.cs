@@ -55,7 +55,8 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
 
     public BestState Best { get; }
 
-    public IReadOnlyList<Parameter> Parameters => [.. Model.Parameters, .. Scores?.Parameters ?? [], .. Head.Parameters];
+    public IReadOnlyList<Parameter> Parameters =>
+        [.. Model.Parameters, .. Scores?.Parameters ?? [], .. Head.Parameters];
 
     public IStep<ClassifierExample> Begin(long step, long epoch, ReadOnlySpan<int> items)
     {

@@ -3,7 +3,7 @@ using Serving.Training.Autograd.Operations;
 
 namespace Serving.Training.Layers;
 
-/// <summary>Two linear layers with GELU between, residual and norm (Vaswani et al. 2017, sec. 3.3; post-norm).</summary>
+/// <summary>Linear layers with GELU between, residual and norm (Vaswani et al. 2017, sec. 3.3; post-norm).</summary>
 /// <param name="Intermediate">[inner, hidden]</param>
 /// <param name="Output">[hidden, inner]</param>
 public sealed record FeedForward(Linear Intermediate, Linear Output, LayerNorm Norm)

@@ -11,7 +11,8 @@ public sealed record Linear(Parameter Weight, Parameter Bias)
     public int OutFeatures => Weight.Value.Rows;
 
     /// <param name="modules">
-    /// Their parameters are these names with ".weight" and ".bias". Several with one input are stacked into one product.
+    /// Their parameters are these names with ".weight" and ".bias". Several with one input are stacked into one
+    /// product.
     /// </param>
     public static Linear Add(
         ParameterSet parameters, int inFeatures, params (string Name, int OutFeatures)[] modules) => new(

@@ -17,7 +17,7 @@ public sealed class ParameterSet(TrainingBackend backend, IBertWeights weights) 
     /// <summary>In the order in which they were added.</summary>
     public IReadOnlyList<Parameter> All => _parameters;
 
-    /// <summary>Reads matrices with the same number of columns into one parameter; weight decay applies to it.</summary>
+    /// <summary>Reads matrices with equally many columns into one parameter; weight decay applies to it.</summary>
     /// <exception cref="ModelFileException">One is missing or has another shape.</exception>
     public Parameter AddMatrix(int columns, params (string Name, int Rows)[] members)
     {

@@ -4,7 +4,7 @@ using Purpose = Serving.Training.RandomPurposes.Loop;
 namespace Serving.Training.Loop;
 
 /// <summary>Which items each step takes: an epoch goes once through all, in an order of its own.</summary>
-/// <param name="items">How many there are; at least one, and at least a batch where incomplete ones are dropped.</param>
+/// <param name="items">How many there are: at least one, at least a batch where incomplete ones are dropped.</param>
 /// <param name="dropsIncomplete">Whether an epoch ends before a batch that is not full.</param>
 internal sealed class DataOrder(int items, int batchSize, bool dropsIncomplete, ulong seed)
 {

@@ -2,7 +2,7 @@ namespace Serving.Training.Loop;
 
 /// <summary>An evaluation.</summary>
 /// <param name="Metrics">What observers see, by name.</param>
-/// <param name="Score">What the best state is chosen by, larger is better; null where evaluations are not compared.</param>
+/// <param name="Score">What chooses the best state, the larger the better; null where evaluations are not compared.</param>
 internal sealed record Evaluation<TReport>(
     TReport Report, IReadOnlyDictionary<string, double> Metrics, double? Score = null);
 
@@ -19,7 +19,7 @@ internal sealed record RunState<TReport>
     /// <summary>The last evaluation; null before the first.</summary>
     public TReport? Last { get; init; }
 
-    /// <summary>The evaluation with the largest score; null before the first, and where they are not compared.</summary>
+    /// <summary>The evaluation with the largest score; null before the first and where none is compared.</summary>
     public TReport? Best { get; init; }
 
     public double BestScore { get; init; }
