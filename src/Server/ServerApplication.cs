@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Serving.Backends;
 using Serving.Inference.Scheduling;
 using Serving.Server.Catalog;
 using Serving.Server.Http;
@@ -9,7 +10,6 @@ using Serving.Server.Services;
 using Serving.Server.Storage;
 using Serving.Server.Telemetry;
 using Serving.Tensors;
-using Serving.Tensors.Cpu;
 
 namespace Serving.Server;
 
@@ -103,7 +103,7 @@ public static class ServerApplication
         .AddSingleton(new ModelStore(
             Path.Combine(options.Data, "models"), options.Models))
         .AddSingleton<Func<TensorBackend>>(
-            () => new CpuBackend(options.Threads == 0 ? Environment.ProcessorCount : options.Threads))
+            () => BackendFactory.Create(BackendFactory.Default, new() { Threads = options.Threads }))
         .AddSingleton<TaskCatalog>()
         .AddSingleton<TaskRouter>()
         .AddSingleton<InputRunner>()

@@ -366,8 +366,4 @@ public sealed unsafe partial class CpuBackend
         };
 
     private static MatrixRows Rows(Tensor tensor) => tensor.IsNone ? default : new(Pointer(tensor), tensor.Stride);
-
-    /// <summary>Rounds up to an odd number of cache lines, so that rows fall into different cache sets.</summary>
-    private static nint OddCacheLines(long floats) =>
-        (nint)(((floats + FloatsPerCacheLine - 1) / FloatsPerCacheLine) | 1) * FloatsPerCacheLine;
 }

@@ -34,21 +34,27 @@ internal sealed unsafe class NativeBuffer : Storage
         }
     }
 
-    public override void Write(long offset, ReadOnlySpan<float> values) =>
-        values.CopyTo(Elements(offset, values.Length));
+    public override void Write(long offset, int rows, int columns, int stride, ReadOnlySpan<float> values)
+    {
+        Shapes.Copy(offset, rows, columns, stride, values.Length, Bytes / sizeof(float));
+        var first = Floats + offset;
+        for (var row = 0; row < rows; row++)
+        {
+            values.Slice(row * columns, columns)
+                .CopyTo(MemoryMarshal.CreateSpan(ref first[(long)row * stride], columns));
+        }
+    }
 
-    public override void Read(long offset, Span<float> values) => Elements(offset, values.Length).CopyTo(values);
+    public override void Read(long offset, int rows, int columns, int stride, Span<float> values)
+    {
+        Shapes.Copy(offset, rows, columns, stride, values.Length, Bytes / sizeof(float));
+        var first = Floats + offset;
+        for (var row = 0; row < rows; row++)
+        {
+            MemoryMarshal.CreateReadOnlySpan(ref first[(long)row * stride], columns)
+                .CopyTo(values.Slice(row * columns, columns));
+        }
+    }
 
     public override void Dispose() => _pool.Return(this);
-
-    private Span<float> Elements(long offset, int count)
-    {
-        if (offset < 0 || offset > (Bytes / sizeof(float)) - count)
-        {
-            throw new ShapeException(
-                $"Storage: elements {offset} to {offset + count} are not among {Bytes / sizeof(float)}.");
-        }
-
-        return MemoryMarshal.CreateSpan(ref Floats[offset], count);
-    }
 }

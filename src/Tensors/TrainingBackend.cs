@@ -70,7 +70,6 @@ public readonly record struct AdamStep(
     float GradientScale);
 
 /// <summary>A device that also trains: gradients of the operations, and optimizers.</summary>
-/// <remarks>Results have the same bits at any number of threads.</remarks>
 public abstract class TrainingBackend : TensorBackend
 {
     /// <summary>Matrix product: output = a b + bias, or output + a b + bias; one operand may be transposed.</summary>

@@ -8,6 +8,7 @@ public sealed class LayerTests
         ["Threading"] = [],
         ["Tensors"] = [],
         ["Tensors.Cpu"] = ["Tensors", "Threading"],
+        ["Backends"] = ["Tensors", "Tensors.Cpu"],
         ["Text"] = [],
         ["Protocol"] = [],
         ["Models"] = ["Tensors", "Text"],
@@ -16,7 +17,7 @@ public sealed class LayerTests
         ["Client"] = ["Protocol"],
         ["Cli"] = ["Client", "Protocol"],
         ["Server"] =
-            ["Threading", "Tensors", "Tensors.Cpu", "Text", "Protocol", "Models", "Inference", "Training"]
+            ["Threading", "Tensors", "Backends", "Text", "Protocol", "Models", "Inference", "Training"]
     };
 
     /// <summary>Layers that may use ASP.NET Core.</summary>

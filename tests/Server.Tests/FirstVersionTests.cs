@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Serving.Testing;
 using Serving.V1;
 using static Serving.Server.Tests.TrainingServer;
 using Task = System.Threading.Tasks.Task;
@@ -26,7 +27,7 @@ public sealed class FirstVersionTests
     {
         await using var server = await TestServer.StartAsync();
         var folder = server.Data.WriteVersion(seed: 3);
-        var first = (await server.Client.ImportTaskAsync(new() { Task = "new", NoAlias = true }, folder)).Version;
+        var first = (await server.Client.ImportTaskAsync(NoAlias("new"), folder)).Version;
         Assert.Empty(await AliasesAsync(server, "new"));
         var unaliased = await Refused(() => server.Client.ClassifyAsync(["a"], ["new"]));
         Assert.Equal(
@@ -44,7 +45,7 @@ public sealed class FirstVersionTests
         await using var server = await TestServer.StartAsync();
         var folder = server.Data.WriteVersion(seed: 3);
         var both = await Refused(() => server.Client.ImportTaskAsync(
-            new() { Task = "new", Alias = "canary", NoAlias = true }, folder));
+            new ImportHeader { Task = "new", Alias = "canary", NoAlias = true }, folder));
         Assert.StartsWith("header.no_alias: ", both.Status.Detail, StringComparison.Ordinal);
         var first = (await server.Client.ImportTaskAsync("new", folder, alias: "canary")).Version;
         Assert.Equal([("canary", first)], await AliasesAsync(server, "new"));
@@ -72,8 +73,9 @@ public sealed class FirstVersionTests
         Assert.StartsWith("spec.publish.no_alias: ", both.Status.Detail, StringComparison.Ordinal);
     }
 
-    private static async Task<IEnumerable<(string Name, string Version)>> AliasesAsync(
-        TestServer server, string task) =>
-        (await server.Client.Tasks.GetTaskAsync(new() { Task = task })).Aliases
-            .Select(alias => (alias.Name, alias.Version));
+    private static ImportHeader NoAlias(string task) => new() { Task = task, NoAlias = true };
+
+    private static async Task<List<(string Name, string Version)>> AliasesAsync(TestServer server, string task) =>
+        [.. (await server.Client.Tasks.GetTaskAsync(new() { Task = task })).Aliases
+            .Select(alias => (alias.Name, alias.Version))];
 }

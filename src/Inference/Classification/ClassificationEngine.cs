@@ -54,6 +54,10 @@ public sealed class ClassificationEngine : IDisposable
         _backend = backend;
         _encoder = encoder;
         _tokenizer = tokenizer;
+        options = options with
+        {
+            WholeDeviceMultiplyAdds = options.WholeDeviceMultiplyAdds ?? backend.WholeDeviceMultiplyAdds
+        };
         _options = options;
         _time = time;
         _load = load;

@@ -24,11 +24,8 @@ public sealed record EngineOptions
     public int MaxQueuedTokens { get; init; } = 65_536;
 
     /// <summary>Multiply-adds that make a request long: it then runs on the whole device, not on one lane.</summary>
-    /// <remarks>
-    /// About 10 ms on one thread. Shorter requests gain little from more threads: waking them and waiting for each
-    /// other after every operation costs more than it saves as soon as requests come close together.
-    /// </remarks>
-    public long WholeDeviceMultiplyAdds { get; init; } = 1_000_000_000;
+    /// <remarks>Null takes the backend's own, <see cref="Tensors.TensorBackend.WholeDeviceMultiplyAdds"/>.</remarks>
+    public long? WholeDeviceMultiplyAdds { get; init; }
 
     /// <exception cref="ArgumentException">A limit is out of range, or leaves no room for the longest text.</exception>
     internal void ThrowUnlessValid(int maxSequenceTokens)

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Serving.Tensors.Cpu;
+using Serving.Backends;
 using Serving.Training;
 using Serving.Training.Recipes;
 
@@ -46,7 +46,7 @@ internal static class Worker
         try
         {
             using var alone = Lock(Path.Combine(order.Folder, LockFile), cancelled);
-            using var backend = new CpuBackend(order.Threads);
+            using var backend = BackendFactory.Create(BackendFactory.Default, new() { Threads = order.Threads });
             var result = Recipe.Parse(order.Recipe).Run(new()
             {
                 Job = order.Job,

@@ -9,7 +9,7 @@ namespace Serving.Training.Autograd;
 /// </remarks>
 public sealed class Tape(TrainingBackend backend) : IDisposable
 {
-    private readonly Arena _arena = new(backend);
+    private readonly TensorArena _arena = backend.CreateArena();
     private readonly List<(IOperation Operation, Variable Output)> _record = [];
 
     /// <summary>The device that operations run on.</summary>

@@ -1,22 +1,17 @@
-using Serving.Tensors;
+namespace Serving.Tensors.Cpu;
 
-namespace Serving.Training.Autograd;
-
-/// <summary>Memory for the tensors of one step: rented one by one, released all at once.</summary>
-internal sealed class Arena(TensorBackend backend) : IDisposable
+/// <summary>Cuts tensors from large chunks, one after another.</summary>
+internal sealed class CpuArena(CpuBackend backend) : TensorArena
 {
     private const int ChunkFloats = 16 << 20; // 64 MiB
-    private const int FloatsPerCacheLine = 16;
 
     private readonly List<Tensor> _chunks = [];
     private int _chunk;
     private long _used;
 
-    /// <summary>A tensor that holds whatever was there before.</summary>
-    public Tensor Rent(int rows, int columns)
+    public override Tensor Rent(int rows, int columns)
     {
-        // An odd number of cache lines, as backends allocate.
-        var stride = (((columns + FloatsPerCacheLine - 1) / FloatsPerCacheLine) | 1) * FloatsPerCacheLine;
+        var stride = (int)CpuBackend.OddCacheLines(columns);
         var floats = (long)rows * stride;
         while (_chunk < _chunks.Count && _used + floats > _chunks[_chunk].Columns)
         {
@@ -32,14 +27,13 @@ internal sealed class Arena(TensorBackend backend) : IDisposable
         return tensor;
     }
 
-    /// <summary>Ends the life of all tensors that were rented.</summary>
-    public void Reset()
+    public override void Reset()
     {
         _chunk = 0;
         _used = 0;
     }
 
-    public void Dispose()
+    public override void Dispose()
     {
         foreach (var chunk in _chunks)
             chunk.Dispose();
