@@ -3,7 +3,9 @@ using Serving.Backends;
 using Serving.Tensors;
 using Serving.Text.Bert;
 using Serving.Training.Autograd;
+using Serving.Training.Autograd.Operations;
 using Serving.Training.Bert;
+using Serving.Training.Layers;
 using Serving.Training.Optimization;
 using Serving.Training.Pretraining;
 
@@ -67,6 +69,8 @@ internal static class TrainBench
         using var scores = method == "mask" ? BertScores.Create(backend, model, new(), seed: 3) : null;
         if (scores is null)
             model.TrainAll();
+        else
+            scores.TrainAll();
         var headParameters = method == "pretrain" ? tokenHead.Parameters : head.Parameters;
         using var optimizer = new AdamOptimizer(
             backend, [.. model.Parameters, .. scores?.Parameters ?? [], .. headParameters], new());

@@ -4,16 +4,22 @@ namespace Serving.Training;
 
 /// <summary>What random numbers are drawn for: the purposes that go into <see cref="CounterRandom.Key"/>.</summary>
 /// <remarks>
-/// Each purpose has its own stream of random numbers. Those of a group share a seed, so no number may occur twice.
+/// Each purpose has its own stream of random numbers. Those of a group share a seed, a run's also with
+/// those of its loop, so no number may occur twice.
 /// Changing a number changes what a seed trains.
 /// </remarks>
 internal static class RandomPurposes
 {
-    /// <summary>Of the seed of a pretraining run.</summary>
-    public static class Pretraining
+    /// <summary>Of the seed of any run, beside those of its kind.</summary>
+    public static class Loop
     {
         public const ulong Order = 1;
         public const ulong Dropout = 2;
+    }
+
+    /// <summary>Of the seed of a pretraining run, beside those of its loop.</summary>
+    public static class Pretraining
+    {
         public const ulong Head = 3;
         public const ulong Schedule = 4;
         public const ulong Hiding = 5;
@@ -31,11 +37,9 @@ internal static class RandomPurposes
         public const ulong Neighbor = 5;
     }
 
-    /// <summary>Of the seed of a classifier's training run.</summary>
+    /// <summary>Of the seed of a classifier's training run, beside those of its loop.</summary>
     public static class Classifier
     {
-        public const ulong Order = 1;
-        public const ulong Dropout = 2;
         public const ulong Head = 3;
         public const ulong Mask = 4;
     }

@@ -3,7 +3,9 @@ using Serving.Tensors;
 using Serving.Tensors.Cpu;
 using Serving.Text.Bert;
 using Serving.Training.Autograd;
+using Serving.Training.Autograd.Operations;
 using Serving.Training.Bert;
+using Serving.Training.Layers;
 
 namespace Serving.Training.Tests;
 

@@ -1,8 +1,11 @@
 using Serving.Models.Bert;
 using Serving.Tensors;
 using Serving.Training.Autograd;
+using Serving.Training.Autograd.Operations;
 using Serving.Training.Bert;
 using Serving.Training.Classification;
+using Serving.Training.Layers;
+using Serving.Training.Loop;
 using Serving.Training.Optimization;
 using Purpose = Serving.Training.RandomPurposes.Curve;
 

@@ -17,6 +17,6 @@ public sealed class Variable
     /// <summary>Whether it depends on anything that is trained.</summary>
     public bool NeedsGradient { get; }
 
-    /// <summary>None until the backward pass reaches something that used the variable.</summary>
-    internal Tensor Gradient { get; set; }
+    /// <summary>Shaped like the value; none until the backward pass reaches something that used the variable.</summary>
+    public Tensor Gradient { get; internal set; }
 }

@@ -2,6 +2,7 @@ using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Tensors;
 using Serving.Training.Autograd;
+using Serving.Training.Layers;
 
 namespace Serving.Training.Bert;
 
@@ -38,34 +39,36 @@ public sealed record MaskSettings
     public bool MasksPooler { get; init; } = true;
 }
 
-/// <summary>Real-valued scores of a backbone's weights, for making masks (Zhao et al. 2020, sec. 3.2).</summary>
+/// <summary>Masks over a backbone's weights, as real-valued scores (Zhao et al. 2020, sec. 3.2).</summary>
 /// <remarks>
 /// A weight is kept while its score is above the threshold; the gradient of a score is that of the masked weight, times
-/// the weight, as if there were no threshold. The backbone never changes.
+/// the weight, as if there were no threshold. Scores are frozen until <see cref="TrainAll"/>; the weights under them
+/// may be trained or not.
 /// </remarks>
-public sealed class BertScores : IDisposable
+public sealed class BertScores : IWeightMasks, IMaskSource, IDisposable
 {
     private const float AlwaysKept = 1e30f; // Finite, since 0 x infinity is none.
 
     private readonly Dictionary<Parameter, Parameter> _scores = [];
     private readonly List<(string Name, Parameter Scores, int FirstRow, int Rows)> _masked = [];
-    private readonly MaskSettings _settings;
+    private readonly TrainingBackend _backend;
+    private readonly float _threshold;
 
-    private BertScores(MaskSettings settings) => _settings = settings;
+    private BertScores(TrainingBackend backend, float threshold) => (_backend, _threshold) = (backend, threshold);
 
-    /// <summary>The scores, to be trained.</summary>
+    /// <summary>The scores.</summary>
     public IEnumerable<Parameter> Parameters => _scores.Values;
 
     /// <summary>Names and shapes of the masked matrices, as in <see cref="BertTensors"/>.</summary>
     public IEnumerable<(string Name, int Rows, int Columns)> Masked =>
         _masked.Select(entry => (entry.Name, entry.Rows, entry.Scores.Value.Columns));
 
-    /// <summary>Makes scores for a model's matrices.</summary>
+    /// <summary>Makes scores for a model's matrices; all are frozen.</summary>
     /// <exception cref="ArgumentException">A setting is out of range, or nothing is masked.</exception>
     public static BertScores Create(TrainingBackend backend, BertModel model, MaskSettings settings, ulong seed)
     {
         ThrowUnlessValid(model.Config, settings);
-        var scores = new BertScores(settings);
+        var scores = new BertScores(backend, settings.Threshold);
         foreach (var (name, rows, columns) in Chosen(model.Config, settings))
         {
             var (weight, firstRow, _) = model.Find(name);
@@ -74,19 +77,29 @@ public sealed class BertScores : IDisposable
                 parameter = new(
                     $"scores of {weight.Name}", backend.Allocate(weight.Value.Rows, columns), decays: false);
                 backend.Fill(parameter.Value, AlwaysKept);
-                parameter.Train(backend);
                 scores._scores.Add(weight, parameter);
             }
 
             scores._masked.Add((name, parameter, firstRow, rows));
             parameter.Value.Slice(firstRow, rows).CopyFrom(
-                Initial(
+                InitialScores.Draw(
                     settings, weight.Value.Slice(firstRow, rows),
                     CounterRandom.Key(seed, InitialBertWeights.Purpose(name))));
         }
 
         return scores;
     }
+
+    /// <summary>Trains every score.</summary>
+    public void TrainAll()
+    {
+        foreach (var parameter in _scores.Values)
+            parameter.Train(_backend);
+    }
+
+    public bool HasMask(string name) => _masked.Exists(entry => entry.Name == name);
+
+    public ReadOnlySpan<byte> ReadMask(string name) => Bits(name);
 
     /// <summary>The bits of a masked matrix, see <see cref="BitMask"/>.</summary>
     public byte[] Bits(string name)
@@ -95,7 +108,7 @@ public sealed class BertScores : IDisposable
         var bits = new byte[PackedMask.ByteCount(values.Length)];
         for (var i = 0; i < values.Length; i++)
         {
-            if (values[i] > _settings.Threshold)
+            if (values[i] > _threshold)
                 bits[i / 8] |= (byte)(1 << (i % 8));
         }
 
@@ -121,10 +134,9 @@ public sealed class BertScores : IDisposable
             parameter.Dispose();
     }
 
-    /// <summary>A weight through its mask; null if it has none.</summary>
-    internal Weight? Of(Parameter weight) => _scores.TryGetValue(weight, out var scores)
-        ? new Weight(weight.Value, weight.Gradient, scores.Value, _settings.Threshold, scores.Gradient)
-        : null;
+    public Weight Through(Parameter weight) => _scores.TryGetValue(weight, out var scores)
+        ? new(weight.Value, weight.Gradient, scores.Value, _threshold, scores.Gradient)
+        : Weight.Of(weight);
 
     private (string Name, Parameter Scores, int FirstRow, int Rows) Find(string name) =>
         _masked.Find(entry => entry.Name == name);
@@ -144,29 +156,6 @@ public sealed class BertScores : IDisposable
 
         if (settings.MasksPooler)
             yield return (BertTensors.PoolerWeight, config.Hidden, config.Hidden);
-    }
-
-    private static float[] Initial(MaskSettings settings, Tensor weight, ulong key)
-    {
-        var values = new float[weight.Rows * weight.Columns];
-        if (settings.Initialization == ScoreInitialization.Uniform)
-        {
-            // P(score at or below the threshold) = (threshold + scale) / (width) = the sparsity asked for.
-            var lowest = settings.InitialSparsity > 0 ? -settings.Scale : settings.Threshold + settings.Scale;
-            var width = settings.InitialSparsity > 0
-                ? (settings.Scale + settings.Threshold) / settings.InitialSparsity
-                : settings.Scale;
-            for (var i = 0; i < values.Length; i++)
-                values[i] = (float)(lowest + (width * CounterRandom.Uniform(key, (ulong)i)));
-            return values;
-        }
-
-        values.AsSpan().Fill(2 * settings.Threshold);
-        var weights = weight.ToArray();
-        int[] order = [.. Enumerable.Range(0, weights.Length).OrderBy(i => Math.Abs(weights[i])).ThenBy(i => i)];
-        foreach (var i in order[..(int)Math.Round(settings.InitialSparsity * weights.Length)])
-            values[i] = 0f;
-        return values;
     }
 
     /// <exception cref="ArgumentException">A setting is out of range, or nothing is masked.</exception>

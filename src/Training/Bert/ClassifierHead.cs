@@ -1,43 +1,41 @@
 using Serving.Models.Bert;
 using Serving.Tensors;
 using Serving.Training.Autograd;
+using Serving.Training.Autograd.Operations;
+using Serving.Training.Layers;
 
 namespace Serving.Training.Bert;
 
 /// <summary>A classifier over the pooled [CLS] vector: weight from N(0, 0.02), bias 0.</summary>
 public sealed class ClassifierHead : IDisposable
 {
+    private readonly ParameterSet _parameters;
+    private readonly Linear _linear;
+
     /// <param name="labels">Outputs: as many as labels, or 1 for regression.</param>
     /// <param name="isTrained">False leaves the random weight as it is (Zhao et al. 2020 learn through it).</param>
     public ClassifierHead(TrainingBackend backend, int labels, int hidden, ulong seed, bool isTrained)
     {
-        Weight = new(BertTensors.ClassifierWeight, backend.Allocate(labels, hidden), decays: true);
-        Bias = new(BertTensors.ClassifierBias, backend.Allocate(1, labels), decays: false);
-        var values = new float[labels * hidden];
-        var key = CounterRandom.Key(seed, InitialBertWeights.Purpose(BertTensors.ClassifierWeight));
-        for (var i = 0; i < values.Length; i++)
-            values[i] = (float)(0.02 * CounterRandom.Normal(key, (ulong)i));
-        Weight.Value.CopyFrom(values);
-        if (!isTrained)
-            return;
-        Weight.Train(backend);
-        Bias.Train(backend);
+        _parameters = new(backend, new InitialBertWeights(seed));
+        _linear = new(
+            _parameters.AddMatrix(hidden, (BertTensors.ClassifierWeight, labels)),
+            _parameters.AddVector((BertTensors.ClassifierBias, labels)));
+        if (isTrained)
+            _parameters.TrainAll();
     }
 
     /// <summary>[labels, hidden]</summary>
-    public Parameter Weight { get; }
+    public Parameter Weight => _linear.Weight;
 
-    public Parameter Bias { get; }
+    /// <summary>[1, labels]</summary>
+    public Parameter Bias => _linear.Bias;
 
-    public IReadOnlyList<Parameter> Parameters => [Weight, Bias];
+    public IReadOnlyList<Parameter> Parameters => _parameters.All;
 
-    /// <summary>[sequences, labels]</summary>
-    public Variable Forward(Tape tape, Variable pooled, DropoutKeys dropout) => tape.Linear(
-        tape.Dropout(pooled, dropout.Hidden()), new(Weight.Value, Weight.Gradient), Vector.Of(Bias));
+    /// <param name="pooled">[sequences, hidden]</param>
+    /// <returns>[sequences, labels]</returns>
+    public Variable Forward(Tape tape, Variable pooled, DropoutKeys dropout) =>
+        _linear.Forward(tape, tape.Dropout(pooled, dropout.Hidden()));
 
-    public void Dispose()
-    {
-        Weight.Dispose();
-        Bias.Dispose();
-    }
+    public void Dispose() => _parameters.Dispose();
 }

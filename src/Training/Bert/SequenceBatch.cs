@@ -1,5 +1,6 @@
 using Serving.Tensors;
 using Serving.Text.Bert;
+using Serving.Training.Layers;
 
 namespace Serving.Training.Bert;
 
@@ -33,8 +34,3 @@ public sealed class SequenceBatch
     /// <summary>[CLS] of each sequence: all that a classifier reads.</summary>
     public SelectedRows FirstTokens => new(Offsets[..^1], [.. Enumerable.Range(0, Offsets.Length)]);
 }
-
-/// <summary>Tokens whose last hidden state is wanted; the last layer computes no others.</summary>
-/// <param name="Rows">Rows of the batch, ascending.</param>
-/// <param name="Offsets">Where each sequence's begin among them, and the end of the last.</param>
-public sealed record SelectedRows(int[] Rows, int[] Offsets);

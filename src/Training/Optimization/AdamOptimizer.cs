@@ -112,6 +112,3 @@ public sealed class AdamOptimizer : IDisposable
             + "Lower the learning rate, or clip gradients.");
     }
 }
-
-/// <summary>A loss or a gradient is no finite number.</summary>
-public sealed class DivergedException(string message) : Exception(message);

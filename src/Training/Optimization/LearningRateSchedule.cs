@@ -12,11 +12,20 @@ public enum Decay
     Cosine
 }
 
+/// <summary>The learning rate as training goes on.</summary>
+public interface ILearningRateSchedule
+{
+    /// <param name="step">The step to be taken, from 1.</param>
+    /// <param name="elapsed">The time spent on the steps before.</param>
+    float At(long step, TimeSpan elapsed);
+}
+
 /// <summary>The learning rate of each step.</summary>
 /// <param name="Peak">The rate at the end of the warm-up; above 0.</param>
 /// <param name="WarmUpSteps">Steps in which it rises in a straight line from 0.</param>
 /// <param name="TotalSteps">At the end of which it is 0, if it decays.</param>
 public sealed record LearningRateSchedule(float Peak, Decay Decay, long WarmUpSteps, long TotalSteps)
+    : ILearningRateSchedule
 {
     /// <param name="step">From 1.</param>
     public float At(long step)
@@ -31,12 +40,14 @@ public sealed record LearningRateSchedule(float Peak, Decay Decay, long WarmUpSt
             _ => 1
         });
     }
+
+    float ILearningRateSchedule.At(long step, TimeSpan elapsed) => At(step);
 }
 
 /// <summary>A learning rate by time: rises linearly, then falls linearly to 0 (Izsak et al. 2021, sec. 4).</summary>
 /// <param name="Peak">The rate at the end of the warm-up; above 0.</param>
 /// <param name="WarmUp">The part of the budget in which it rises, 0 to 1.</param>
-public sealed record BudgetSchedule(float Peak, TimeSpan Budget, double WarmUp)
+public sealed record BudgetSchedule(float Peak, TimeSpan Budget, double WarmUp) : ILearningRateSchedule
 {
     public float At(TimeSpan elapsed)
     {
@@ -44,4 +55,6 @@ public sealed record BudgetSchedule(float Peak, TimeSpan Budget, double WarmUp)
         var factor = done < WarmUp ? done / WarmUp : Math.Max(0, 1 - done) / Math.Max(double.Epsilon, 1 - WarmUp);
         return (float)(Peak * factor);
     }
+
+    float ILearningRateSchedule.At(long step, TimeSpan elapsed) => At(elapsed);
 }

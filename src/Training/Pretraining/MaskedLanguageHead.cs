@@ -1,6 +1,8 @@
 using Serving.Tensors;
 using Serving.Training.Autograd;
+using Serving.Training.Autograd.Operations;
 using Serving.Training.Bert;
+using Serving.Training.Layers;
 
 namespace Serving.Training.Pretraining;
 
@@ -8,12 +10,8 @@ namespace Serving.Training.Pretraining;
 /// <remarks>Runs on hidden positions only, since logits over a vocabulary are costly (Izsak et al. 2021).</remarks>
 public sealed class MaskedLanguageHead : IDisposable
 {
-    private const string Module = "cls.predictions.";
-
-    private readonly Parameter _transform;
-    private readonly Parameter _transformBias;
-    private readonly Parameter _gamma;
-    private readonly Parameter _beta;
+    private readonly ParameterSet _parameters;
+    private readonly PredictionTransform _transform;
     private readonly Parameter _bias;
     private readonly BertModel _model;
 
@@ -22,33 +20,20 @@ public sealed class MaskedLanguageHead : IDisposable
         TrainingBackend backend, BertModel model, ulong seed, double deviation = InitialBertWeights.Deviation)
     {
         _model = model;
-        var hidden = model.Config.Hidden;
-        _transform = Create("transform.dense.weight", hidden, hidden);
-        _transformBias = Create("transform.dense.bias", 1, hidden);
-        _gamma = Create("transform.LayerNorm.weight", 1, hidden);
-        _beta = Create("transform.LayerNorm.bias", 1, hidden);
-        _bias = Create("bias", 1, model.Config.Vocab);
-
-        Parameter Create(string name, int rows, int columns) =>
-            HeadParameter.Create(backend, Module + name, rows, columns, seed, deviation);
+        var config = model.Config;
+        _parameters = new(backend, new InitialBertWeights(seed, deviation: deviation));
+        _transform = PredictionTransform.Add(
+            _parameters, "cls.predictions.transform", config.Hidden, config.LayerNormEpsilon);
+        _bias = _parameters.AddVector(("cls.predictions.bias", config.Vocab));
+        _parameters.TrainAll();
     }
 
-    public IReadOnlyList<Parameter> Parameters => [_transform, _transformBias, _gamma, _beta, _bias];
+    public IReadOnlyList<Parameter> Parameters => _parameters.All;
 
     /// <param name="hidden">[positions, hidden]</param>
     /// <returns>[positions, vocab]</returns>
-    public Variable Forward(Tape tape, Variable hidden)
-    {
-        var transformed = tape.Gelu(
-            tape.Linear(hidden, new(_transform.Value, _transform.Gradient), Vector.Of(_transformBias)));
-        var normalized = tape.LayerNorm(
-            transformed, Vector.Of(_gamma), Vector.Of(_beta), _model.Config.LayerNormEpsilon);
-        return tape.Linear(normalized, _model.WordEmbeddings, Vector.Of(_bias));
-    }
+    public Variable Forward(Tape tape, Variable hidden) =>
+        tape.Linear(_transform.Forward(tape, hidden), _model.WordEmbeddings, Vector.Of(_bias));
 
-    public void Dispose()
-    {
-        foreach (var parameter in Parameters)
-            parameter.Dispose();
-    }
+    public void Dispose() => _parameters.Dispose();
 }

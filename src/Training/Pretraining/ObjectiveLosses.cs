@@ -1,21 +1,15 @@
 using Serving.Training.Autograd;
+using Serving.Training.Autograd.Operations;
 using Serving.Training.Bert;
+using Serving.Training.Layers;
 
 namespace Serving.Training.Pretraining;
-
-/// <summary>Sums of an objective over some examples.</summary>
-/// <param name="Count">Predictions.</param>
-/// <param name="Loss">The sum of their losses.</param>
-/// <param name="Right">Predictions that are right, or the sum of cosines of right pairs.</param>
-public readonly record struct ObjectiveSums(int Count, double Loss, double Right)
-{
-    public static ObjectiveSums operator +(ObjectiveSums a, ObjectiveSums b) =>
-        new(a.Count + b.Count, a.Loss + b.Loss, a.Right + b.Right);
-}
 
 /// <summary>Runs examples through backbone and heads, up to their losses.</summary>
 internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguageHead head, AuxiliaryHeads auxiliary)
 {
+    private readonly NeighborLosses _neighbors = new(tape, auxiliary);
+
     /// <summary>How many predictions an example has for an objective.</summary>
     public static int Count(PretrainingExample example, Objective objective) => objective switch
     {
@@ -47,7 +41,7 @@ internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguage
             offsets[i + 1] = rows.Count;
         }
 
-        var states = new States(
+        var states = new HiddenStates(
             tape, model.Forward(tape, batch, new([.. rows], offsets), masks: null, dropout), rows, batch);
         var sums = new Dictionary<Objective, ObjectiveSums>();
         foreach (var objective in objectives)
@@ -60,8 +54,8 @@ internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguage
                 Prediction.TokenClass => TokenClasses(objective, sequences, states, scale, countsRight),
                 Prediction.TokenNumber => TokenNumbers(objective, sequences, states, scale),
                 _ => objective == Objective.QuickThoughts
-                    ? QuickThoughts(examples, states, scale)
-                    : FastSent(examples, states, scale)
+                    ? _neighbors.QuickThoughts(examples, states, scale)
+                    : _neighbors.FastSent(examples, states, scale)
             };
             if (result.Count > 0)
                 sums[objective] = result;
@@ -100,7 +94,7 @@ internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguage
     }
 
     private ObjectiveSums Tokens(
-        Objective objective, List<PretrainingSequence> sequences, States states, float scale, bool countsRight)
+        Objective objective, List<PretrainingSequence> sequences, HiddenStates states, float scale, bool countsRight)
     {
         int[] labels = [.. sequences.SelectMany(sequence => sequence.Labels)];
         if (labels.Length == 0)
@@ -114,7 +108,7 @@ internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguage
     }
 
     private ObjectiveSums InputClasses(
-        Objective objective, List<PretrainingSequence> sequences, States states, float scale, bool countsRight)
+        Objective objective, List<PretrainingSequence> sequences, HiddenStates states, float scale, bool countsRight)
     {
         var (labels, positions) = Labels(objective, sequences);
         if (labels.Length == 0)
@@ -124,7 +118,7 @@ internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguage
     }
 
     private ObjectiveSums TokenClasses(
-        Objective objective, List<PretrainingSequence> sequences, States states, float scale, bool countsRight)
+        Objective objective, List<PretrainingSequence> sequences, HiddenStates states, float scale, bool countsRight)
     {
         var (labels, positions) = Labels(objective, sequences);
         if (labels.Length == 0)
@@ -134,7 +128,7 @@ internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguage
     }
 
     private ObjectiveSums TokenNumbers(
-        Objective objective, List<PretrainingSequence> sequences, States states, float scale)
+        Objective objective, List<PretrainingSequence> sequences, HiddenStates states, float scale)
     {
         float[] targets = [.. sequences.SelectMany(
             sequence => sequence.Numbers.TryGetValue(objective, out var numbers) ? numbers.Values : [])];
@@ -152,57 +146,6 @@ internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguage
         Targets<int>? Of(PretrainingSequence sequence) => sequence.Classes.GetValueOrDefault(objective);
         return ([.. sequences.SelectMany(sequence => Of(sequence)?.Values ?? [])],
             sequence => Of(sequence)?.Positions ?? []);
-    }
-
-    private ObjectiveSums QuickThoughts(IReadOnlyList<PretrainingExample> examples, States states, float scale)
-    {
-        var pairs = Pairs(examples);
-        if (pairs.Count == 0)
-            return default;
-        int[] left = [.. Enumerable.Range(0, pairs.Count)];
-        int[] right = [.. Enumerable.Range(pairs.Count, pairs.Count)];
-        var rows = states.At([.. pairs.Select(first => (first, 0)), .. pairs.Select(first => (first + 1, 0))]);
-        var (loss, found) = tape.CosineCrossEntropy(
-            auxiliary.Similarity(tape, Objective.QuickThoughts, rows), left, right, scale);
-        return new(pairs.Count, loss, found);
-    }
-
-    private ObjectiveSums FastSent(IReadOnlyList<PretrainingExample> examples, States states, float scale)
-    {
-        var (rows, pairs) = (new List<(int Sequence, int Position)>(), new List<(int Left, int Right)>());
-        foreach (var first in Pairs(examples))
-        {
-            for (var side = 0; side < 2; side++)
-            {
-                var text = rows.Count; // [CLS] of one side, then the tokens of the other.
-                rows.Add((first + side, 0));
-                for (var position = 1; position < states.Length(first + 1 - side) - 1; position++)
-                {
-                    pairs.Add((text, rows.Count));
-                    rows.Add((first + 1 - side, position));
-                }
-            }
-        }
-
-        if (pairs.Count == 0)
-            return default;
-        var similar = auxiliary.Similarity(tape, Objective.FastSent, states.At(rows));
-        var (loss, cosines) = tape.CosineDistance(similar, [.. pairs], scale);
-        return new(pairs.Count, loss, cosines);
-    }
-
-    /// <summary>The index of the first sequence of each example with two.</summary>
-    private static List<int> Pairs(IReadOnlyList<PretrainingExample> examples)
-    {
-        var (pairs, at) = (new List<int>(), 0);
-        foreach (var example in examples)
-        {
-            if (example.Sequences.Count == 2)
-                pairs.Add(at);
-            at += example.Sequences.Count;
-        }
-
-        return pairs;
     }
 
     private ObjectiveSums CrossEntropy(Variable logits, int[] labels, float scale, bool countsRight)
@@ -228,36 +171,5 @@ internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguage
         }
 
         return right;
-    }
-
-    /// <summary>Last hidden states of some tokens, found by sequence and position.</summary>
-    private sealed class States
-    {
-        private readonly Tape _tape;
-        private readonly Variable _hidden;
-        private readonly SequenceBatch _batch;
-        private readonly int[] _rowOf;
-
-        public States(Tape tape, Variable hidden, List<int> rows, SequenceBatch batch)
-        {
-            (_tape, _hidden, _batch) = (tape, hidden, batch);
-            _rowOf = new int[batch.Tokens.Length];
-            for (var row = 0; row < rows.Count; row++)
-                _rowOf[rows[row]] = row;
-        }
-
-        public int Length(int sequence) => _batch.Offsets[sequence + 1] - _batch.Offsets[sequence];
-
-        public Variable At(
-            List<PretrainingSequence> sequences, Func<PretrainingSequence, int[]> positions, int shift = 0) =>
-            At([.. sequences.SelectMany((sequence, i) => positions(sequence).Select(at => (i, at + shift)))]);
-
-        /// <summary>[places, hidden]; without a copy where all states are asked for in their order.</summary>
-        public Variable At(IReadOnlyList<(int Sequence, int Position)> places)
-        {
-            int[] rows = [.. places.Select(place => _rowOf[_batch.Offsets[place.Sequence] + place.Position])];
-            var isAll = rows.Length == _hidden.Value.Rows && rows.Index().All(entry => entry.Index == entry.Item);
-            return isAll ? _hidden : _tape.GatherRows(_hidden, rows);
-        }
     }
 }

@@ -1,6 +1,8 @@
 using Serving.Tensors;
 using Serving.Training.Autograd;
 using Serving.Training.Bert;
+using Serving.Training.Layers;
+using Serving.Training.Loop;
 
 namespace Serving.Training.Pretraining;
 

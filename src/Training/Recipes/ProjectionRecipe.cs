@@ -3,6 +3,7 @@ using Serving.Text.Bert;
 using Serving.Training.Analysis;
 using Serving.Training.Autograd;
 using Serving.Training.Bert;
+using Serving.Training.Layers;
 
 namespace Serving.Training.Recipes;
 

@@ -1,9 +1,9 @@
-using System.Text.Json;
 using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Models.Safetensors;
 using Serving.Training.Analysis;
 using Serving.Training.Classification;
+using Serving.Training.Loop;
 
 namespace Serving.Training.Recipes;
 
@@ -77,21 +77,22 @@ public sealed record SweepRecipe : Recipe
         var data = Base.Data(folder.LoadTokenizer(), train, validation);
         using var weights = SafetensorsFile.Open(Path.Combine(folder.Path, "model.safetensors"));
         var runs = Runs(config.Layers).ToList();
-        var results = Done(context);
-        for (var i = results.Count; i < runs.Count; i++)
+        var stages = new StageLog<SweepRun>(context.Checkpoints, runs.Count);
+        while (!stages.IsOver)
         {
+            var (series, x, settings) = runs[stages.Current];
             using var trainer = new ClassifierTrainer(
-                context.Backend, config, new CheckpointBertWeights(weights), data, runs[i].Settings);
+                context.Backend, config, new CheckpointBertWeights(weights), data, settings);
+            var stepsBefore = stages.Current * trainer.TotalSteps;
             var state = trainer.Run(
-                new PartOfSweep(context.Observer, i, runs.Count), new(Path.Combine(context.Checkpoints, $"run-{i}")),
-                context.CancellationToken);
-            results.Add(new(runs[i].Series, runs[i].X, runs[i].Settings.Seed, state.Best!.Metric, Kept(trainer)));
-            Remember(context, results, i);
-            var metrics = new Dictionary<string, double> { [Name(results[i])] = results[i].Metric };
-            context.Observer.Evaluated((i * trainer.TotalSteps) + state.Step, metrics, isBest: false);
+                stages.Observe(context.Observer), new(stages.Checkpoints), context.CancellationToken);
+            var run = new SweepRun(series, x, settings.Seed, state.Best!.Metric, Kept(trainer));
+            stages.Finish(run);
+            var metrics = new Dictionary<string, double> { [Name(run)] = run.Metric };
+            context.Observer.Evaluated(stepsBefore + state.Step, metrics, isBest: false);
         }
 
-        return Report(context, results);
+        return Report(context, stages.Finished);
     }
 
     private IEnumerable<(string Series, double X, ClassifierSettings Settings)> Runs(int layers)
@@ -125,7 +126,7 @@ public sealed record SweepRecipe : Recipe
         }
     }
 
-    private RecipeResult Report(RecipeContext context, List<SweepRun> results)
+    private RecipeResult Report(RecipeContext context, IReadOnlyList<SweepRun> results)
     {
         var points = results.GroupBy(run => (run.Series, run.X)).Select(point => new
         {
@@ -172,39 +173,5 @@ public sealed record SweepRecipe : Recipe
             : masks.Sum(mask => (double)BitMask.PopCount(mask)) / masks.Sum(mask => 8.0 * mask.Length);
     }
 
-    private static string DoneFile(RecipeContext context) => Path.Combine(context.Checkpoints, "runs.json");
-
-    private static List<SweepRun> Done(RecipeContext context) =>
-        File.Exists(DoneFile(context))
-            ? JsonSerializer.Deserialize<List<SweepRun>>(File.ReadAllText(DoneFile(context)))!
-            : [];
-
-    /// <summary>Records what is done, so that an interrupted sweep resumes after it.</summary>
-    private static void Remember(RecipeContext context, List<SweepRun> results, int run)
-    {
-        Directory.CreateDirectory(context.Checkpoints);
-        var temporary = DoneFile(context) + ".new";
-        File.WriteAllText(temporary, JsonSerializer.Serialize(results));
-        File.Move(temporary, DoneFile(context), overwrite: true);
-        var checkpoints = Path.Combine(context.Checkpoints, $"run-{run}");
-        if (Directory.Exists(checkpoints))
-            Directory.Delete(checkpoints, recursive: true);
-    }
-
     private sealed record SweepRun(string Series, double X, ulong Seed, double Metric, double Kept);
-
-    /// <summary>Counts steps over all runs.</summary>
-    private sealed class PartOfSweep(ITrainingObserver observer, int run, int runs) : ITrainingObserver
-    {
-        public void Stepped(TrainingProgress progress) => observer.Stepped(progress with
-        {
-            Step = (run * progress.TotalSteps) + progress.Step,
-            TotalSteps = runs * progress.TotalSteps
-        });
-
-        public void Evaluated(long step, IReadOnlyDictionary<string, double> metrics, bool isBest)
-        {
-            // A run's own evaluations would be many, and those of different runs can't be compared.
-        }
-    }
 }

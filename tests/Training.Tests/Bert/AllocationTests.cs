@@ -7,7 +7,7 @@ namespace Serving.Training.Tests.Bert;
 
 public sealed class AllocationTests
 {
-    /// <summary>Of a small model: mostly one closure and one variable for each operation, whatever its size.</summary>
+    /// <summary>Of a small model: mostly the operations and their variables, whatever its size.</summary>
     [Fact]
     public void Step_OnceWarm_StaysWithinItsBudget()
     {

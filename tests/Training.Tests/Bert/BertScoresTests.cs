@@ -76,7 +76,7 @@ public sealed class BertScoresTests
             [BertTensors.Weight(1, BertMatrix.Value), BertTensors.Weight(1, BertMatrix.Output)],
             scores.Masked.Select(masked => masked.Name));
         var (stack, firstRow, _) = model.Find(BertTensors.Weight(1, BertMatrix.Value));
-        var ofStack = scores.Of(stack)!.Value.Scores;
+        var ofStack = scores.Through(stack).Scores;
         // Queries and keys are all kept.
         Assert.All(ofStack.Slice(0, firstRow).ToArray(), score => Assert.True(score > 1));
     }

@@ -5,6 +5,7 @@ using Serving.Tensors;
 using Serving.Tensors.Cpu;
 using Serving.Training.Autograd;
 using Serving.Training.Bert;
+using Serving.Training.Layers;
 
 namespace Serving.Training.Tests.Bert;
 
@@ -59,6 +60,7 @@ public sealed class GradientTests : IDisposable
     public void Backward_Scores_GetTheStraightThroughGradient()
     {
         using var scores = BertScores.Create(_backend, _model, new() { Layers = [1, 2] }, seed: 1);
+        scores.TrainAll();
         foreach (var (name, _, _) in scores.Masked)
             Write(scores.ScoresOf(name), _golden.ReadMask(name));
         Assert.All(
@@ -75,6 +77,7 @@ public sealed class GradientTests : IDisposable
     public void Backward_ScoresOfDroppedWeights_HaveGradients()
     {
         using var scores = BertScores.Create(_backend, _model, new() { InitialSparsity = 0.5 }, seed: 1);
+        scores.TrainAll();
 
         Step(scores);
 

@@ -1,7 +1,9 @@
 using Serving.Models.Bert;
 using Serving.Tensors.Cpu;
 using Serving.Training.Autograd;
+using Serving.Training.Autograd.Operations;
 using Serving.Training.Bert;
+using Serving.Training.Layers;
 using Serving.Training.Pretraining;
 
 namespace Serving.Training.Tests.Pretraining;
@@ -182,7 +184,7 @@ public sealed class ObjectiveLossesTests : IDisposable
 
         // Two pairs, one pointing up, one down: cosines 1 and -1.
         float[] x = [0, 2, 0, -1, 0, 3, 0, -4];
-        var (loss, right) = CosineLosses.CrossEntropy(x, 2, [0, 1], [2, 3], 1, new float[8]);
+        var (loss, right) = CosineCrossEntropyLoss.Compute(x, 2, [0, 1], [2, 3], 1, new float[8]);
         Assert.Equal(2 * Math.Log(1 + Math.Exp(-2)), loss, 1e-7);
         Assert.Equal(2, right);
     }
@@ -192,10 +194,10 @@ public sealed class ObjectiveLossesTests : IDisposable
     {
         float[] x = [0, 0, 1, 2];
         var gradient = new float[4];
-        var (loss, cosines) = CosineLosses.Distance(x, 2, [(0, 1)], 1, gradient);
+        var (loss, cosines) = CosineDistanceLoss.Compute(x, 2, [(0, 1)], 1, gradient);
         Assert.Equal((Math.Log(2), 0.0), (loss, cosines));
         Assert.All(gradient, value => Assert.True(float.IsFinite(value)));
-        (loss, _) = CosineLosses.Distance([1, 0, -1, 0], 2, [(0, 1)], 1, gradient);
+        (loss, _) = CosineDistanceLoss.Compute([1, 0, -1, 0], 2, [(0, 1)], 1, gradient);
         Assert.True(double.IsFinite(loss));
     }
 

@@ -1,4 +1,4 @@
-namespace Serving.Training;
+namespace Serving.Training.Loop;
 
 /// <summary>Parts of a step that run one after another, adding up gradients, which limits a step's memory.</summary>
 internal static class MicroBatches

@@ -1,0 +1,140 @@
+using Serving.Models.Bert;
+using Serving.Tensors;
+using Serving.Training.Autograd;
+using Serving.Training.Autograd.Operations;
+using Serving.Training.Bert;
+using Serving.Training.Layers;
+using Serving.Training.Loop;
+using Purpose = Serving.Training.RandomPurposes.Classifier;
+
+namespace Serving.Training.Classification;
+
+/// <summary>A classifier as the training loop sees it.</summary>
+internal sealed class ClassifierLearner : ILearner<ClassifierExample, EvaluationReport, ClassifierState>, IDisposable
+{
+    private readonly ClassifierData _data;
+
+    public ClassifierLearner(
+        TrainingBackend backend, BertConfig config, IBertWeights weights, ClassifierData data,
+        ClassifierSettings settings)
+    {
+        _data = data;
+        Tape = new(backend);
+        Model = BertModel.Load(backend, config, weights);
+        var isFrozen = settings is { Method: TrainingMethod.Mask, TrainsHead: false };
+        Head = new(
+            backend, data.Outputs, config.Hidden, CounterRandom.Key(settings.Seed, Purpose.Head), isTrained: !isFrozen);
+        foreach (var parameter in Head.Parameters)
+            parameter.LearningRateScale = (settings.HeadLearningRate ?? settings.LearningRate) / settings.LearningRate;
+        if (settings.Method == TrainingMethod.Mask)
+        {
+            Scores = BertScores.Create(backend, Model, settings.Mask, CounterRandom.Key(settings.Seed, Purpose.Mask));
+            Scores.TrainAll();
+        }
+
+        if (settings.Method == TrainingMethod.Finetune)
+            Model.TrainAll();
+        // Scores are not served themselves, their bits are.
+        Best = new(
+            [.. Model.Parameters, .. Head.Parameters],
+            Scores?.Masked.Select(masked => (MaskBlob(masked.Name), (Func<byte[]>)(() => Scores.Bits(masked.Name))))
+            ?? []);
+    }
+
+    public Tape Tape { get; }
+
+    public BertModel Model { get; }
+
+    public ClassifierHead Head { get; }
+
+    /// <summary>Null without masks.</summary>
+    public BertScores? Scores { get; }
+
+    /// <summary>Evaluates while the backbone is frozen; null where it is trained, and read anew each time.</summary>
+    public BertEncoder? Frozen { get; set; }
+
+    public BestState Best { get; }
+
+    public IReadOnlyList<Parameter> Parameters =>
+        [.. Model.Parameters, .. Scores?.Parameters ?? [], .. Head.Parameters];
+
+    public IStep<ClassifierExample> Begin(long step, long epoch, ReadOnlySpan<int> items)
+    {
+        var examples = new List<ClassifierExample>(items.Length);
+        foreach (var item in items)
+            examples.Add(_data.Train[item]);
+        return new Step(this, examples);
+    }
+
+    public int Tokens(ClassifierExample example) => example.Sequence.Tokens.Count;
+
+    public Evaluation<EvaluationReport> Evaluate(
+        RunState<EvaluationReport> state, CancellationToken cancellationToken)
+    {
+        var trained = Frozen is null ? BertEncoder.Load(Tape.Backend, Model.Config, Model) : null;
+        try
+        {
+            using var masks = Scores is null ? null : BertMasks.Load(Tape.Backend, Model.Config, Scores);
+            var logits = ClassifierEvaluator.Logits(
+                Tape.Backend, Frozen ?? trained!, masks, Head.Weight.Value, Head.Bias.Value, _data.Validation,
+                cancellationToken);
+            var report = ClassifierEvaluator.Report(_data, logits, _data.Validation);
+            return new(report, report.ToMetrics(_data.IsRegression), report.Metric);
+        }
+        finally
+        {
+            trained?.Dispose();
+        }
+    }
+
+    public ClassifierState ToCheckpoint(RunState<EvaluationReport> state) => new()
+    {
+        Step = state.Step,
+        BestStep = state.BestStep,
+        Best = state.Best,
+        SinceBest = state.SinceBest
+    };
+
+    public RunState<EvaluationReport> Resume(ClassifierState checkpoint) => new()
+    {
+        Step = checkpoint.Step,
+        BestStep = checkpoint.BestStep,
+        Best = checkpoint.Best,
+        BestScore = checkpoint.Best?.Metric ?? 0,
+        SinceBest = checkpoint.SinceBest
+    };
+
+    /// <summary>The best state's bits of a masked matrix.</summary>
+    public byte[] BestMask(string name) => Best[MaskBlob(name)];
+
+    public void Dispose()
+    {
+        Tape.Dispose();
+        Scores?.Dispose();
+        Head.Dispose();
+        Model.Dispose();
+    }
+
+    private static string MaskBlob(string name) => "best mask of " + name;
+
+    private sealed class Step(ClassifierLearner learner, List<ClassifierExample> examples) : IStep<ClassifierExample>
+    {
+        private double _sum;
+
+        public IReadOnlyList<ClassifierExample> Examples => examples;
+
+        public double Loss => _sum / examples.Count;
+
+        public void Forward(IReadOnlyList<ClassifierExample> part, DropoutKeys dropout)
+        {
+            var (tape, model, scores) = (learner.Tape, learner.Model, learner.Scores);
+            var batch = new SequenceBatch([.. part.Select(example => example.Sequence)]);
+            var hidden = model.Forward(tape, batch, batch.FirstTokens, scores, dropout);
+            var output = learner.Head.Forward(tape, model.Pool(tape, hidden, scores), dropout);
+            var scale = 1f / examples.Count;
+            _sum += learner._data.IsRegression
+                ? tape.SquaredError(output, [.. part.Select(example => example.Target)], scale)
+                : tape.SoftmaxCrossEntropy(output, [.. part.Select(example => example.Label)], scale);
+        }
+    }
+}

@@ -1,0 +1,38 @@
+using Serving.Training.Autograd;
+using Serving.Training.Autograd.Operations;
+
+namespace Serving.Training.Layers;
+
+/// <summary>Self-attention with output layer, residual and norm (Vaswani et al. 2017, sec. 3.2.2; post-norm).</summary>
+/// <param name="QueryKeyValue">Queries, keys and values side by side, [3 heads headDim, hidden].</param>
+/// <param name="Output">[hidden, heads headDim]</param>
+public sealed record Attention(Linear QueryKeyValue, Linear Output, LayerNorm Norm, int Heads)
+{
+    /// <summary>All heads together.</summary>
+    private int Width => QueryKeyValue.OutFeatures / 3;
+
+    /// <param name="x">[tokens, hidden]</param>
+    /// <param name="offsets">Where each sequence begins, and the end of the last.</param>
+    /// <returns>[tokens, hidden]</returns>
+    public Variable Forward(Tape tape, Variable x, int[] offsets, IWeightMasks? masks, DropoutKeys dropout)
+    {
+        var queryKeyValue = QueryKeyValue.Forward(tape, x, masks);
+        var context = tape.SelfAttention(queryKeyValue, offsets, Heads, dropout.Attention());
+        return Finish(tape, context, x, masks, dropout);
+    }
+
+    /// <summary>Some rows only; they attend to all tokens of their sequence.</summary>
+    /// <returns>[rows, hidden]</returns>
+    public Variable Forward(
+        Tape tape, Variable x, int[] offsets, SelectedRows selected, IWeightMasks? masks, DropoutKeys dropout)
+    {
+        var keyValue = QueryKeyValue.Forward(tape, x, Width, 2 * Width, masks);
+        var rows = tape.GatherRows(x, selected.Rows);
+        var query = QueryKeyValue.Forward(tape, rows, 0, Width, masks);
+        var context = tape.Attention(query, selected.Offsets, keyValue, offsets, Heads, dropout.Attention());
+        return Finish(tape, context, rows, masks, dropout);
+    }
+
+    private Variable Finish(Tape tape, Variable context, Variable residual, IWeightMasks? masks, DropoutKeys dropout) =>
+        Norm.Forward(tape, tape.DropoutAdd(Output.Forward(tape, context, masks), dropout.Hidden(), residual));
+}

@@ -1,0 +1,18 @@
+using Serving.Training.Autograd;
+using Serving.Training.Autograd.Operations;
+
+namespace Serving.Training.Layers;
+
+/// <summary>Linear layers with GELU between, residual and norm (Vaswani et al. 2017, sec. 3.3; post-norm).</summary>
+/// <param name="Intermediate">[inner, hidden]</param>
+/// <param name="Output">[hidden, inner]</param>
+public sealed record FeedForward(Linear Intermediate, Linear Output, LayerNorm Norm)
+{
+    /// <param name="x">[rows, hidden]</param>
+    /// <returns>[rows, hidden]</returns>
+    public Variable Forward(Tape tape, Variable x, IWeightMasks? masks, DropoutKeys dropout)
+    {
+        var inner = tape.Gelu(Intermediate.Forward(tape, x, masks));
+        return Norm.Forward(tape, tape.DropoutAdd(Output.Forward(tape, inner, masks), dropout.Hidden(), x));
+    }
+}

@@ -1,0 +1,20 @@
+using Serving.Training.Autograd;
+
+namespace Serving.Training.Layers;
+
+/// <summary>A layer of an encoder: attention, then feed-forward (Vaswani et al. 2017, sec. 3.1).</summary>
+public sealed record TransformerLayer(Attention Attention, FeedForward FeedForward)
+{
+    /// <param name="x">[tokens, hidden]</param>
+    /// <param name="offsets">Where each sequence begins, and the end of the last.</param>
+    /// <param name="masks">Null for none.</param>
+    /// <returns>[tokens, hidden]</returns>
+    public Variable Forward(Tape tape, Variable x, int[] offsets, IWeightMasks? masks, DropoutKeys dropout) =>
+        FeedForward.Forward(tape, Attention.Forward(tape, x, offsets, masks, dropout), masks, dropout);
+
+    /// <summary>Some rows only.</summary>
+    /// <returns>[rows, hidden]</returns>
+    public Variable Forward(
+        Tape tape, Variable x, int[] offsets, SelectedRows selected, IWeightMasks? masks, DropoutKeys dropout) =>
+        FeedForward.Forward(tape, Attention.Forward(tape, x, offsets, selected, masks, dropout), masks, dropout);
+}
