@@ -97,10 +97,13 @@ internal sealed class ClassifierService(
         {
             for (var i = 0; i < inputs.Count; i++)
             {
+                // Found before asking for a place: if it ends in between, there is room, though nothing is left to wait for.
+                var earlier = running.Find(IsUnderWay);
                 var task = StartAsync(i);
-                while (IsTurnedAway(task) && running.Find(earlier => !earlier.IsCompleted) is { } earlier)
+                while (IsTurnedAway(task) && earlier is not null)
                 {
                     await earlier;
+                    earlier = running.Find(IsUnderWay);
                     task = StartAsync(i);
                 }
 
@@ -126,6 +129,8 @@ internal sealed class ClassifierService(
             ? Task.FromException<InputScores>(refusal)
             : runner.RunAsync(inputs[i], tasks, shared, $"inputs[{i}]");
     }
+
+    private static bool IsUnderWay(Task task) => !task.IsCompleted;
 
     private static bool IsTurnedAway(Task task) =>
         task.Exception?.InnerException is RpcException { StatusCode: StatusCode.ResourceExhausted };
