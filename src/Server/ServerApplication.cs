@@ -102,8 +102,12 @@ public static class ServerApplication
         .AddSingleton<JobsService>()
         .AddSingleton(new ModelStore(
             Path.Combine(options.Data, "models"), options.Models))
-        .AddSingleton<Func<TensorBackend>>(
-            () => BackendFactory.Create(BackendFactory.Default, new() { Threads = options.Threads }))
+        .AddSingleton<TensorBackend>(
+            _ => BackendFactory.Create(BackendFactory.Default, new() { Threads = options.Threads }))
+        .AddSingleton(provider => new LanePool(
+            provider.GetRequiredService<TensorBackend>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<EngineLoad>()))
         .AddSingleton<TaskCatalog>()
         .AddSingleton<TaskRouter>()
         .AddSingleton<InputRunner>()

@@ -71,7 +71,7 @@ public sealed class ServerOptions
     /// <summary>How often the model and task folders are read again; 0, the default, for never.</summary>
     public TimeSpan WatchInterval { get; set; }
 
-    /// <summary>Threads that compute, for each model; 0, the default, for one per processor.</summary>
+    /// <summary>Threads that compute, shared by all models; 0, the default, for one per processor.</summary>
     public int Threads { get; set; }
 
     /// <summary>

@@ -68,7 +68,11 @@ public sealed unsafe partial class CpuBackend : TrainingBackend
     /// </remarks>
     public override long WholeDeviceMultiplyAdds => 1_000_000_000;
 
-    public override void Trim() => PageMemory.Trim();
+    public override void Trim()
+    {
+        _pool.Trim();
+        PageMemory.Trim();
+    }
 
     /// <summary>Runs multiply-adds on registers on every thread: the peak that products are measured against.</summary>
     /// <returns>Floating-point operations done.</returns>

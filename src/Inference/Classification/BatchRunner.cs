@@ -65,7 +65,7 @@ internal sealed class BatchRunner : IDisposable
         _sequenceOfUnit.Clear();
         for (var unit = 0; unit < units.Count; unit++)
         {
-            var (request, firstTask, taskCount) = units[unit];
+            var (request, firstTask, taskCount, _) = units[unit];
             for (var task = firstTask; task < firstTask + taskCount; task++)
                 _branches.Add(new(request.Tasks[task], unit, request, task));
             _sequenceOfUnit.Add(-1);

@@ -2,7 +2,6 @@ using Serving.Inference.Classification;
 using Serving.Inference.Scheduling;
 using Serving.Models;
 using Serving.Models.Bert;
-using Serving.Tensors;
 using Serving.Text.Bert;
 
 namespace Serving.Server.Catalog;
@@ -10,14 +9,14 @@ namespace Serving.Server.Catalog;
 /// <summary>A model in memory, with the engine that runs it.</summary>
 internal sealed class ModelHost : IDisposable
 {
-    private readonly TensorBackend _backend;
+    private readonly LanePool _lanes;
     private readonly BertEncoder _encoder;
 
     private ModelHost(
-        string name, TensorBackend backend, BertEncoder encoder, BertTokenizer tokenizer, ClassificationEngine engine)
+        string name, LanePool lanes, BertEncoder encoder, BertTokenizer tokenizer, ClassificationEngine engine)
     {
         Name = name;
-        _backend = backend;
+        _lanes = lanes;
         _encoder = encoder;
         Tokenizer = tokenizer;
         Engine = engine;
@@ -30,34 +29,33 @@ internal sealed class ModelHost : IDisposable
     /// <summary>SHA-256 of the parameters.</summary>
     public string Digest => _encoder.Digest;
 
-    public string Device => _backend.Description;
+    public string Device => _lanes.Backend.Description;
 
     public BertTokenizer Tokenizer { get; }
 
     public ClassificationEngine Engine { get; }
 
     /// <summary>Reads a model's folder.</summary>
-    /// <param name="backend">Becomes the host's own, also if this fails.</param>
+    /// <param name="lanes">What it runs on, beside other hosts.</param>
     /// <exception cref="ModelFileException">A file is missing or unsound; nothing stays behind.</exception>
     public static ModelHost Load(
-        string name, string folder, TensorBackend backend, ServerOptions options, TimeProvider time, EngineLoad load)
+        string name, string folder, LanePool lanes, ServerOptions options, TimeProvider time)
     {
-        var owned = new Stack<IDisposable>([backend]);
+        BertEncoder? encoder = null;
         try
         {
             var files = new BertFolder(folder);
             var tokenizer = files.LoadTokenizer();
-            var encoder = files.LoadEncoder(backend, options.WeightFormat);
-            owned.Push(encoder);
-            ModelWarmUp.Run(backend, encoder, tokenizer, time);
+            encoder = files.LoadEncoder(lanes.Backend, options.WeightFormat);
+            ModelWarmUp.Run(lanes.Backend, encoder, tokenizer, time);
             var engine = new ClassificationEngine(
-                backend, encoder, tokenizer, options.ForEngine(name, encoder.Config), time, load);
-            return new(name, backend, encoder, tokenizer, engine);
+                lanes, encoder, tokenizer, options.ForEngine(name, encoder.Config), time);
+            return new(name, lanes, encoder, tokenizer, engine);
         }
         catch (Exception exception)
         {
-            foreach (var part in owned)
-                part.Dispose();
+            encoder?.Dispose();
+            lanes.Backend.Trim();
             if (exception is ArgumentException) // The vocabulary or a limit does not fit the model.
                 throw new ModelFileException($"{folder}: {exception.Message}", exception);
             throw;
@@ -86,6 +84,6 @@ internal sealed class ModelHost : IDisposable
     {
         Engine.Dispose();
         _encoder.Dispose();
-        _backend.Dispose();
+        _lanes.Backend.Trim();
     }
 }

@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using Serving.Inference.Scheduling;
 using Serving.Models;
 using Serving.Server.Storage;
-using Serving.Tensors;
 
 namespace Serving.Server.Catalog;
 
@@ -15,9 +14,8 @@ internal sealed class TaskCatalog(
     TaskStore store,
     ModelStore models,
     ServerOptions options,
-    Func<TensorBackend> createBackend,
+    LanePool lanes,
     Readiness readiness,
-    EngineLoad load,
     TimeProvider time,
     ILogger<TaskCatalog> logger) : IDisposable
 {
@@ -271,7 +269,7 @@ internal sealed class TaskCatalog(
 
     private async Task<ModelHost> LoadHostAsync(string name)
     {
-        var host = ModelHost.Load(name, models.Folder(name), createBackend(), options, time, load);
+        var host = ModelHost.Load(name, models.Folder(name), lanes, options, time);
         try
         {
             if (_table.Models.Values.FirstOrDefault(other => other.Digest == host.Digest) is { } same)

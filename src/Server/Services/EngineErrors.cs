@@ -1,5 +1,6 @@
 using Grpc.Core;
 using Serving.Inference.Classification;
+using Serving.Inference.Scheduling;
 using Serving.Models;
 using Serving.Text;
 

@@ -4,7 +4,7 @@ using Serving.Testing;
 
 namespace Serving.Inference.Tests.Classification;
 
-public sealed class EngineLaneTests
+public sealed class ClassificationLaneTests
 {
     private static readonly string[] Texts =
         [.. Enumerable.Range(1, 40).Select(i => string.Join(' ', Enumerable.Repeat("a", i % 9 + 1)))];

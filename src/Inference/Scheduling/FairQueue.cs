@@ -1,14 +1,17 @@
-namespace Serving.Inference.Classification;
+using System.Diagnostics.CodeAnalysis;
+
+namespace Serving.Inference.Scheduling;
 
 /// <summary>
-/// The waiting units: highest priority first, then the least served task, then the earliest deadline.
+/// The waiting units: highest priority first, then the least served key, then the earliest deadline.
 /// </summary>
 /// <remarks>
-/// Tasks share by tokens, as in start-time fair queuing (Goyal, Vin and Cheng 1996): each has a virtual time that
-/// advances by the tokens it was served; a task that begins to wait starts no earlier than the queue's virtual time.
+/// Keys share by tokens, as in start-time fair queuing (Goyal, Vin and Cheng 1996): each has a virtual time that
+/// advances by the tokens it was served; a key that begins to wait starts no earlier than the queue's virtual time.
 /// Not thread-safe.
 /// </remarks>
-internal sealed class FairQueue
+internal sealed class FairQueue<TUnit>
+    where TUnit : IWorkUnit
 {
     private readonly Dictionary<string, Flow> _flows = new(StringComparer.Ordinal);
     private readonly List<Flow> _waiting = [];
@@ -16,31 +19,31 @@ internal sealed class FairQueue
 
     public int Count { get; private set; }
 
-    /// <summary>Adds a unit to the flow of a task.</summary>
-    public void Enqueue(string task, WorkUnit unit)
+    /// <summary>Adds a unit to the flow of its key.</summary>
+    public void Enqueue(TUnit unit)
     {
-        if (!_flows.TryGetValue(task, out var flow))
-            _flows.Add(task, flow = new());
+        if (!_flows.TryGetValue(unit.FairKey, out var flow))
+            _flows.Add(unit.FairKey, flow = new());
         if (flow.Units.Count == 0)
         {
             flow.VirtualTime = Math.Max(flow.VirtualTime, _virtualTime);
             _waiting.Add(flow);
         }
 
-        var request = unit.Request;
-        flow.Units.Enqueue(unit, (-request.Priority, request.Deadline, request.Order));
+        var item = unit.Item;
+        flow.Units.Enqueue(unit, (-item.Priority, item.Deadline, item.Order));
         Count++;
     }
 
-    /// <summary>Removes the waiting units of a request.</summary>
+    /// <summary>Removes the waiting units of an item.</summary>
     /// <returns>How many units were removed.</returns>
-    public int Remove(PendingRequest request)
+    public int Remove(WorkItem item)
     {
         var removed = 0;
         for (var i = _waiting.Count - 1; i >= 0; i--)
         {
             var flow = _waiting[i];
-            removed += flow.Remove(request);
+            removed += flow.Remove(item);
             if (flow.Units.Count == 0)
                 RemoveWaiting(i);
         }
@@ -50,7 +53,7 @@ internal sealed class FairQueue
     }
 
     /// <summary>The unit that is next; it stays in the queue.</summary>
-    public bool TryPeek(out WorkUnit unit)
+    public bool TryPeek([MaybeNullWhen(false)] out TUnit unit)
     {
         unit = default;
         if (Count == 0)
@@ -67,17 +70,17 @@ internal sealed class FairQueue
         var unit = flow.Units.Dequeue();
         Count--;
         _virtualTime = Math.Max(_virtualTime, flow.VirtualTime);
-        if (!unit.Request.IsOver)
+        if (!unit.Item.IsOver)
             flow.VirtualTime += unit.Tokens;
         if (flow.Units.Count == 0)
             RemoveWaiting(index);
     }
 
-    /// <summary>Forgets a task that nobody will ask for again; one that still waits is kept.</summary>
-    public void Forget(string task)
+    /// <summary>Forgets a key that nobody will use again; one that still waits is kept.</summary>
+    public void Forget(string fairKey)
     {
-        if (_flows.TryGetValue(task, out var flow) && flow.Units.Count == 0)
-            _flows.Remove(task);
+        if (_flows.TryGetValue(fairKey, out var flow) && flow.Units.Count == 0)
+            _flows.Remove(fairKey);
     }
 
     private void RemoveWaiting(int index)
@@ -102,29 +105,29 @@ internal sealed class FairQueue
 
     private static (int, long, long) Key(Flow flow)
     {
-        var request = flow.Units.Peek().Request;
-        return (-request.Priority, flow.VirtualTime, request.Order);
+        var item = flow.Units.Peek().Item;
+        return (-item.Priority, flow.VirtualTime, item.Order);
     }
 
     private sealed class Flow
     {
-        public PriorityQueue<WorkUnit, (int, DateTimeOffset, long)> Units { get; } = new();
+        public PriorityQueue<TUnit, (int, DateTimeOffset, long)> Units { get; } = new();
 
         public long VirtualTime { get; set; }
 
-        public int Remove(PendingRequest request)
+        public int Remove(WorkItem item)
         {
             var removed = 0;
             foreach (var (unit, _) in Units.UnorderedItems)
             {
-                if (unit.Request == request)
+                if (unit.Item == item)
                     removed++;
             }
 
             if (removed == 0)
-                return 0; // A request is in one or few of many flows.
-            (WorkUnit, (int, DateTimeOffset, long))[] kept =
-                [.. Units.UnorderedItems.Where(item => item.Element.Request != request)];
+                return 0; // An item is in one or few of many flows.
+            (TUnit, (int, DateTimeOffset, long))[] kept =
+                [.. Units.UnorderedItems.Where(waiting => waiting.Element.Item != item)];
             Units.Clear();
             Units.EnqueueRange(kept);
             return removed;

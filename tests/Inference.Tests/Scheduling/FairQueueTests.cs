@@ -1,16 +1,15 @@
-using Serving.Inference.Classification;
-using Serving.Text.Bert;
+using Serving.Inference.Scheduling;
 
-namespace Serving.Inference.Tests.Classification;
+namespace Serving.Inference.Tests.Scheduling;
 
 public sealed class FairQueueTests
 {
-    private readonly FairQueue _queue = new();
-    private readonly Dictionary<PendingRequest, string> _names = [];
+    private readonly FairQueue<TestItem> _queue = new();
+    private readonly List<TestItem> _items = [];
     private long _order;
 
     [Fact]
-    public void Dequeue_BusyTask_TakesTurnsWithAQuietOne()
+    public void Dequeue_BusyKey_TakesTurnsWithAQuietOne()
     {
         for (var i = 0; i < 6; i++)
             Add("busy", $"b{i}");
@@ -30,7 +29,7 @@ public sealed class FairQueueTests
     }
 
     [Fact]
-    public void Dequeue_TaskThatComesLate_DoesNotCatchUp()
+    public void Dequeue_KeyThatComesLate_DoesNotCatchUp()
     {
         for (var i = 0; i < 4; i++)
             Add("early", $"e{i}");
@@ -50,7 +49,7 @@ public sealed class FairQueueTests
     }
 
     [Fact]
-    public void Dequeue_WithinATask_EarliestDeadlineGoesFirst()
+    public void Dequeue_WithinAKey_EarliestDeadlineGoesFirst()
     {
         Add("a", "none");
         Add("a", "late", deadlineSeconds: 9);
@@ -59,7 +58,7 @@ public sealed class FairQueueTests
     }
 
     [Fact]
-    public void Forget_WaitingTask_IsKept()
+    public void Forget_WaitingKey_IsKept()
     {
         Add("a", "a0");
         _queue.Forget("a");
@@ -85,26 +84,15 @@ public sealed class FairQueueTests
         Assert.Equal("a0 a2", Drain());
     }
 
-    private PendingRequest Named(string name) => _names.Single(pair => pair.Value == name).Key;
+    private TestItem Named(string name) => _items.Single(item => item.Name == name);
 
-    private void Add(string task, string name, int tokens = 10, int priority = 0, double? deadlineSeconds = null)
+    private void Add(string key, string name, int tokens = 10, int priority = 0, double? deadlineSeconds = null)
     {
-        var sequence = new TokenSequence(new Token[tokens], DroppedTokens: 0);
-        var request = new PendingRequest(
-            new()
-            {
-                Text = "",
-                Tasks = [],
-                Priority = priority,
-                Deadline = deadlineSeconds is { } seconds ? DateTimeOffset.UnixEpoch.AddSeconds(seconds) : null
-            },
-            sequence,
-            tasks: [],
-            hidden: 0,
-            TimeProvider.System,
-            _order++);
-        _names.Add(request, name);
-        _queue.Enqueue(task, new(request, 0, 1));
+        DateTimeOffset? deadline =
+            deadlineSeconds is { } seconds ? DateTimeOffset.UnixEpoch.AddSeconds(seconds) : null;
+        var item = new TestItem(key, name, tokens, priority, deadline) { Order = _order++ };
+        _items.Add(item);
+        _queue.Enqueue(item);
     }
 
     private string Take(int count)
@@ -112,7 +100,7 @@ public sealed class FairQueueTests
         var taken = new List<string>();
         for (var i = 0; i < count && _queue.TryPeek(out var unit); i++)
         {
-            taken.Add(_names[unit.Request]);
+            taken.Add(unit.Name);
             _queue.Dequeue();
         }
 
