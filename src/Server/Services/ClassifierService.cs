@@ -101,7 +101,8 @@ internal sealed class ClassifierService(
         {
             for (var i = 0; i < inputs.Count; i++)
             {
-                // Found before asking for a place: if it ends in between, there is room, though nothing is left to wait for.
+                // Found before asking for a place: if it ends in between, there is room, though nothing is left to wait
+                // for.
                 var earlier = running.Find(IsUnderWay);
                 var task = StartAsync(i);
                 while (IsTurnedAway(task) && earlier is not null)
