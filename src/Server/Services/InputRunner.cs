@@ -1,7 +1,10 @@
 using Grpc.Core;
+using Serving.Catalog;
+using Serving.Catalog.Resident;
 using Serving.Inference;
-using Serving.Server.Catalog;
+using Serving.Server.Requests;
 using Serving.Server.Telemetry;
+using Serving.Storage;
 using Serving.Text.Bert;
 using Classification = Serving.Inference.Classification;
 
@@ -37,14 +40,14 @@ internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, Serve
         RpcException error;
         try
         {
-            var route = TaskRouter.Resolve(table, tasks[0], place, "tasks[0]");
+            var route = TaskRouter.Resolve(table, tasks[0].ToSelector(), place, "tasks[0]");
             if (!route.Host.Engine.IsFull(route.Task, out var retryAfter))
                 return null;
             error = Errors.ResourceExhausted("The queue is full; retry later.", retryAfter);
         }
-        catch (RpcException exception)
+        catch (DomainException exception)
         {
-            error = exception;
+            error = Errors.Of(exception);
         }
 
         Count(error, tasks, table);
@@ -74,16 +77,13 @@ internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, Serve
             {
                 var routes = new TaskRoute[tasks.Count];
                 for (var i = 0; i < routes.Length; i++)
-                    routes[i] = TaskRouter.Resolve(table, tasks[i], settings.Place, $"tasks[{i}]");
+                    routes[i] = TaskRouter.Resolve(
+                        table, tasks[i].ToSelector(), settings.Place, $"tasks[{i}]");
                 var scores = await RunAsync(request, routes, settings.Cancelled);
                 foreach (var route in routes)
                     metrics.TaskDone(route.Task, "ok");
                 shadows.Run(request, routes, scores.Scores);
                 return scores;
-            }
-            catch (RpcException exception) when (Count(exception, tasks, table))
-            {
-                throw; // Never reached: a status passes through.
             }
             catch (Exception exception) when (IsStale(exception) && router.Table != table)
             {
@@ -98,13 +98,11 @@ internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, Serve
         }
     }
 
-    /// <returns>False, so that a filter which counts catches nothing.</returns>
-    private bool Count(RpcException error, IReadOnlyList<V1.TaskReference> tasks, RoutingTable table)
+    private void Count(RpcException error, IReadOnlyList<V1.TaskReference> tasks, RoutingTable table)
     {
         foreach (var task in tasks)
             metrics.TaskDone(
                 table.Tasks.ContainsKey(task.Task) ? task.Task : ServerMetrics.OtherTasks, error.StatusCode.ToString());
-        return false;
     }
 
     private static bool IsStale(Exception exception) =>

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Models.Safetensors;
+using Serving.Storage;
 using Serving.Training.Analysis;
 using Serving.Training.Classification;
 
@@ -51,7 +52,7 @@ public sealed record SweepRecipe : Recipe
             $"1 to {MostRuns} together with MaskedBlocks and Seeds");
         foreach (var sparsity in InitialSparsities)
             Range.Require(sparsity is >= 0 and < 1, nameof(InitialSparsities), sparsity, "0 to below 1 each");
-        var layers = BertConfig.Load(Path.Combine(inputs.ModelFolder(Base.Model), "config.json")).Layers;
+        var layers = new BertFolder(inputs.ModelFolder(Base.Model)).LoadConfig().Layers;
         foreach (var blocks in MaskedBlocks)
         {
             Range.Require(
@@ -72,10 +73,10 @@ public sealed record SweepRecipe : Recipe
     {
         Validate(context.Inputs);
         var folder = new BertFolder(context.Inputs.ModelFolder(Base.Model));
-        var config = BertConfig.Load(Path.Combine(folder.Path, "config.json"));
+        var config = folder.LoadConfig();
         var (train, validation) = Base.Rows(context.Inputs);
         var data = Base.Data(folder.LoadTokenizer(), train, validation);
-        using var weights = SafetensorsFile.Open(Path.Combine(folder.Path, "model.safetensors"));
+        using var weights = folder.OpenWeights();
         var runs = Runs(config.Layers).ToList();
         var results = Done(context);
         for (var i = results.Count; i < runs.Count; i++)
@@ -182,10 +183,7 @@ public sealed record SweepRecipe : Recipe
     /// <summary>Records what is done, so that an interrupted sweep resumes after it.</summary>
     private static void Remember(RecipeContext context, List<SweepRun> results, int run)
     {
-        Directory.CreateDirectory(context.Checkpoints);
-        var temporary = DoneFile(context) + ".new";
-        File.WriteAllText(temporary, JsonSerializer.Serialize(results));
-        File.Move(temporary, DoneFile(context), overwrite: true);
+        DiskFileSystem.Instance.Replace(DoneFile(context), file => JsonSerializer.Serialize(file, results));
         var checkpoints = Path.Combine(context.Checkpoints, $"run-{run}");
         if (Directory.Exists(checkpoints))
             Directory.Delete(checkpoints, recursive: true);
