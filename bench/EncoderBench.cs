@@ -1,7 +1,7 @@
 using System.CommandLine;
+using Serving.Backends;
 using Serving.Models.Bert;
 using Serving.Tensors;
-using Serving.Tensors.Cpu;
 using Serving.Text.Bert;
 
 namespace Serving.Bench;
@@ -25,10 +25,11 @@ internal static class EncoderBench
         var threads = new Option<int>("--threads") { DefaultValueFactory = _ => Environment.ProcessorCount };
         var runs = new Option<int>("--runs") { DefaultValueFactory = _ => 10 };
         var bfloat16 = new Option<bool>("--bfloat16") { Description = "Keep weights in bfloat16." };
+        var device = CommonOptions.Device();
         var json = CommonOptions.Json();
         var command = new Command("encoder", "A BERT encoder, sequences under many tasks in one batch.")
         {
-            shape, batch, seq, lengths, tasks, threads, runs, bfloat16, json
+            shape, batch, seq, lengths, tasks, threads, runs, bfloat16, device, json
         };
         command.SetAction(parsed =>
         {
@@ -42,6 +43,7 @@ internal static class EncoderBench
                 size,
                 tokens,
                 parsed.GetValue(tasks),
+                parsed.GetValue(device)!,
                 parsed.GetValue(threads),
                 parsed.GetValue(runs),
                 parsed.GetValue(bfloat16) ? WeightFormat.BFloat16 : WeightFormat.Float32,
@@ -51,10 +53,11 @@ internal static class EncoderBench
     }
 
     private static void Run(
-        string shape, int batchSize, int[] lengths, int tasks, int threads, int runs, WeightFormat format, bool asJson)
+        string shape, int batchSize, int[] lengths, int tasks, string device, int threads, int runs,
+        WeightFormat format, bool asJson)
     {
         var config = Shapes.Bert(shape);
-        using var backend = new CpuBackend(threads);
+        using var backend = BackendFactory.Create(device, new() { Threads = threads });
         using var encoder = BertEncoder.Load(backend, config, new RandomBertWeights(), format);
         var masks = Enumerable.Range(0, tasks).Select(task => LoadMasks(backend, config, task)).ToArray();
         var batches = Batches(lengths, batchSize, masks);

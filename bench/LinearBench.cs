@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Serving.Backends;
 using Serving.Tensors;
 using Serving.Tensors.Cpu;
 
@@ -15,24 +16,27 @@ internal static class LinearBench
         var segment =
             new Option<int>("--segment") { DefaultValueFactory = _ => 25, Description = "Rows of each mask." };
         var threads = new Option<int>("--threads") { DefaultValueFactory = _ => Environment.ProcessorCount };
+        var device = CommonOptions.Device();
         var json = CommonOptions.Json();
         var command = new Command("linear", "A linear layer, plain and through masks.")
         {
-            rows, inFeatures, outFeatures, segment, threads, json
+            rows, inFeatures, outFeatures, segment, threads, device, json
         };
         command.SetAction(parsed => Run(
             parsed.GetValue(rows),
             parsed.GetValue(inFeatures),
             parsed.GetValue(outFeatures),
             parsed.GetValue(segment),
+            parsed.GetValue(device)!,
             parsed.GetValue(threads),
             parsed.GetValue(json)));
         return command;
     }
 
-    private static void Run(int rows, int inFeatures, int outFeatures, int segmentRows, int threads, bool asJson)
+    private static void Run(
+        int rows, int inFeatures, int outFeatures, int segmentRows, string device, int threads, bool asJson)
     {
-        using var backend = new CpuBackend(threads);
+        using var backend = BackendFactory.Create(device, new() { Threads = threads });
         using var x = RandomTensors.Normal(backend, rows, inFeatures, seed: 1);
         using var dense = RandomTensors.Normal(backend, outFeatures, inFeatures, seed: 2);
         using var weight = backend.PackWeight([dense]);
@@ -69,16 +73,19 @@ internal static class LinearBench
                 ("backend", backend.Description),
                 ("gflops", Measurement.Rounded(gflops)),
                 ("peak_gflops", Measurement.Rounded(peak)),
-                ("fraction_of_peak", Math.Round(gflops / peak, 3)));
+                ("fraction_of_peak", Measurement.Rounded(gflops / peak)));
         }
     }
 
     /// <summary>Floating-point operations a second of multiply-adds on registers, on all threads, in 10^9.</summary>
-    public static double PeakGflops(CpuBackend backend)
+    /// <returns>Null for a device on which nobody can measure that.</returns>
+    public static double? PeakGflops(TensorBackend backend)
     {
+        if (backend is not CpuBackend processors)
+            return null;
         const int repeats = 4_000_000;
         var operations = 0L;
-        var median = Measurement.Median(7, () => operations = backend.RunMultiplyAdds(repeats));
+        var median = Measurement.Median(7, () => operations = processors.RunMultiplyAdds(repeats));
         return operations * 1e-9 / median.TotalSeconds;
     }
 }

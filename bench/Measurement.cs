@@ -37,7 +37,7 @@ internal static class Measurement
     }
 
     /// <summary>Prints a result, as JSON or for reading, with machine, SDK and date.</summary>
-    public static void Print(bool asJson, params (string Name, object Value)[] fields)
+    public static void Print(bool asJson, params (string Name, object? Value)[] fields)
     {
         var all = fields.Concat(Machine()).ToDictionary(field => field.Name, field => field.Value);
         Console.WriteLine(asJson
@@ -47,9 +47,12 @@ internal static class Measurement
 
     public static double Rounded(double value) => Math.Round(value, value >= 100 ? 1 : value >= 1 ? 2 : 4);
 
-    private static object Text(object value) => value is double[] values ? string.Join(' ', values) : value;
+    /// <summary>Nothing if there is none.</summary>
+    public static double? Rounded(double? value) => value is { } known ? Rounded(known) : null;
 
-    private static (string Name, object Value)[] Machine() =>
+    private static object Text(object? value) => value is double[] values ? string.Join(' ', values) : value ?? "-";
+
+    private static (string Name, object? Value)[] Machine() =>
     [
         ("cpu", CpuName()),
         ("runtime", RuntimeInformation.FrameworkDescription),

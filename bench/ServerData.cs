@@ -1,9 +1,9 @@
 using System.Text.Json;
+using Serving.Backends;
 using Serving.Client;
 using Serving.Models.Bert;
 using Serving.Models.Safetensors;
 using Serving.Models.Tasks;
-using Serving.Tensors.Cpu;
 
 namespace Serving.Bench;
 
@@ -16,7 +16,7 @@ internal sealed class ServerData : IDisposable
     public ServerData(string shape, int tasks)
     {
         var config = Shapes.Bert(shape);
-        using var backend = new CpuBackend(1);
+        using var backend = BackendFactory.Create(BackendFactory.Default, new() { Threads = 1 });
         var recorder = new RecordingWeights(new RandomBertWeights());
         using var encoder = BertEncoder.Load(backend, config, recorder);
         WriteModel(System.IO.Path.Combine(Path, "models", shape), config, recorder);

@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.Diagnostics;
-using Serving.Inference;
+using Serving.Backends;
+using Serving.Inference.Classification;
 using Serving.Models.Bert;
-using Serving.Tensors.Cpu;
 using Serving.Text.Bert;
 
 namespace Serving.Bench;
@@ -26,26 +26,29 @@ internal static class SwapBench
             Description = "Loads and unloads for the leak check."
         };
         var threads = new Option<int>("--threads") { DefaultValueFactory = _ => Environment.ProcessorCount };
+        var device = CommonOptions.Device();
         var json = CommonOptions.Json();
         var command = new Command("swap", "Task versions loaded from disk, activated and unloaded.")
         {
-            shape, tasks, firstLayer, cycles, threads, json
+            shape, tasks, firstLayer, cycles, threads, device, json
         };
         command.SetAction(parsed => RunAsync(
             parsed.GetValue(shape)!,
             parsed.GetValue(tasks),
             parsed.GetValue(firstLayer),
             parsed.GetValue(cycles),
+            parsed.GetValue(device)!,
             parsed.GetValue(threads),
             parsed.GetValue(json)));
         return command;
     }
 
-    private static async Task RunAsync(string shape, int tasks, int firstLayer, int cycles, int threads, bool asJson)
+    private static async Task RunAsync(
+        string shape, int tasks, int firstLayer, int cycles, string device, int threads, bool asJson)
     {
         var config = Shapes.Bert(shape);
         var folder = Directory.CreateTempSubdirectory("serving-bench-");
-        using var backend = new CpuBackend(threads);
+        using var backend = BackendFactory.Create(device, new() { Threads = threads });
         using var encoder = BertEncoder.Load(backend, config, new RandomBertWeights());
         var path = ServerData.WriteTask(folder.FullName, encoder, firstLayer, seed: 0);
         using var engine = new ClassificationEngine(backend, encoder, Tokenizer(), new(), TimeProvider.System);

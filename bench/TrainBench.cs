@@ -1,6 +1,6 @@
 using System.CommandLine;
+using Serving.Backends;
 using Serving.Tensors;
-using Serving.Tensors.Cpu;
 using Serving.Text.Bert;
 using Serving.Training.Autograd;
 using Serving.Training.Bert;
@@ -35,11 +35,12 @@ internal static class TrainBench
             DefaultValueFactory = _ => 10,
             Description = "Steps, of which the median counts."
         };
+        var device = CommonOptions.Device();
         var json = CommonOptions.Json();
         var command = new Command(
             "train", "Steps of training a BERT classifier, its masks, or of masked language modelling.")
         {
-            shape, batch, seq, method, dropout, threads, runs, json
+            shape, batch, seq, method, dropout, threads, runs, device, json
         };
         command.SetAction(parsed => Run(
             parsed.GetValue(shape)!,
@@ -47,6 +48,7 @@ internal static class TrainBench
             parsed.GetValue(seq),
             parsed.GetValue(method)!,
             parsed.GetValue(dropout),
+            parsed.GetValue(device)!,
             parsed.GetValue(threads),
             parsed.GetValue(runs),
             parsed.GetValue(json)));
@@ -54,10 +56,11 @@ internal static class TrainBench
     }
 
     private static void Run(
-        string shape, int batchSize, int length, string method, float dropout, int threads, int runs, bool asJson)
+        string shape, int batchSize, int length, string method, float dropout, string device, int threads, int runs,
+        bool asJson)
     {
         var config = Shapes.Bert(shape);
-        using var backend = new CpuBackend(threads);
+        using var backend = BackendFactory.Create(device, new() { Threads = threads });
         using var model = BertModel.Load(backend, config, new InitialBertWeights(seed: 1));
         using var head = new ClassifierHead(backend, Labels, config.Hidden, seed: 2, isTrained: true);
         using var tokenHead = new MaskedLanguageHead(backend, model, seed: 3);

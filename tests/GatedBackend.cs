@@ -31,6 +31,10 @@ internal sealed class GatedBackend : TensorBackend
 
     public override long AllocatedBytes => _inner.AllocatedBytes;
 
+    public override Determinism Determinism => _inner.Determinism;
+
+    public override long WholeDeviceMultiplyAdds => _inner.WholeDeviceMultiplyAdds;
+
     /// <summary>Tokens of the forward passes so far.</summary>
     public List<int> Passes { get; } = new(capacity: 4096); // Room, so that the loop allocates nothing on its account.
 
@@ -71,6 +75,8 @@ internal sealed class GatedBackend : TensorBackend
     }
 
     public override Tensor Allocate(int rows, int columns) => _inner.Allocate(rows, columns);
+
+    public override TensorArena CreateArena() => _inner.CreateArena();
 
     public override PackedWeight PackWeight(ReadOnlySpan<Tensor> weights, WeightFormat format = WeightFormat.Float32) =>
         _inner.PackWeight(weights, format);

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
 using Serving.Catalog.Resident;
 using Serving.Catalog.Stored;
-using Serving.Inference;
+using Serving.Inference.Scheduling;
 using Serving.Models;
 using Serving.Models.Tasks;
 using Serving.Storage;
@@ -28,6 +28,7 @@ public sealed class TaskCatalog(
     private const int MostAttempts = 5;
 
     private readonly SemaphoreSlim _changes = new(1);
+    private readonly VersionLoader _versions = new(blobs);
     private RoutingTable _table = new(StoredTasks.None, ResidentModels.None, models);
     private Action<RoutingTable> _published = static _ => { };
 
@@ -47,15 +48,10 @@ public sealed class TaskCatalog(
             foreach (var name in models.NamesToLoad())
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                try
-                {
+                if (models.MustLoad)
                     await LoadHostAsync(name);
-                }
-                catch (ModelFileException exception) when (!models.MustLoad)
-                {
-                    logger.LogError("The model {Model} is left out: {Problem}", name, exception.Message);
-                    models.NoteProblem(name, exception.Message);
-                }
+                else
+                    await TryLoadHostAsync(name);
             }
 
             return true;
@@ -76,7 +72,7 @@ public sealed class TaskCatalog(
                 var served = before.Tasks.GetValueOrDefault(task.Name);
                 if (task.Problem is not null)
                     loaded[task.Name] = served is null ? task : served with { Problem = task.Problem };
-                else if (await TryLoadAliasedAsync(_table with { Desired = new(tasks) }, task) is { } problem)
+                else if (await _versions.TryLoadAliasedAsync(_table.Resident, task) is { } problem)
                 {
                     logger.LogError("The task {Task} stays as it was: {Problem}", task.Name, problem);
                     loaded[task.Name] = served ?? task with { Aliases = TaskAliases.None };
@@ -141,15 +137,22 @@ public sealed class TaskCatalog(
 
     /// <summary>Takes up a version that was uploaded and checked.</summary>
     /// <param name="alias">An alias to point at it; null for none.</param>
+    /// <param name="firstAlias">
+    /// An alias to point at it, if there is no other, it is the task's first version and its model is loaded; null for
+    /// none.
+    /// </param>
     /// <returns>Whether it is new.</returns>
-    public Task<bool> CommitAsync(TaskUpload upload, string version, string? alias) => ChangeAsync(
+    public Task<bool> CommitAsync(
+        TaskUpload upload, string version, string? alias, string? firstAlias) => ChangeAsync(
         async () =>
         {
+            var isFirst = IsFirst(upload.Task, version);
             ThrowIfBroken(upload.Task);
             var isNew = await blobs.CommitAsync(upload.Draft, ITaskRepository.Key(upload.Task, version));
             var stored = await repository.AddVersionAsync(upload.Task, version);
             var task = _table.Tasks.GetValueOrDefault(upload.Task) ?? StoredTask.Empty(upload.Task);
             Replace(task with { Versions = task.Versions.SetItem(version, stored) });
+            alias ??= isFirst && _table.FindHost(stored) is not null ? firstAlias : null;
             if (alias is null)
                 return isNew;
             await PointAsync(
@@ -159,6 +162,16 @@ public sealed class TaskCatalog(
                 isNew ? upload.Digests : null);
             return isNew;
         });
+
+    /// <summary>Whether a version is, or would be, a task's only one, to which no alias points yet.</summary>
+    /// <remarks>Also if it is stored: an import that was cut off before its alias moved is repeated.</remarks>
+    public bool IsFirst(string task, string version) =>
+        _table.Tasks.GetValueOrDefault(task) is not { } known
+        || (known.Aliases.Aliases.IsEmpty && known.Versions.Keys.All(other => other == version));
+
+    /// <summary>The folder of a version's files on this machine.</summary>
+    /// <exception cref="DomainException">It is not there.</exception>
+    public Task<string> FolderAsync(string task, string version) => _versions.FolderAsync(task, version);
 
     /// <summary>Changes what an alias points at.</summary>
     /// <param name="change">
@@ -179,7 +192,7 @@ public sealed class TaskCatalog(
         {
             var stored = _table.Desired.Version(task, version);
             var host = _table.Host(task, stored);
-            await LoadVersionAsync(host, task, stored);
+            await _versions.LoadAsync(host, task, stored);
             return host.Engine.Memory.Tasks.Single(memory => memory.Task == task && memory.Version == version).Bytes;
         });
 
@@ -273,7 +286,7 @@ public sealed class TaskCatalog(
                 var read = await repository.ReadAsync(task, known);
                 if (read.Problem is null && read.Aliases.Revision == known?.Aliases.Revision)
                     throw; // They are as they were: it is the change that does not fit.
-                _ = await TryLoadAliasedAsync(_table, read);
+                _ = await _versions.TryLoadAliasedAsync(_table.Resident, read);
                 Replace(read);
                 ThrowIfBroken(task);
             }
@@ -292,7 +305,7 @@ public sealed class TaskCatalog(
         foreach (var version in after?.Versions ?? [])
         {
             var target = _table.Desired.Version(task, version);
-            await LoadVersionAsync(_table.Host(task, target), task, target, digests);
+            await _versions.LoadAsync(_table.Host(task, target), task, target, digests);
         }
 
         var aliases = await repository.ReplaceAliasesAsync(task, stored.Aliases with
@@ -319,7 +332,7 @@ public sealed class TaskCatalog(
             var table = _table with { Resident = _table.Resident.Add(host) };
             foreach (var task in table.Tasks.Values)
             {
-                if (await TryLoadAliasedAsync(table, task, host) is { } problem)
+                if (await _versions.TryLoadAliasedAsync(table.Resident, task, host) is { } problem)
                     logger.LogError("A version of the task {Task} can't be served: {Problem}", task.Name, problem);
             }
 
@@ -347,58 +360,6 @@ public sealed class TaskCatalog(
             models.NoteProblem(name, exception.Message);
         }
     }
-
-    /// <summary>Loads the versions that a task's aliases use, as far as their models are loaded.</summary>
-    /// <param name="only">Only versions for this model; null for all.</param>
-    /// <returns>What is wrong; null if nothing is.</returns>
-    private async Task<string?> TryLoadAliasedAsync(RoutingTable table, StoredTask task, ModelHost? only = null)
-    {
-        foreach (var version in task.UsedVersions)
-        {
-            if (!task.Versions.TryGetValue(version, out var stored))
-            {
-                if (only is null)
-                    return $"its version {version} is missing.";
-                continue;
-            }
-
-            if (table.FindHost(stored) is not { } host || (only is not null && host != only))
-                continue;
-            try
-            {
-                await host.Engine.LoadTaskAsync(task.Name, await FolderAsync(task.Name, version), version);
-            }
-            catch (Exception exception) when (exception is ModelFileException or DomainException)
-            {
-                return exception.Message;
-            }
-        }
-
-        return null;
-    }
-
-    /// <param name="digests">Of the version that was just written; of others nothing is known.</param>
-    private async Task LoadVersionAsync(
-        ModelHost host, string task, StoredVersion version, IReadOnlyDictionary<string, string>? digests = null)
-    {
-        // A file's digest in the manifest is right for no other version's file.
-        var isKnown = digests?.GetValueOrDefault(TaskPack.ManifestFile) == version.Version;
-        var folder = await FolderAsync(task, version.Version);
-        try
-        {
-            await host.Engine.LoadTaskAsync(
-                task, () => TaskPack.Open(folder, version.Version, isKnown ? digests : null));
-        }
-        catch (ModelFileException exception)
-        {
-            throw DomainException.FailedPrecondition($"tasks/{task}", exception.Message);
-        }
-    }
-
-    /// <summary>The folder of a version's files on this machine.</summary>
-    /// <exception cref="DomainException">It is not there.</exception>
-    public Task<string> FolderAsync(string task, string version) =>
-        blobs.FetchAsync(ITaskRepository.Key(task, version));
 
     private IEnumerable<(ModelHost Host, string Task, string Version)> Resident() =>
         _table.Models.Values.SelectMany(host =>

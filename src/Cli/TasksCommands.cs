@@ -149,16 +149,23 @@ internal static class TasksCommands
             Description = "With task.json, mask.safetensors and head.safetensors."
         };
         var version = new Option<string?>("--version") { Description = "What it must hash to." };
-        var alias = new Option<string?>("--alias") { Description = "An alias to point at it." };
-        var command = new Command("import", "Uploads a version.") { Name, folder, alias, version };
+        var alias = new Option<string?>("--alias")
+        {
+            Description = "An alias to point at it; production by default, if it is the task's first version."
+        };
+        var noAlias = new Option<bool>("--no-alias") { Description = "Points no alias at it." };
+        var command = new Command("import", "Uploads a version.") { Name, folder, alias, noAlias, version };
         command.Do(async (parsed, client, output, cancelled) =>
         {
+            var header = new ImportHeader
+            {
+                Task = parsed.GetValue(Name),
+                ExpectedVersion = parsed.GetValue(version) ?? "",
+                Alias = parsed.GetValue(alias) ?? "",
+                NoAlias = parsed.GetValue(noAlias)
+            };
             var response = await client.ImportTaskAsync(
-                parsed.GetValue(Name)!,
-                parsed.GetValue(folder)!.FullName,
-                parsed.GetValue(version),
-                parsed.GetValue(alias),
-                cancellationToken: cancelled);
+                header, parsed.GetValue(folder)!.FullName, cancellationToken: cancelled);
             output.Write(response, o => o.Line(
                 $"{parsed.GetValue(Name)} {response.Version}{(response.Created ? "" : " was there already")}"));
         });

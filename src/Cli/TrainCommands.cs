@@ -83,7 +83,11 @@ internal static class TrainCommands
         };
         var freezeHead = new Option<bool>("--freeze-head") { Description = "Leaves the random head as it begins." };
         var task = new Option<string?>("--task") { Description = "The task that gets the version." };
-        var alias = new Option<string?>("--alias") { Description = "An alias to point at it." };
+        var alias = new Option<string?>("--alias")
+        {
+            Description = "An alias to point at it; production by default, if it is the task's first version."
+        };
+        var noAlias = new Option<bool>("--no-alias") { Description = "Points no alias at it." };
         var minMetric = new Option<double?>("--min-metric")
         {
             Description = "The alias moves only if the metric is at least this."
@@ -97,8 +101,8 @@ internal static class TrainCommands
         var command = new Command(verb, description)
         {
             model, dataset, validation, share, regression, maxTokens, epochs, BatchSize, LearningRate, headRate, WarmUp,
-            decay, Dropout, EvaluationInterval, patience, CheckpointInterval, Seed, task, alias, minMetric, notBelow,
-            Watch
+            decay, Dropout, EvaluationInterval, patience, CheckpointInterval, Seed, task, alias, noAlias, minMetric,
+            notBelow, Watch
         };
         foreach (var option in method switch
         {
@@ -144,6 +148,7 @@ internal static class TrainCommands
             {
                 Task = parsed.GetValue(task) ?? "",
                 Alias = parsed.GetValue(alias) ?? "",
+                NoAlias = parsed.GetValue(noAlias),
                 NotBelowCurrent = parsed.GetValue(notBelow),
                 Model = method == TrainingMethod.Finetune ? parsed.GetValue(publishModel) ?? "" : ""
             };

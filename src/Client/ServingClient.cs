@@ -151,19 +151,28 @@ public sealed class ServingClient : IDisposable
 
     /// <summary>Uploads a version's folder: task.json, mask.safetensors, head.safetensors.</summary>
     /// <param name="expectedVersion">What it must hash to; null takes any.</param>
-    /// <param name="alias">An alias to point at it; null for none.</param>
-    public async Task<ImportTaskResponse> ImportTaskAsync(
+    /// <param name="alias">An alias to point at it; null for that of <see cref="ImportHeader.Alias"/>.</param>
+    public Task<ImportTaskResponse> ImportTaskAsync(
         string task,
         string folder,
         string? expectedVersion = null,
         string? alias = null,
+        IProgress<long>? bytesSent = null,
+        CancellationToken cancellationToken = default) => ImportTaskAsync(
+        new ImportHeader { Task = task, ExpectedVersion = expectedVersion ?? "", Alias = alias ?? "" },
+        folder, bytesSent, cancellationToken);
+
+    /// <summary>Uploads a version's folder: task.json, mask.safetensors, head.safetensors.</summary>
+    /// <param name="header">The task, and what becomes of the version.</param>
+    public async Task<ImportTaskResponse> ImportTaskAsync(
+        ImportHeader header,
+        string folder,
         IProgress<long>? bytesSent = null,
         CancellationToken cancellationToken = default)
     {
         using var call = Tasks.ImportTask(cancellationToken: cancellationToken);
         try
         {
-            var header = new ImportHeader { Task = task, ExpectedVersion = expectedVersion ?? "", Alias = alias ?? "" };
             await call.RequestStream.WriteAsync(new() { Header = header }, cancellationToken).ConfigureAwait(false);
             var sent = 0L;
             foreach (var name in TaskFiles.All)

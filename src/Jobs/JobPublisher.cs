@@ -22,21 +22,24 @@ public sealed class JobPublisher(TaskCatalog catalog, IBlobStore tasks, ModelSto
 
         if (publish.Task.Length == 0 || result.TaskVersion is null)
             return ("", "");
-        var gate = Gate(publish, recipe, result);
         var version = Path.GetFileName(result.TaskVersion);
+        var alias = publish.Alias.Length > 0 ? publish.Alias : null;
+        var firstAlias = publish.NoAlias ? null : TaskAliases.DefaultAlias;
+        var moved = alias ?? (catalog.IsFirst(publish.Task, version) ? firstAlias : null);
+        var gate = moved is null ? "" : Gate(moved, publish, recipe, result);
         using var upload = new TaskUpload(tasks.Begin(), publish.Task, version, long.MaxValue);
         foreach (var file in Directory.GetFiles(result.TaskVersion))
             await CopyAsync(upload, file);
         upload.Finish();
-        await catalog.CommitAsync(upload, version, publish.Alias.Length > 0 && gate.Length == 0 ? publish.Alias : null);
+        if (gate.Length > 0)
+            (alias, firstAlias) = (null, null);
+        await catalog.CommitAsync(upload, version, alias, firstAlias);
         return (version, gate);
     }
 
     /// <returns>Why the alias does not move; empty if it does.</returns>
-    private string Gate(Publication publish, RecipeFacts recipe, WorkerDone result)
+    private string Gate(string alias, Publication publish, RecipeFacts recipe, WorkerDone result)
     {
-        if (publish.Alias.Length == 0)
-            return "";
         var (name, metric) = result.Metrics.TryGetValue("accuracy", out var accuracy)
             ? ("accuracy", accuracy)
             : ("correlation", result.Metrics.GetValueOrDefault("pearson"));
@@ -45,7 +48,7 @@ public sealed class JobPublisher(TaskCatalog catalog, IBlobStore tasks, ModelSto
         if (!publish.NotBelowCurrent)
             return "";
         var aliases = catalog.Table.Tasks.GetValueOrDefault(publish.Task)?.Aliases.Aliases;
-        var current = aliases?.GetValueOrDefault(publish.Alias)?.Version;
+        var current = aliases?.GetValueOrDefault(alias)?.Version;
         if (current != recipe.Incumbent)
         {
             return Refusal(
@@ -57,7 +60,7 @@ public sealed class JobPublisher(TaskCatalog catalog, IBlobStore tasks, ModelSto
             : "";
 
         string Refusal(FormattableString why) =>
-            $"The alias '{publish.Alias}' was not moved: {FormattableString.Invariant(why)}";
+            $"The alias '{alias}' was not moved: {FormattableString.Invariant(why)}";
     }
 
     private static async Task CopyAsync(TaskUpload upload, string path)

@@ -1,9 +1,10 @@
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Serving.Backends;
 using Serving.Catalog;
 using Serving.Catalog.Stored;
-using Serving.Inference;
+using Serving.Inference.Scheduling;
 using Serving.Jobs;
 using Serving.Jobs.Store;
 using Serving.Jobs.Workers;
@@ -16,7 +17,6 @@ using Serving.Server.Services;
 using Serving.Server.Telemetry;
 using Serving.Storage;
 using Serving.Tensors;
-using Serving.Tensors.Cpu;
 
 namespace Serving.Server;
 
@@ -123,7 +123,7 @@ public static class ServerApplication
         .AddSingleton<JobsService>()
         .AddSingleton(options.ForHosts())
         .AddSingleton<Func<TensorBackend>>(
-            () => new CpuBackend(options.Threads == 0 ? Environment.ProcessorCount : options.Threads))
+            () => BackendFactory.Create(BackendFactory.Default, new() { Threads = options.Threads }))
         .AddSingleton<TaskCatalog>()
         .AddSingleton<TaskRouter>()
         .AddSingleton<InputRunner>()

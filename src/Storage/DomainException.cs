@@ -20,10 +20,10 @@ public sealed class DomainException : Exception
     /// <summary>The message without the field.</summary>
     public string Sentence { get; }
 
-    /// <summary>The path of what is wrong in the request: "inputs[3].text"; null for errors of the state.</summary>
+    /// <summary>The path of what is wrong in the request: "inputs[3].text"; null for other errors.</summary>
     public string? Field { get; }
 
-    /// <summary>What kind of thing it is about: "task", "model" and the like; empty where the subject says so.</summary>
+    /// <summary>What kind of thing it is about: "task", "model" and the like; empty if the subject says so.</summary>
     public string Resource { get; private init; } = "";
 
     /// <summary>What it is about: the name of a resource, or "tasks/sentiment"; empty if it is the request.</summary>
@@ -52,19 +52,23 @@ public sealed class DomainException : Exception
 
     /// <param name="resource">"task", "model" and the like.</param>
     /// <param name="known">What is there.</param>
-    public static DomainException NotFound(string resource, string name, IEnumerable<string> known)
+    /// <param name="remedy">How it comes to be there, as a sentence.</param>
+    public static DomainException NotFound(
+        string resource, string name, IEnumerable<string> known, string? remedy = null)
     {
         var nearest = NearestNames.To(name, known).Take(MostNearest).ToList();
         var found = $"There is no {resource} '{name}'";
-        var remedy = nearest.Count == 0
+        var hint = nearest.Count == 0
             ? $"There is no {resource} yet"
             : $"The nearest are {string.Join(", ", nearest.Select(n => $"'{n}'"))}";
-        return new(ErrorKind.NotFound, $"{found}. {remedy}.")
+        if (remedy is not null)
+            hint = $"{hint}. {remedy}";
+        return new(ErrorKind.NotFound, $"{found}. {hint}.")
         {
             Resource = resource,
             Subject = name,
             Found = found,
-            Remedy = remedy,
+            Remedy = hint,
             Known = nearest
         };
     }

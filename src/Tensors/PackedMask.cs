@@ -8,7 +8,7 @@ namespace Serving.Tensors;
 /// </remarks>
 public abstract class PackedMask
 {
-    private protected PackedMask(int outFeatures, int inFeatures)
+    protected PackedMask(int outFeatures, int inFeatures)
     {
         OutFeatures = outFeatures;
         InFeatures = inFeatures;
@@ -36,7 +36,7 @@ public abstract class PackedMask
     /// <summary>Bytes of that many bits.</summary>
     public static long ByteCount(long bits) => (bits + 7) / 8;
 
-    private protected void ThrowUnlessRows(int firstRow, int rows, int byteCount)
+    protected void ThrowUnlessRows(int firstRow, int rows, int byteCount)
     {
         if (firstRow < 0 || rows < 0 || firstRow > OutFeatures - rows)
             throw new ShapeException($"Mask: rows {firstRow} to {firstRow + (long)rows} are not in {this}.");

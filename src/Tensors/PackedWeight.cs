@@ -13,7 +13,7 @@ public enum WeightFormat
 /// <summary>A weight [outFeatures, inFeatures], laid out as its backend multiplies best. Immutable.</summary>
 public abstract class PackedWeight : IDisposable
 {
-    private protected PackedWeight(int outFeatures, int inFeatures, WeightFormat format)
+    protected PackedWeight(int outFeatures, int inFeatures, WeightFormat format)
     {
         OutFeatures = outFeatures;
         InFeatures = inFeatures;

@@ -1,8 +1,22 @@
 namespace Serving.Tensors;
 
 /// <summary>Checks of operands' shapes, the same for every backend.</summary>
-internal static class Shapes
+public static class Shapes
 {
+    /// <summary>A copy between row-major values and the rows of a storage of so many elements.</summary>
+    public static void Copy(long offset, int rows, int columns, int stride, int values, long elements)
+    {
+        if (values != (long)rows * columns)
+            throw new ShapeException($"Copy: {values} values came for [{rows}, {columns}].");
+        var end = offset + (rows == 0 ? 0 : ((rows - 1L) * stride) + columns);
+        if (offset < 0 || rows < 0 || stride < columns || end > elements)
+        {
+            throw new ShapeException(
+                $"Copy: rows of {columns} elements, {stride} apart, from {offset} to {end}, are not all among the "
+                + $"storage's {elements}.");
+        }
+    }
+
     public static void Linear(
         Tensor x, PackedWeight weight, Tensor bias, ReadOnlySpan<RowSegment> segments, Tensor residual, Tensor output)
     {

@@ -62,8 +62,7 @@ public readonly struct Tensor : IDisposable
     public void CopyFrom(ReadOnlySpan<float> values)
     {
         ThrowUnlessLength(values.Length);
-        for (var row = 0; row < Rows; row++)
-            Storage.Write(_offset + ((long)row * Stride), values.Slice(row * Columns, Columns));
+        Storage.Write(_offset, Rows, Columns, Stride, values);
     }
 
     /// <summary>Copies the values out, row-major.</summary>
@@ -71,8 +70,7 @@ public readonly struct Tensor : IDisposable
     public void CopyTo(Span<float> values)
     {
         ThrowUnlessLength(values.Length);
-        for (var row = 0; row < Rows; row++)
-            Storage.Read(_offset + ((long)row * Stride), values.Slice(row * Columns, Columns));
+        Storage.Read(_offset, Rows, Columns, Stride, values);
     }
 
     /// <summary>The values, row-major, in a new array.</summary>

@@ -19,8 +19,8 @@ public readonly record struct RowSegment(int Rows, PackedMask? Mask);
 /// <summary>A device: its memory and the operations on it. Everything above this layer is written against it.</summary>
 /// <remarks>
 /// Sequences of different lengths lie one after another in a tensor [tokens, features]; offsets say where each begins,
-/// with the total at the end. A row of a result has the same bits whatever the other rows are and however many threads
-/// work. One operation runs at a time; callers on several threads take turns, or each take one of the lanes.
+/// with the total at the end. One operation runs at a time; callers on several threads take turns, or each take one of
+/// the lanes.
 /// </remarks>
 public abstract class TensorBackend : IDisposable
 {
@@ -30,9 +30,15 @@ public abstract class TensorBackend : IDisposable
     /// <summary>Bytes of device memory that tensors, weights and masks hold now.</summary>
     public abstract long AllocatedBytes { get; }
 
+    /// <summary>What is promised of the bits of results.</summary>
+    public abstract Determinism Determinism { get; }
+
     /// <summary>Parts of the device that run concurrently on shared memory; itself if it has no parts.</summary>
     /// <remarks>The backend owns them. Operations on the whole backend and on its lanes slow each other down.</remarks>
     public virtual IReadOnlyList<TensorBackend> Lanes => [this];
+
+    /// <summary>From how many multiply-adds on a batch is worth the whole device, rather than one lane.</summary>
+    public virtual long WholeDeviceMultiplyAdds => 0;
 
     /// <summary>Returns freed memory that is kept for reuse to the system.</summary>
     public virtual void Trim()
@@ -41,6 +47,9 @@ public abstract class TensorBackend : IDisposable
 
     /// <summary>A tensor of zeros. Its owner disposes it.</summary>
     public abstract Tensor Allocate(int rows, int columns);
+
+    /// <summary>An empty arena. Its owner disposes it.</summary>
+    public abstract TensorArena CreateArena();
 
     /// <summary>Lays weights out for <see cref="Linear"/>, stacked along their output features.</summary>
     /// <param name="weights">Each [outFeatures, inFeatures] with the same inFeatures.</param>

@@ -28,7 +28,7 @@ public readonly record struct Dropout(float Rate, ulong Key)
     public float Scale => 65536f / (65536 - Threshold);
 
     /// <summary>Of 65536 equally likely numbers, how many drop an element.</summary>
-    internal int Threshold => (int)MathF.Round(Rate * 65536);
+    public int Threshold => (int)MathF.Round(Rate * 65536);
 }
 
 /// <summary>Functions of single elements.</summary>
@@ -70,7 +70,6 @@ public readonly record struct AdamStep(
     float GradientScale);
 
 /// <summary>A device that also trains: gradients of the operations, and optimizers.</summary>
-/// <remarks>Results have the same bits at any number of threads.</remarks>
 public abstract class TrainingBackend : TensorBackend
 {
     /// <summary>Matrix product: output = a b + bias, or output + a b + bias; one operand may be transposed.</summary>

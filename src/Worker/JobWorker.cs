@@ -1,6 +1,6 @@
 using System.Text.Json;
+using Serving.Backends;
 using Serving.Jobs.Workers;
-using Serving.Tensors.Cpu;
 using Serving.Training;
 using Serving.Training.Recipes;
 
@@ -44,7 +44,7 @@ internal static class JobWorker
         try
         {
             using var alone = Lock(Path.Combine(order.Folder, LockFile), cancelled);
-            using var backend = new CpuBackend(order.Threads);
+            using var backend = BackendFactory.Create(BackendFactory.Default, new() { Threads = order.Threads });
             var result = Recipe.Parse(order.Recipe).Run(new()
             {
                 Job = order.Job,

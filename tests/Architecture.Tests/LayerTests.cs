@@ -5,21 +5,25 @@ public sealed class LayerTests
 {
     internal static readonly Dictionary<string, string[]> Map = new(StringComparer.Ordinal)
     {
+        ["Threading"] = [],
         ["Tensors"] = [],
+        ["Tensors.Cpu"] = ["Tensors", "Threading"],
+        ["Backends"] = ["Tensors", "Tensors.Cpu"],
         ["Text"] = [],
         ["Protocol"] = [],
         ["Storage"] = [],
         ["Models"] = ["Storage", "Tensors", "Text"],
-        ["Inference"] = ["Tensors", "Text", "Models"],
+        ["Inference"] = ["Threading", "Tensors", "Text", "Models"],
         ["Training"] = ["Storage", "Tensors", "Text", "Models"],
         ["Catalog"] = ["Storage", "Tensors", "Text", "Models", "Inference"],
-        ["Jobs"] = ["Storage", "Tensors", "Inference", "Catalog"],
-        ["Worker"] = ["Tensors", "Training", "Jobs"],
+        ["Jobs"] = ["Storage", "Threading", "Inference", "Catalog"],
+        ["Worker"] = ["Tensors", "Backends", "Training", "Jobs"],
         ["Client"] = ["Protocol"],
         ["Cli"] = ["Client", "Protocol"],
         ["Server"] =
         [
-            "Storage", "Tensors", "Text", "Protocol", "Models", "Inference", "Training", "Catalog", "Jobs", "Worker"
+            "Storage", "Tensors", "Backends", "Text", "Protocol", "Models", "Inference", "Training", "Catalog", "Jobs",
+            "Worker"
         ]
     };
 

@@ -99,8 +99,7 @@ public sealed class CommandLineTests
         Assert.Contains("evaluation at step 20: loss ", pretrained, StringComparison.Ordinal);
         var job = (await RunAsync(
             server, "train", "mask", "--model", "own", "--dataset", "films", "--max-tokens", "32", "--epochs", "2",
-            "--task", "tone",
-            "--alias", "production")).Trim();
+            "--task", "tone")).Trim();
         await RunAsync(server, "jobs", "watch", job);
         var shown = JsonDocument.Parse(await RunAsync(server, "jobs", "show", job, "--json")).RootElement;
         Assert.Equal("JOB_STATE_SUCCEEDED", shown.GetProperty("state").GetString());

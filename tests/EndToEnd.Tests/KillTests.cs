@@ -98,7 +98,7 @@ public sealed class KillTests
             default:
                 var imported = missing.Count > 0 ? missing[random.Next(missing.Count)] : state.Versions[0];
                 return ("import", state with { Versions = [.. state.Versions.Append(imported).Distinct()] }, () =>
-                    client.ImportTaskAsync("t", folders[imported]));
+                    client.ImportTaskAsync(new ImportHeader { Task = "t", NoAlias = true }, folders[imported]));
         }
     }
 

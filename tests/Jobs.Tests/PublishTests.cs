@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Serving.Catalog;
 using Serving.Catalog.Resident;
 using Serving.Catalog.Stored;
-using Serving.Inference;
+using Serving.Inference.Scheduling;
 using Serving.Jobs.Records;
 using Serving.Jobs.Store;
 using Serving.Jobs.Workers;

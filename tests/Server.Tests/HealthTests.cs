@@ -39,7 +39,8 @@ public sealed class HealthTests
         using var watch = server.Client.Health.Watch(new() { Service = "tasks/new" });
         Assert.Equal(ServingStatus.ServiceUnknown, await NextAsync(watch));
 
-        var version = (await server.Client.ImportTaskAsync("new", server.Data.WriteVersion(seed: 3))).Version;
+        var version = (await server.Client.ImportTaskAsync(
+            new V1.ImportHeader { Task = "new", NoAlias = true }, server.Data.WriteVersion(seed: 3))).Version;
         Assert.Equal(ServingStatus.NotServing, await NextAsync(watch)); // No alias.
         await server.Client.Tasks.SetAliasAsync(new() { Task = "u", Remove = true }); // Somebody else's.
         await server.Client.Tasks.SetAliasAsync(new() { Task = "new", Version = version });

@@ -207,7 +207,7 @@ public sealed class ServicesTests
         await call.RequestStream.WriteAsync(new() { Header = new() { Task = "new" } });
         await call.RequestStream.WriteAsync(
             new() { Chunk = new() { File = "mask.safetensors", Data = ByteString.CopyFrom(new byte[1000]) } });
-        string[] Uploads() => Directory.GetDirectories(Path.Combine(server.Data.Path, "tasks"), ".import-*");
+        string[] Uploads() => Directory.GetDirectories(Path.Combine(server.Data.Path, "tasks"), ".draft-*");
         await Eventually.TrueAsync(() => Uploads().Length == 1, "the upload has begun");
 
         await cancellation.CancelAsync();

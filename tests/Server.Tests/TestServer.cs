@@ -4,7 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Serving.Catalog;
 using Serving.Client;
-using Serving.Inference;
+using Serving.Inference.Classification;
 using Serving.Tensors;
 using Serving.Testing;
 

@@ -1,4 +1,5 @@
-using Serving.Inference;
+using Serving.Inference.Classification;
+using Serving.Inference.Scheduling;
 using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Models.Kinds;

@@ -1,4 +1,4 @@
-using Serving.Inference;
+using Serving.Inference.Classification;
 using Serving.Tensors;
 
 namespace Serving.Catalog.Resident;

@@ -29,7 +29,9 @@ public sealed record StoredTasks(ImmutableSortedDictionary<string, StoredTask> B
     {
         var stored = Task(task);
         return stored.Aliases.Aliases.GetValueOrDefault(alias)
-            ?? throw DomainException.NotFound($"alias of the task '{task}'", alias, stored.Aliases.Aliases.Keys);
+            ?? throw DomainException.NotFound(
+                $"alias of the task '{task}'", alias, stored.Aliases.Aliases.Keys,
+                $"Point it at a version: serving tasks promote {task} VERSION --alias {alias} (Tasks.SetAlias)");
     }
 
     /// <summary>The version that a selector means.</summary>

@@ -63,6 +63,9 @@ public sealed record Publication
     /// <summary>An alias of the task that moves to it, if the result is good enough.</summary>
     public string Alias { get; init; } = "";
 
+    /// <summary>Whether no alias moves, not even the default one to a task's first version.</summary>
+    public bool NoAlias { get; init; }
+
     /// <summary>The least metric with which the alias moves.</summary>
     public double? MinMetric { get; init; }
 

@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Text;
+using System.Text.Json;
 using Serving.Jobs.Records;
 using Serving.Storage;
 
@@ -31,9 +33,7 @@ internal sealed class JobEventLog
         var bytes = File.ReadAllBytes(path);
         for (int end; (end = bytes.AsSpan((int)_bytes).IndexOf((byte)'\n')) >= 0;)
         {
-            var line = bytes.AsSpan((int)_bytes, end);
-            if (JobJson.Read<JobEvent>(line).State is { } state)
-                LastState = state;
+            LastState = StateOf(bytes.AsSpan((int)_bytes, end)) ?? LastState;
             Appended(end + 1);
         }
 
@@ -91,7 +91,7 @@ internal sealed class JobEventLog
                 foreach (var line in Lines(cursor, count))
                 {
                     cancellationToken.ThrowIfCancellationRequested();
-                    yield return JobJson.Read<JobEvent>(System.Text.Encoding.UTF8.GetBytes(line));
+                    yield return JobJson.Read<JobEvent>(Encoding.UTF8.GetBytes(line));
                 }
 
                 cursor = count;
@@ -121,6 +121,21 @@ internal sealed class JobEventLog
         {
             if (number >= first)
                 yield return line;
+        }
+    }
+
+    /// <returns>Null if the line tells of none, or is damaged: then whoever watches the job hears of it.</returns>
+    private static JobState? StateOf(ReadOnlySpan<byte> line)
+    {
+        if (line.IndexOf("\"state\""u8) < 0)
+            return null;
+        try
+        {
+            return JobJson.Read<JobEvent>(line).State;
+        }
+        catch (JsonException)
+        {
+            return null;
         }
     }
 

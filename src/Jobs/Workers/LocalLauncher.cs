@@ -1,4 +1,4 @@
-using Serving.Inference;
+using Serving.Inference.Scheduling;
 using Serving.Storage;
 
 namespace Serving.Jobs.Workers;

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using Serving.Inference;
-using Serving.Tensors.Threading;
+using Serving.Inference.Scheduling;
+using Serving.Threading;
 
 namespace Serving.Jobs.Workers;
 

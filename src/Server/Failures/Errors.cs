@@ -40,8 +40,10 @@ internal static class Errors
     /// <summary>A name that is not there.</summary>
     /// <param name="kind">"task", "model" and the like.</param>
     /// <param name="known">What is there; the nearest are named.</param>
-    public static RpcException NotFound(string kind, string name, IEnumerable<string> known) =>
-        Of(DomainException.NotFound(kind, name, known));
+    /// <param name="remedy">How it comes to be there, without a full stop.</param>
+    public static RpcException NotFound(
+        string kind, string name, IEnumerable<string> known, string? remedy = null) =>
+        Of(DomainException.NotFound(kind, name, known, remedy));
 
     /// <summary>The request is right, the state is not.</summary>
     /// <param name="subject">What is in the wrong state.</param>

@@ -27,11 +27,8 @@ internal sealed class HttpCallContext(HttpContext http, string method) : ServerC
     protected override AuthContext AuthContextCore { get; } = new(null, []);
 
     /// <summary>With the place in which GetHttpContext looks.</summary>
-    protected override IDictionary<object,
-    object> UserStateCore
-    { get; } = new Dictionary<object,
-    object>
-    { ["__HttpContext"] = http };
+    protected override IDictionary<object, object> UserStateCore { get; } =
+        new Dictionary<object, object> { ["__HttpContext"] = http };
 
     protected override ContextPropagationToken CreatePropagationTokenCore(ContextPropagationOptions? options) =>
         throw new NotSupportedException();

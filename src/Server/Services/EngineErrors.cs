@@ -1,5 +1,5 @@
 using Grpc.Core;
-using Serving.Inference;
+using Serving.Inference.Classification;
 using Serving.Models;
 using Serving.Storage;
 using Serving.Text;
@@ -40,6 +40,6 @@ internal static class EngineErrors
     /// </summary>
     public static bool IsExpected(Exception exception) =>
         exception is RpcException or DomainException or QueueFullException or DeadlinePassedException
-            or UnknownTaskException or EngineClosedException or ObjectDisposedException or NonFiniteScoresException or ModelFileException
-            or InvalidTextException or TaskInputException or OperationCanceledException;
+            or UnknownTaskException or EngineClosedException or ObjectDisposedException or NonFiniteScoresException
+            or ModelFileException or InvalidTextException or TaskInputException or OperationCanceledException;
 }

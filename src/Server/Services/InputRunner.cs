@@ -1,12 +1,11 @@
 using Grpc.Core;
 using Serving.Catalog;
 using Serving.Catalog.Resident;
-using Serving.Inference;
+using Serving.Inference.Classification;
 using Serving.Server.Requests;
 using Serving.Server.Telemetry;
 using Serving.Storage;
 using Serving.Text.Bert;
-using Classification = Serving.Inference.Classification;
 
 namespace Serving.Server.Services;
 
@@ -23,7 +22,7 @@ internal sealed record CallSettings(
 }
 
 /// <summary>What the tasks said of one input, in the request's order.</summary>
-internal sealed record InputScores(IReadOnlyList<TaskScores> Scores, Classification Whole);
+internal sealed record InputScores(IReadOnlyList<TaskScores> Scores, ClassificationResult Whole);
 
 /// <summary>Runs an input under its tasks, each on the engine of its model.</summary>
 internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, ServerMetrics metrics)
@@ -137,9 +136,9 @@ internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, Serve
 
         return new(scores, parts.Select(part => part.Answer.Result).MaxBy(answer => answer.Queued + answer.Computed)!);
 
-        async Task<Classification> ClassifyAsync(ModelHost host, IReadOnlyList<Inference.TaskReference> tasks) =>
+        async Task<ClassificationResult> ClassifyAsync(ModelHost host, IReadOnlyList<TaskReference> tasks) =>
             await host.Engine.ClassifyAsync(request with { Tasks = tasks }, cancelled);
     }
 
-    private static Inference.TaskReference Reference(TaskRoute route) => new(route.Task, route.Version.Version);
+    private static TaskReference Reference(TaskRoute route) => new(route.Task, route.Version.Version);
 }

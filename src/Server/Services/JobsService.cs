@@ -152,6 +152,9 @@ internal sealed class JobsService(
             ResourceName.Require("spec.publish.alias", publish.Alias);
             if (publish.Task.Length == 0)
                 throw Errors.InvalidArgument("spec.publish.alias", "An alias is of a task; name the task, too.");
+            if (publish.NoAlias)
+                throw Errors.InvalidArgument(
+                    "spec.publish.no_alias", "There is an alias to point at the version; leave out one.");
         }
 
         if (publish.NotBelowCurrent && (publish.Alias.Length == 0 || spec.Classifier is null))

@@ -1,10 +1,9 @@
 using Serving.Catalog;
 using Serving.Catalog.Resident;
 using Serving.Catalog.Stored;
-using Serving.Inference;
+using Serving.Inference.Classification;
 using Serving.Text;
 using Serving.Text.Bert;
-using Classification = Serving.Inference.Classification;
 
 namespace Serving.Server.Services;
 
@@ -33,7 +32,7 @@ internal static class Messages
         }
     };
 
-    public static V1.Usage Usage(Classification answer) => new()
+    public static V1.Usage Usage(ClassificationResult answer) => new()
     {
         Tokens = answer.Tokens,
         InputTokens = answer.Tokens + answer.DroppedTokens,

@@ -1,5 +1,5 @@
 using Serving.Catalog;
-using Serving.Inference;
+using Serving.Inference.Classification;
 using Serving.Server.Configuration;
 using Serving.Server.Telemetry;
 

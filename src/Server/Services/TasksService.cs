@@ -49,6 +49,9 @@ internal sealed class TasksService(TaskCatalog catalog, IBlobStore blobs, Server
             throw Errors.InvalidArgument("header", "It is missing; the first message names the task.");
         var task = ResourceName.Require("header.task", header.Task);
         var alias = header.Alias.Length == 0 ? null : ResourceName.Require("header.alias", header.Alias);
+        if (alias is not null && header.NoAlias)
+            throw Errors.InvalidArgument(
+                "header.no_alias", "There is an alias to point at the version; leave out one.");
         var expected = header.ExpectedVersion.Length == 0
             ? null
             : ResourceName.RequireVersion("header.expected_version", header.ExpectedVersion);
@@ -72,7 +75,8 @@ internal sealed class TasksService(TaskCatalog catalog, IBlobStore blobs, Server
                 "chunk", exception.Message.Replace(upload.Draft.Folder + Path.DirectorySeparatorChar, ""));
         }
 
-        return new() { Version = version, Created = await catalog.CommitAsync(upload, version, alias) };
+        var firstAlias = header.NoAlias ? null : TaskAliases.DefaultAlias;
+        return new() { Version = version, Created = await catalog.CommitAsync(upload, version, alias, firstAlias) };
     }
 
     public override async Task ExportTask(

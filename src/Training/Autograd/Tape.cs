@@ -9,7 +9,7 @@ namespace Serving.Training.Autograd;
 /// </remarks>
 public sealed class Tape(TrainingBackend backend) : IDisposable
 {
-    private readonly Arena _arena = new(backend);
+    private readonly TensorArena _arena = backend.CreateArena();
     private readonly List<Action> _backward = [];
 
     /// <summary>Floating-point operations of matrix products since the tape was made, forward and backward.</summary>

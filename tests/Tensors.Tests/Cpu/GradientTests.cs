@@ -1,4 +1,4 @@
-using Serving.Tensors.Kernels;
+using Serving.Tensors.Cpu.Kernels;
 
 namespace Serving.Tensors.Tests.Cpu;
 

@@ -1,5 +1,5 @@
 using Serving.Tensors.Cpu;
-using Serving.Tensors.Kernels;
+using Serving.Tensors.Cpu.Kernels;
 
 namespace Serving.Tensors.Tests.Cpu;
 

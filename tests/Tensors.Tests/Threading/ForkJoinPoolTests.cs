@@ -1,5 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
-using Serving.Tensors.Threading;
+using Serving.Tensors.Cpu.Threading;
 
 namespace Serving.Tensors.Tests.Threading;
 
