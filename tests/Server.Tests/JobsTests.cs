@@ -3,7 +3,7 @@ using Google.Rpc;
 using Grpc.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Serving.Models.Tasks;
-using Serving.Server.Jobs;
+using Serving.Jobs;
 using Serving.Testing;
 using Serving.V1;
 using static Serving.Server.Tests.TrainingServer;
@@ -108,8 +108,8 @@ public sealed class JobsTests
             var job = await SubmitAsync(server, Mask(epochs: 60), new() { Task = "disturbed" });
 
             await ReachAsync(server, job.Id, step: 20);
-            Process.GetProcessById(server.Services.GetRequiredService<JobRunner>()
-                .WorkerId(server.Services.GetRequiredService<JobStore>().Require(job.Id))!.Value).Kill();
+            var process = await server.Services.GetRequiredService<JobRunner>().WorkerIdAsync(job.Id);
+            Process.GetProcessById(process!.Value).Kill();
             await ReachAsync(server, job.Id, step: 60);
             // It may have ended.
             var cancelled = await server.Client.Jobs.CancelJobAsync(new() { Id = job.Id });
@@ -143,8 +143,7 @@ public sealed class JobsTests
         endless.BatchSize = 1;
         var job = await SubmitAsync(server, endless, null);
         await ReachAsync(server, job.Id, step: 7);
-        var worker = server.Services.GetRequiredService<JobRunner>()
-            .WorkerId(server.Services.GetRequiredService<JobStore>().Require(job.Id))!.Value;
+        var worker = (await server.Services.GetRequiredService<JobRunner>().WorkerIdAsync(job.Id))!.Value;
 
         for (var batch = 0; batch < 3; batch++)
         {

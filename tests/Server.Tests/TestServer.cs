@@ -2,9 +2,9 @@ using Grpc.Health.V1;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Serving.Catalog;
 using Serving.Client;
 using Serving.Inference.Classification;
-using Serving.Server.Catalog;
 using Serving.Tensors;
 using Serving.Testing;
 

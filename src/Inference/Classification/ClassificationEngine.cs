@@ -75,12 +75,17 @@ public sealed class ClassificationEngine : IDisposable
     /// <param name="expectedVersion">What the contents must hash to; null takes any.</param>
     /// <returns>The version.</returns>
     /// <exception cref="ModelFileException">The version is damaged, or not for this encoder.</exception>
-    public Task<string> LoadTaskAsync(string name, string folder, string? expectedVersion = null)
+    public Task<string> LoadTaskAsync(string name, string folder, string? expectedVersion = null) =>
+        LoadTaskAsync(name, () => TaskPack.Open(folder, expectedVersion));
+
+    /// <summary>The same for a version that the caller opens, on the low-priority thread.</summary>
+    /// <param name="open">What it returns is disposed of here.</param>
+    public Task<string> LoadTaskAsync(string name, Func<TaskPack> open)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         return _loader.RunAsync(() =>
         {
-            using var pack = TaskPack.Open(folder, expectedVersion);
+            using var pack = open();
             return _registry.Load(name, pack);
         });
     }

@@ -1,6 +1,7 @@
 using Grpc.Core;
-using Serving.Server.Catalog;
-using Serving.Server.Storage;
+using Serving.Catalog;
+using Serving.Server.Requests;
+using Serving.Storage;
 using Serving.Tensors;
 using Serving.Training.Bert;
 using Serving.Training.Classification;
@@ -65,8 +66,9 @@ internal static class RecipeMessages
 
     private static TaskInput Task(V1.TaskReference? reference, RoutingTable table, string field)
     {
-        var route = TaskRouter.Resolve(table, reference ?? new(), place: 1, $"{Prefix}.{field}");
-        return new(route.Task, route.Version.Version, route.Host.Name);
+        var task = (reference ?? new()).ToSelector();
+        var version = table.Desired.Find(task, $"{Prefix}.{field}");
+        return new(task.Task, version.Version, table.ModelName(task.Task, version));
     }
 
     /// <summary>What publishing is to compare with; null if it is not to, or there is nothing yet.</summary>

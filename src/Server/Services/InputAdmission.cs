@@ -1,6 +1,6 @@
 using Grpc.Core;
 using Serving.Inference.Scheduling;
-using Serving.Server.Catalog;
+using Serving.Catalog;
 
 namespace Serving.Server.Services;
 

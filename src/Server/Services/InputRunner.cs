@@ -1,8 +1,11 @@
 using Grpc.Core;
+using Serving.Catalog;
+using Serving.Catalog.Resident;
 using Serving.Inference.Classification;
 using Serving.Inference.Scheduling;
-using Serving.Server.Catalog;
+using Serving.Server.Requests;
 using Serving.Server.Telemetry;
+using Serving.Storage;
 using Serving.Text.Bert;
 
 namespace Serving.Server.Services;
@@ -117,7 +120,7 @@ internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, Serve
     private static InputAdmission Admit(
         RoutingTable table, IReadOnlyList<V1.TaskReference> tasks, double place, bool isPaced)
     {
-        var first = TaskRouter.Resolve(table, tasks[0], place, "tasks[0]");
+        var first = TaskRouter.Resolve(table, tasks[0].ToSelector(), place, "tasks[0]");
         if (!first.Host.Engine.TryReserve(first.Task, isPaced, out var reservation, out var full))
         {
             var refusal = Errors.ResourceExhausted("The queue is full; retry later.", full.RetryAfter);
@@ -129,7 +132,7 @@ internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, Serve
             var routes = new TaskRoute[tasks.Count];
             routes[0] = first;
             for (var i = 1; i < routes.Length; i++)
-                routes[i] = TaskRouter.Resolve(table, tasks[i], place, $"tasks[{i}]");
+                routes[i] = TaskRouter.Resolve(table, tasks[i].ToSelector(), place, $"tasks[{i}]");
             return new(table, routes, reservation, Refusal: null);
         }
         catch

@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
+using Serving.Server.Lifetime;
 using Serving.Server.Telemetry;
+using Serving.Storage;
 
 namespace Serving.Server.Services;
 
@@ -26,7 +28,10 @@ internal sealed class ServingInterceptor(
         }
         catch (Exception exception)
         {
-            return Watch(Task.FromException<TResponse>(exception), context, began);
+            return Watch(
+                Task.FromException<TResponse>(exception is DomainException error ? Errors.Of(error) : exception),
+                context,
+                began);
         }
     }
 

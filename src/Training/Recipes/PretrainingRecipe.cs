@@ -1,5 +1,7 @@
 using System.Globalization;
+using Serving.Models;
 using Serving.Models.Bert;
+using Serving.Storage;
 using Serving.Tensors;
 using Serving.Text;
 using Serving.Text.Bert;
@@ -125,13 +127,12 @@ public sealed record PretrainingRecipe : Recipe
 
     private Vocabulary LoadVocabulary(RecipeContext context)
     {
-        var path = Path.Combine(context.Checkpoints, "vocab.txt");
+        var path = Path.Combine(context.Checkpoints, ModelFiles.Vocabulary);
         if (File.Exists(path))
             return Vocabulary.Load(path);
         var vocabulary = WordPieceTrainer.Train(
             Documents(context.Inputs), IsLowercase, new() { VocabularySize = VocabularySize });
-        vocabulary.Save(path + ".writing");
-        File.Move(path + ".writing", path, overwrite: true);
+        DiskFileSystem.Instance.Replace(path, vocabulary.Save);
         return vocabulary;
     }
 
