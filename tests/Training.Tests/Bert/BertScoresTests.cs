@@ -1,6 +1,8 @@
 using Serving.Models;
 using Serving.Models.Bert;
+using Serving.Training.Autograd;
 using Serving.Training.Bert;
+using Serving.Training.Layers;
 
 namespace Serving.Training.Tests.Bert;
 
@@ -79,6 +81,28 @@ public sealed class BertScoresTests
         var ofStack = scores.Through(stack).Scores;
         // Queries and keys are all kept.
         Assert.All(ofStack.Slice(0, firstRow).ToArray(), score => Assert.True(score > 1));
+    }
+
+    /// <summary>Until they are to be trained; the weights that they keep can be trained meanwhile.</summary>
+    [Fact]
+    public void Create_LeavesScoresFrozen_AndWeightsThatAreDroppedWithoutGradient()
+    {
+        using var backend = Small.Backend();
+        using var model = Small.Model(backend);
+        using var head = new ClassifierHead(backend, Small.Labels, Small.Config.Hidden, seed: 2, isTrained: true);
+        using var scores = BertScores.Create(backend, model, new() { InitialSparsity = 0.5 }, seed: 1);
+        using var tape = new Tape(backend);
+        model.TrainAll();
+
+        Small.Step(tape, model, head, scores, Small.Examples(8, seed: 3), DropoutKeys.Off);
+
+        Assert.All(scores.Parameters, parameter => Assert.False(parameter.IsTrained));
+        var name = BertTensors.Weight(1, BertMatrix.Intermediate);
+        var (weight, firstRow, rows) = model.Find(name);
+        var gradients = weight.Gradient.Slice(firstRow, rows).ToArray();
+        var bits = scores.Bits(name);
+        for (var i = 0; i < gradients.Length; i++)
+            Assert.Equal(((bits[i / 8] >> (i % 8)) & 1) != 0, gradients[i] != 0);
     }
 
     [Fact]
