@@ -146,7 +146,8 @@ internal sealed unsafe class ForkJoinPool : IDisposable
         lock (_parking)
         {
             Interlocked.Increment(ref _parked); // A full fence: either Wake sees it, or this thread the generation.
-            while (Volatile.Read(ref _generation) == generation)
+            // A worker may have looked at _stopping before Dispose set it, and at the generation after Dispose's wake.
+            while (Volatile.Read(ref _generation) == generation && !Volatile.Read(ref _stopping))
                 Monitor.Wait(_parking);
             Interlocked.Decrement(ref _parked);
         }

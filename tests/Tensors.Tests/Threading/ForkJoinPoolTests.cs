@@ -91,6 +91,22 @@ public sealed class ForkJoinPoolTests
         });
     }
 
+    /// <summary>The worker is somewhere between its start and its first sleep, everywhere in the end.</summary>
+    [Fact]
+    public async Task Dispose_AtAnyMoment_EndsTheWorkers()
+    {
+        const int Pools = 20_000;
+        await Task.Run(() =>
+        {
+            for (var i = 0; i < Pools; i++)
+            {
+                var pool = new ForkJoinPool(2);
+                Thread.SpinWait(i % 1000);
+                pool.Dispose();
+            }
+        }).WaitAsync(TimeSpan.FromMinutes(5));
+    }
+
     private struct CountingJob : IParallelJob
     {
         public int[] Counts;
