@@ -2,7 +2,7 @@ namespace Serving.Training.Loop;
 
 /// <summary>An evaluation.</summary>
 /// <param name="Metrics">What observers see, by name.</param>
-/// <param name="Score">What chooses the best state, the larger the better; null where evaluations are not compared.</param>
+/// <param name="Score">What chooses the best state, the larger the better; null where none is compared.</param>
 internal sealed record Evaluation<TReport>(
     TReport Report, IReadOnlyDictionary<string, double> Metrics, double? Score = null);
 
