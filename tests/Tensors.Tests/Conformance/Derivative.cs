@@ -1,4 +1,4 @@
-namespace Serving.Tensors.Tests;
+namespace Serving.Tensors.Tests.Conformance;
 
 /// <summary>Derivatives of a formula by central differences in double, to compare analytic gradients with.</summary>
 internal static class Derivative
@@ -27,7 +27,7 @@ internal static class Derivative
     public static void AssertClose(double[] expected, float[] actual, double tolerance)
     {
         Assert.Equal(expected.Length, actual.Length);
-        var scale = Math.Max(1, expected.Max(Math.Abs));
+        var scale = expected.Select(Math.Abs).Append(1).Max();
         for (var i = 0; i < expected.Length; i++)
         {
             Assert.True(

@@ -1,23 +1,24 @@
-using Serving.Tensors.Cpu;
-using Serving.Tensors.Cpu.Kernels;
+using Serving.Tensors.Tests.Reference;
 
-namespace Serving.Tensors.Tests.Cpu;
+namespace Serving.Tensors.Tests.Conformance;
 
-public sealed class LinearTests
+/// <summary>Linear layers through masks, and products with unpacked weights.</summary>
+public abstract class LinearSuite<TBackends>
+    where TBackends : ITestBackends
 {
-    public static TheoryData<string> Widths => Values.Widths;
+    public static TheoryData<string> Names => [.. TBackends.Names];
 
     public static TheoryData<string, int, int, int> Sizes()
     {
         var sizes = new TheoryData<string, int, int, int>();
-        foreach (var width in Values.WidthNames)
+        foreach (var name in TBackends.Names)
         {
             foreach (var rows in new[] { 1, 2, 3, 5, 7, 13, 14, 15, 29 })
-                sizes.Add(width, rows, 33, 19);
+                sizes.Add(name, rows, 33, 19);
             foreach (var outFeatures in new[] { 1, 2, 31, 32, 34, 64, 95 })
-                sizes.Add(width, 9, outFeatures, 7);
+                sizes.Add(name, 9, outFeatures, 7);
             foreach (var inFeatures in new[] { 1, 31, 255, 256, 257, 600 })
-                sizes.Add(width, 6, 40, inFeatures);
+                sizes.Add(name, 6, 40, inFeatures);
         }
 
         return sizes;
@@ -25,46 +26,49 @@ public sealed class LinearTests
 
     [Theory]
     [MemberData(nameof(Sizes))]
-    public void Linear_AnySize_HasTheScalarTwinsBits(string width, int rows, int outFeatures, int inFeatures)
+    public void Linear_AnySize_MatchesTheFormula(string name, int rows, int outFeatures, int inFeatures)
     {
-        using var backend = Values.Backend(width, threads: 2);
+        using var backend = TBackends.Create(name, threads: 2);
         var x = Values.Random(rows * inFeatures, seed: 1);
         var w = Values.Random(outFeatures * inFeatures, seed: 2);
         var keep = Values.RandomBits(outFeatures * inFeatures, keep: 0.7, seed: 3);
 
-        Assert.Equal(
-            Values.Bits(ScalarGemm.Run(x, w, keep: [], rows, outFeatures, inFeatures)),
-            Values.Bits(Product(backend, x, w, keep: null, rows, outFeatures, inFeatures)));
-        Assert.Equal(
-            Values.Bits(ScalarGemm.Run(x, w, keep, rows, outFeatures, inFeatures)),
-            Values.Bits(Product(backend, x, w, keep, rows, outFeatures, inFeatures)));
+        Derivative.AssertClose(
+            Formula(x, w, keep: null, rows, inFeatures),
+            Product(backend, x, w, keep: null, rows, outFeatures, inFeatures), Tolerance.Product);
+        Derivative.AssertClose(
+            Formula(x, w, keep, rows, inFeatures),
+            Product(backend, x, w, keep, rows, outFeatures, inFeatures), Tolerance.Product);
     }
 
     [Theory]
-    [MemberData(nameof(Sizes))]
-    public void Linear_BFloat16_IsTheProductWithRoundedWeights(string width, int rows, int outFeatures, int inFeatures)
+    [MemberData(nameof(Names))]
+    public void Linear_BFloat16_IsTheProductWithRoundedWeights(string name)
     {
-        using var backend = Values.Backend(width);
-        var x = Values.Random(rows * inFeatures, seed: 4);
-        var w = Values.Random(outFeatures * inFeatures, seed: 5);
-        var keep = Values.RandomBits(outFeatures * inFeatures, keep: 0.5, seed: 6);
-        float[] rounded = [.. w.Select(value => BFloat16.ToSingle(BFloat16.FromSingle(value)))];
+        (uint Weight, uint Rounded)[] cases =
+        [
+            (0x3F800000, 0x3F800000), // 1 is as it is.
+            (0x3F808000, 0x3F800000), // A tie goes to the even neighbour below,
+            (0x3F818000, 0x3F820000), // or above.
+            (0x3F808001, 0x3F810000),
+            (0xBF80FFFF, 0xBF810000)
+        ];
+        using var backend = TBackends.Create(name);
+        float[] w = [.. cases.Select(pair => BitConverter.UInt32BitsToSingle(pair.Weight))];
 
-        Assert.Equal(
-            Values.Bits(ScalarGemm.Run(x, rounded, keep: [], rows, outFeatures, inFeatures)),
-            Values.Bits(Product(backend, x, w, keep: null, rows, outFeatures, inFeatures, WeightFormat.BFloat16)));
-        Assert.Equal(
-            Values.Bits(ScalarGemm.Run(x, rounded, keep, rows, outFeatures, inFeatures)),
-            Values.Bits(Product(backend, x, w, keep, rows, outFeatures, inFeatures, WeightFormat.BFloat16)));
+        var product = Product(backend, [1], w, keep: null, 1, w.Length, 1, WeightFormat.BFloat16);
+
+        Assert.Equal(cases.Select(pair => pair.Rounded), Values.Bits(product));
+        Assert.Equal(Values.Bits(w), Values.Bits(Product(backend, [1], w, keep: null, 1, w.Length, 1)));
     }
 
     [Theory]
-    [MemberData(nameof(Widths))]
-    public void Linear_DroppedNonNumbers_CountAsZero(string width)
+    [MemberData(nameof(Names))]
+    public void Linear_DroppedNonNumbers_CountAsZero(string name)
     {
         const int outFeatures = 40;
         const int inFeatures = 9;
-        using var backend = Values.Backend(width);
+        using var backend = TBackends.Create(name);
         var x = Values.Random(3 * inFeatures, seed: 7);
         var w = Values.Random(outFeatures * inFeatures, seed: 8);
         var keep = Values.RandomBits(w.Length, keep: 0.5, seed: 9);
@@ -87,14 +91,14 @@ public sealed class LinearTests
     }
 
     [Theory]
-    [MemberData(nameof(Widths))]
-    public void Linear_ManySegments_GivesEachRowItsSingleRun(string width)
+    [MemberData(nameof(Names))]
+    public void Linear_ManySegments_GivesEachRowItsSingleRun(string name)
     {
         const int outFeatures = 70;
         const int inFeatures = 300;
         int[] segmentRows = [1, 0, 17, 2, 30, 1, 14];
         var rows = segmentRows.Sum();
-        using var backend = Values.Backend(width, threads: 2);
+        using var backend = TBackends.Create(name, threads: 2);
         var x = Values.Random(rows * inFeatures, seed: 10);
         using var dense = Values.Tensor(
             backend, outFeatures, inFeatures, Values.Random(outFeatures * inFeatures, seed: 11));
@@ -115,17 +119,19 @@ public sealed class LinearTests
         {
             RowSegment[] own = [new(1, maskOfRow[row])];
             backend.Linear(input.Slice(row, 1), weight, default, own, Activation.None, default, alone);
-            Assert.Equal(Values.Bits(alone.ToArray()), Values.Bits(output.Slice(row, 1).ToArray()));
+            Values.AssertSame(
+                backend, Determinism.BatchInvariant, alone.ToArray(), output.Slice(row, 1).ToArray(),
+                Tolerance.Product);
         }
     }
 
     [Theory]
-    [MemberData(nameof(Widths))]
-    public void Linear_BiasActivationAndResidual_AreAddedInThisOrder(string width)
+    [MemberData(nameof(Names))]
+    public void Linear_BiasActivationAndResidual_AreAddedInThisOrder(string name)
     {
         const int rows = 4;
         const int features = 37;
-        using var backend = Values.Backend(width);
+        using var backend = TBackends.Create(name);
         var x = Values.Random(rows * features, seed: 14);
         var w = Values.Random(features * features, seed: 15);
         var bias = Values.Random(features, seed: 16);
@@ -136,7 +142,7 @@ public sealed class LinearTests
         using var biasTensor = Values.Tensor(backend, 1, features, bias);
         using var residualTensor = Values.Tensor(backend, rows, features, residual);
         using var output = backend.Allocate(rows, features);
-        var product = ScalarGemm.Run(x, w, keep: [], rows, features, features);
+        var product = Formula(x, w, keep: null, rows, features);
 
         foreach (var activation in Enum.GetValues<Activation>())
         {
@@ -144,17 +150,17 @@ public sealed class LinearTests
             var actual = output.ToArray();
             for (var i = 0; i < actual.Length; i++)
             {
-                var expected = Oracle.Activate(product[i] + bias[i % features], activation) + residual[i];
-                Assert.Equal(expected, actual[i], Tolerance.Activation);
+                var expected = Formulas.Activate(product[i] + bias[i % features], activation) + residual[i];
+                Assert.Equal(expected, actual[i], Tolerance.Operation);
             }
         }
     }
 
     [Theory]
-    [MemberData(nameof(Widths))]
-    public void Linear_ViewsOfColumns_TouchNothingBesides(string width)
+    [MemberData(nameof(Names))]
+    public void Linear_ViewsOfColumns_TouchNothingBesides(string name)
     {
-        using var backend = Values.Backend(width);
+        using var backend = TBackends.Create(name);
         using var dense = Values.Tensor(backend, 5, 6, Values.Random(30, seed: 18));
         using var weight = backend.PackWeight([dense]);
         using var input = Values.Tensor(backend, 2, 10, Values.Random(20, seed: 19));
@@ -168,10 +174,11 @@ public sealed class LinearTests
         Assert.DoesNotContain(77f, values[2..7]);
     }
 
-    [Fact]
-    public void Linear_StackedWeights_AreTheirProductsSideBySide()
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Linear_StackedWeights_AreTheirProductsSideBySide(string name)
     {
-        using var backend = new CpuBackend(1);
+        using var backend = TBackends.Create(name);
         using var first = Values.Tensor(backend, 5, 8, Values.Random(40, seed: 20));
         using var second = Values.Tensor(backend, 30, 8, Values.Random(240, seed: 21));
         using var stacked = backend.PackWeight([first, second]);
@@ -180,14 +187,50 @@ public sealed class LinearTests
 
         backend.Linear(input, stacked, default, [], Activation.None, default, output);
 
-        Assert.Equal(
-            ScalarGemm.Run(input.ToArray(), first.ToArray(), [], 3, 5, 8), output.SliceColumns(0, 5).ToArray());
-        Assert.Equal(
-            ScalarGemm.Run(input.ToArray(), second.ToArray(), [], 3, 30, 8), output.SliceColumns(5, 30).ToArray());
+        Derivative.AssertClose(
+            Formula(input.ToArray(), first.ToArray(), keep: null, 3, 8), output.SliceColumns(0, 5).ToArray(),
+            Tolerance.Product);
+        Derivative.AssertClose(
+            Formula(input.ToArray(), second.ToArray(), keep: null, 3, 8), output.SliceColumns(5, 30).ToArray(),
+            Tolerance.Product);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Project_IsTheProductWithItsBias(string name)
+    {
+        using var backend = TBackends.Create(name, threads: 2);
+        var x = Values.Random(50 * 37, seed: 23);
+        var w = Values.Random(3 * 37, seed: 24);
+        var bias = Values.Random(3, seed: 25);
+        using var input = Values.Tensor(backend, 50, 37, x);
+        using var weight = Values.Tensor(backend, 3, 37, w);
+        using var biasTensor = Values.Tensor(backend, 1, 3, bias);
+        using var output = backend.Allocate(50, 3);
+        var product = Formula(x, w, keep: null, 50, 37);
+
+        backend.Project(input, weight, bias: default, output);
+        Derivative.AssertClose(product, output.ToArray(), Tolerance.Product);
+        backend.Project(input, weight, biasTensor, output);
+        Derivative.AssertClose(
+            [.. product.Select((value, i) => value + bias[i % 3])], output.ToArray(), Tolerance.Product);
+    }
+
+    /// <summary>x (w ⊙ keep)ᵀ in double.</summary>
+    private static double[] Formula(float[] x, float[] w, byte[]? keep, int rows, int inFeatures)
+    {
+        var outFeatures = w.Length / inFeatures;
+        return [.. Enumerable.Range(0, rows * outFeatures).Select(i =>
+        {
+            var (row, feature) = (i / outFeatures, i % outFeatures);
+            return Enumerable.Range(0, inFeatures)
+                .Where(k => keep is null || Values.Bit(keep, (feature * inFeatures) + k))
+                .Sum(k => (double)x[(row * inFeatures) + k] * w[(feature * inFeatures) + k]);
+        })];
     }
 
     private static float[] Product(
-        CpuBackend backend,
+        TensorBackend backend,
         float[] x,
         float[] w,
         byte[]? keep,

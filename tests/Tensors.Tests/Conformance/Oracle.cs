@@ -1,29 +1,22 @@
-namespace Serving.Tensors.Tests;
+namespace Serving.Tensors.Tests.Conformance;
 
 /// <summary>Formulas in double, written down as the papers have them.</summary>
 internal static class Oracle
 {
-    public static float Activate(double x, Activation activation) => (float)(activation switch
+    /// <summary>What dropout multiplies by, straight from its definition.</summary>
+    public static float[] Factors(Dropout dropout, int rows, int columns)
     {
-        Activation.Gelu => x * 0.5 * (1 + Erf(x / Math.Sqrt(2))),
-        Activation.Tanh => Math.Tanh(x),
-        _ => x
-    });
-
-    /// <summary>Error function by its Maclaurin series, which in double is exact to 1e-10 for |x| up to 4.</summary>
-    public static double Erf(double x)
-    {
-        if (Math.Abs(x) > 4)
-            return Math.Sign(x); // 1 - erf(4) is 1.5e-8, a quarter of a float's last bit.
-        var term = x;
-        var sum = x;
-        for (var n = 1; Math.Abs(term) > 1e-18; n++)
+        var factors = new float[rows * columns];
+        var groups = (columns + 15) / 16;
+        for (var i = 0; i < factors.Length; i++)
         {
-            term *= -x * x / n;
-            sum += term / ((2 * n) + 1);
+            var (row, column) = (i / columns, i % columns);
+            var bits = CounterRandom.Bits(
+                dropout.Key, (ulong)((((row * groups) + (column / 16)) * 4) + (column % 16 / 4)));
+            factors[i] = (ushort)(bits >> (16 * (column % 4))) >= dropout.Threshold ? dropout.Scale : 0f;
         }
 
-        return 2 / Math.Sqrt(Math.PI) * sum;
+        return factors;
     }
 
     public static double[] LayerNorm(float[] row, float[] gamma, float[] beta, double epsilon)
@@ -58,6 +51,9 @@ internal static class Tolerance
 
     /// <summary>Products of up to 900 terms of values in [-1, 1]: measured 3.3e-5 at most, of sums up to 30.</summary>
     public const double Product = 6e-5;
+
+    /// <summary>Every operation on some thousand values in [-1, 1], relative to the largest.</summary>
+    public const double Operation = 1e-5;
 
     /// <summary>Attention over up to 70 keys of values in [-1, 1]: measured 1.2e-7 at most.</summary>
     public const double Attention = 5e-7;

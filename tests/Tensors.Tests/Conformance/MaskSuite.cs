@@ -1,19 +1,28 @@
-using Serving.Tensors.Cpu;
+namespace Serving.Tensors.Tests.Conformance;
 
-namespace Serving.Tensors.Tests.Cpu;
-
-public sealed class MaskTests
+/// <summary>Masks as bits.</summary>
+public abstract class MaskSuite<TBackends>
+    where TBackends : ITestBackends
 {
-    [Theory]
-    [InlineData(1, 1)]
-    [InlineData(2, 768)]
-    [InlineData(48, 48)]
-    [InlineData(33, 7)]
-    [InlineData(64, 31)]
-    [InlineData(70, 129)]
-    public void Write_ThenRead_GivesTheSameBits(int outFeatures, int inFeatures)
+    public static TheoryData<string> Names => [.. TBackends.Names];
+
+    public static TheoryData<string, int, int> Shapes()
     {
-        using var backend = new CpuBackend(1);
+        var shapes = new TheoryData<string, int, int>();
+        foreach (var name in TBackends.Names)
+        {
+            foreach (var (rows, columns) in ((int, int)[])[(1, 1), (2, 768), (48, 48), (33, 7), (64, 31), (70, 129)])
+                shapes.Add(name, rows, columns);
+        }
+
+        return shapes;
+    }
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void Write_ThenRead_GivesTheSameBits(string name, int outFeatures, int inFeatures)
+    {
+        using var backend = TBackends.Create(name);
         using var masks = backend.AllocateMasks([(3, 5), (outFeatures, inFeatures)]);
         var bits = Values.RandomBits(outFeatures * inFeatures, keep: 0.6, seed: 1);
         var mask = masks.Masks[1];
@@ -27,10 +36,11 @@ public sealed class MaskTests
         Assert.Equal(0, masks.Masks[0].PopCount());
     }
 
-    [Fact]
-    public void Write_StackedRows_LeavesTheOthersAlone()
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Write_StackedRows_LeavesTheOthersAlone(string name)
     {
-        using var backend = new CpuBackend(1);
+        using var backend = TBackends.Create(name);
         using var masks = backend.AllocateMasks([(144, 48)]);
         byte[][] parts = [.. Enumerable.Range(0, 3).Select(i => Values.RandomBits(48 * 48, keep: 0.5, seed: i))];
 
@@ -46,10 +56,11 @@ public sealed class MaskTests
         }
     }
 
-    [Fact]
-    public void Write_WrongSizes_AreRefused()
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Write_WrongSizes_AreRefused(string name)
     {
-        using var backend = new CpuBackend(1);
+        using var backend = TBackends.Create(name);
         using var masks = backend.AllocateMasks([(4, 6)]);
 
         var tooMany = Assert.Throws<ShapeException>(() => masks.Masks[0].Write(3, 2, new byte[2]));

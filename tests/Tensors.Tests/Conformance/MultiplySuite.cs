@@ -1,16 +1,20 @@
-namespace Serving.Tensors.Tests.Cpu;
+namespace Serving.Tensors.Tests.Conformance;
 
-public sealed class MultiplyTests
+/// <summary>Matrix products of training.</summary>
+public abstract class MultiplySuite<TBackends>
+    where TBackends : ITestBackends
 {
     private const float Threshold = 0.1f;
+
+    public static TheoryData<string> Names => [.. TBackends.Names];
 
     public static TheoryData<string, Transposed> Forms()
     {
         var forms = new TheoryData<string, Transposed>();
-        foreach (var width in Values.WidthNames)
+        foreach (var name in TBackends.Names)
         {
             foreach (var transposed in Enum.GetValues<Transposed>())
-                forms.Add(width, transposed);
+                forms.Add(name, transposed);
         }
 
         return forms;
@@ -18,9 +22,9 @@ public sealed class MultiplyTests
 
     [Theory]
     [MemberData(nameof(Forms))]
-    public void Multiply_AnyShape_MatchesTheFormula(string width, Transposed transposed)
+    public void Multiply_AnyShape_MatchesTheFormula(string name, Transposed transposed)
     {
-        using var backend = Values.Backend(width, threads: 2);
+        using var backend = TBackends.Create(name, threads: 2);
         (int, int, int)[] sizes = [(1, 1, 1), (3, 5, 31), (17, 33, 32), (150, 70, 67), (33, 900, 100), (2, 64, 2)];
         (bool, bool, bool)[] variants =
             [(false, false, false), (true, true, false), (false, true, true), (true, false, true)];
@@ -56,28 +60,30 @@ public sealed class MultiplyTests
 
     [Theory]
     [MemberData(nameof(Forms))]
-    public void Multiply_OneOrTwoThreads_GiveTheSameBits(string width, Transposed transposed)
+    public void Multiply_OneOrTwoThreads_GiveTheSame(string name, Transposed transposed)
     {
         var operands = new Operands(130, 1000, 96, transposed);
-        var bits = new List<uint[]>();
+        var results = new List<float[]>();
+        var promised = Determinism.None;
         foreach (var threads in (int[])[1, 2])
         {
-            using var backend = Values.Backend(width, threads);
+            using var backend = TBackends.Create(name, threads);
             using var a = operands.A(backend);
             using var b = operands.B(backend);
             using var output = backend.Allocate(130, 96);
             backend.Multiply(a, b, transposed, default, default, accumulate: false, output);
-            bits.Add(Values.Bits(output.ToArray()));
+            results.Add(output.ToArray());
+            promised = backend.Determinism;
         }
 
-        Assert.Equal(bits[0], bits[1]);
+        Values.AssertSame(promised, Determinism.ThreadInvariant, results[0], results[1], Tolerance.Product);
     }
 
     [Theory]
     [MemberData(nameof(Forms))]
-    public void Multiply_WhatIsNotSelected_VanishesWhateverItsValue(string width, Transposed transposed)
+    public void Multiply_WhatIsNotSelected_VanishesWhateverItsValue(string name, Transposed transposed)
     {
-        using var backend = Values.Backend(width);
+        using var backend = TBackends.Create(name);
         var operands = new Operands(4, 40, 33, transposed);
         using var a = operands.A(backend);
         using var scores = operands.Scores(backend);
@@ -93,10 +99,11 @@ public sealed class MultiplyTests
         Assert.All(actual.ToArray(), value => Assert.True(float.IsFinite(value)));
     }
 
-    [Fact]
-    public void Multiply_WrongShapes_SayWhatIsNeeded()
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Multiply_WrongShapes_SayWhatIsNeeded(string name)
     {
-        using var backend = Values.Backend("scalar");
+        using var backend = TBackends.Create(name);
         using var a = backend.Allocate(2, 3);
         using var b = backend.Allocate(4, 5);
         using var output = backend.Allocate(2, 5);

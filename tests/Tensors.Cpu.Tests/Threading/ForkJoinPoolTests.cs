@@ -1,7 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Serving.Tensors.Cpu.Threading;
 
-namespace Serving.Tensors.Tests.Threading;
+namespace Serving.Tensors.Cpu.Tests.Threading;
 
 [SuppressMessage("Performance", "CA1859", Justification = "The jobs are structs by contract.")]
 public sealed class ForkJoinPoolTests
