@@ -1,6 +1,6 @@
 using Grpc.Core;
-using Serving.Inference.Scheduling;
 using Serving.Catalog;
+using Serving.Inference.Scheduling;
 
 namespace Serving.Server.Services;
 
