@@ -21,9 +21,18 @@ public sealed class PublishTests : IDisposable
     private static readonly RecipeFacts Recipe = new([], [], [], Incumbent: null, "current");
 
     private readonly DataFolder _data = new();
+    private readonly CpuBackend _backend = new(threads: 1);
+    private readonly LanePool _lanes;
     private FileTaskRepository? _repository;
 
-    public void Dispose() => _data.Dispose();
+    public PublishTests() => _lanes = new(_backend, TimeProvider.System);
+
+    public void Dispose()
+    {
+        _lanes.Dispose();
+        _backend.Dispose();
+        _data.Dispose();
+    }
 
     [Fact]
     public async Task Result_WhenPowerGoes_IsPublishedAsAWhole_OrThePublicationIsRepeated()
@@ -100,8 +109,7 @@ public sealed class PublishTests : IDisposable
             new FolderBlobStore(tasks, files),
             Models(data, files),
             new ModelHostOptions { MaxBatchTokens = 64, MaxQueuedRequests = 8, MaxQueuedTokens = 512 },
-            () => new CpuBackend(1),
-            new EngineLoad(),
+            _lanes,
             TimeProvider.System,
             NullLogger<TaskCatalog>.Instance);
         await catalog.StartAsync(CancellationToken.None);
