@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using Serving.Backends;
 using Serving.Inference.Classification;
+using Serving.Inference.Scheduling;
 using Serving.Models.Bert;
 using Serving.Text.Bert;
 
@@ -51,7 +52,8 @@ internal static class SwapBench
         using var backend = BackendFactory.Create(device, new() { Threads = threads });
         using var encoder = BertEncoder.Load(backend, config, new RandomBertWeights());
         var path = ServerData.WriteTask(folder.FullName, encoder, firstLayer, seed: 0);
-        using var engine = new ClassificationEngine(backend, encoder, Tokenizer(), new(), TimeProvider.System);
+        using var lanes = new LanePool(backend, TimeProvider.System);
+        using var engine = new ClassificationEngine(lanes, encoder, Tokenizer(), new(), TimeProvider.System);
         var bytesPerTask = await LoadAsync(engine, path, "served");
         await ServeAsync(engine, requests: 50);
 

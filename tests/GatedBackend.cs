@@ -59,13 +59,13 @@ internal sealed class GatedBackend : TensorBackend
     }
 
     public override void EmbeddingSum(
-        Tensor tokens, Tensor positions, Tensor types, ReadOnlySpan<TokenIds> ids, Tensor output)
+        Tensor tokens, Tensor positions, Tensor types, IndexBuffer ids, Tensor output)
     {
         lock (Passes)
-            Passes.Add(ids.Length);
+            Passes.Add(ids.Tokens.Length);
         _began.Release();
         Assert.True(_open.Wait(TimeSpan.FromMinutes(5)));
-        foreach (var id in ids)
+        foreach (var id in ids.Tokens)
         {
             if (id.Token == PoisonToken)
                 throw new InvalidOperationException("poison");
@@ -75,6 +75,8 @@ internal sealed class GatedBackend : TensorBackend
     }
 
     public override Tensor Allocate(int rows, int columns) => _inner.Allocate(rows, columns);
+
+    public override IndexBuffer AllocateIndices(int capacity) => _inner.AllocateIndices(capacity);
 
     public override TensorArena CreateArena() => _inner.CreateArena();
 
@@ -102,15 +104,15 @@ internal sealed class GatedBackend : TensorBackend
 
     public override void Attention(
         Tensor query,
-        ReadOnlySpan<int> queryOffsets,
+        IndexBuffer queryOffsets,
         Tensor key,
         Tensor value,
-        ReadOnlySpan<int> keyOffsets,
+        IndexBuffer keyOffsets,
         int heads,
         Tensor output) =>
         _inner.Attention(query, queryOffsets, key, value, keyOffsets, heads, output);
 
-    public override void GatherRows(Tensor x, ReadOnlySpan<int> rows, Tensor output) =>
+    public override void GatherRows(Tensor x, IndexBuffer rows, Tensor output) =>
         _inner.GatherRows(x, rows, output);
 
     public override void Dispose()

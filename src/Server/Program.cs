@@ -1,12 +1,12 @@
+using Serving.Catalog;
+using Serving.Catalog.Stored;
 using Serving.Models;
 using Serving.Models.Tasks;
 using Serving.Server;
-using Serving.Server.Catalog;
-using Serving.Server.Jobs;
-using Serving.Server.Storage;
+using Serving.Server.Configuration;
+using Serving.Server.Lifetime;
+using Serving.Storage;
 
-if (args is [Worker.Verb, var order])
-    return Worker.Run(order);
 if (args is [HealthCommand.Verb, .. var rest])
     return await HealthCommand.RunAsync(rest);
 try
@@ -22,7 +22,7 @@ try
     return app.Services.GetRequiredService<CatalogLifetime>().Failure is { } failure ? throw failure : 0;
 }
 catch (Exception exception) when (exception is ServerOptionsException or IOException or UnauthorizedAccessException
-    or ModelFileException or StorageException)
+    or ModelFileException or DomainException)
 {
     await Console.Error.WriteLineAsync($"Serving cannot start: {exception.Message}");
     return 1;

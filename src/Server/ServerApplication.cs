@@ -2,13 +2,20 @@ using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Serving.Backends;
+using Serving.Catalog;
+using Serving.Catalog.Stored;
 using Serving.Inference.Scheduling;
-using Serving.Server.Catalog;
+using Serving.Jobs;
+using Serving.Jobs.Store;
+using Serving.Jobs.Workers;
+using Serving.Server.Configuration;
+using Serving.Server.Datasets;
 using Serving.Server.Http;
 using Serving.Server.Jobs;
+using Serving.Server.Lifetime;
 using Serving.Server.Services;
-using Serving.Server.Storage;
 using Serving.Server.Telemetry;
+using Serving.Storage;
 using Serving.Tensors;
 
 namespace Serving.Server;
@@ -37,7 +44,7 @@ public static class ServerApplication
         builder.Configuration.AddCommandLine(args, ShortFlags);
         var options = ReadOptions(builder.Configuration);
         if (options.Demo)
-            Demo.CopyInto(options.Data, Demo.Folder);
+            Demo.CopyInto(options.Data, Demo.Folder, DiskFileSystem.Instance);
         builder.WebHost.UseKestrelHttpsConfiguration();
 
         // Half as many system calls for 4 KB a connection.
@@ -87,23 +94,40 @@ public static class ServerApplication
     private static void AddServing(IServiceCollection services, ServerOptions options) => services
         .AddSingleton(options)
         .AddSingleton(TimeProvider.System)
-        .AddSingleton(provider => new TaskStore(
-            Path.Combine(options.Data, "tasks"), provider.GetRequiredService<ILogger<TaskStore>>()))
+        .AddSingleton<ITaskRepository>(provider => new FileTaskRepository(
+            Path.Combine(options.Data, "tasks"),
+            DiskFileSystem.Instance,
+            provider.GetRequiredService<ILogger<FileTaskRepository>>()))
+        .AddSingleton<IBlobStore>(new FolderBlobStore(Path.Combine(options.Data, "tasks"), DiskFileSystem.Instance))
+        .AddSingleton(new ModelStore(Path.Combine(options.Data, "models"), options.Models, DiskFileSystem.Instance))
         .AddSingleton(provider => new DatasetStore(
-            Path.Combine(options.Data, "datasets"), options, provider.GetRequiredService<ILogger<DatasetStore>>()))
-        .AddSingleton(provider => new JobStore(
+            Path.Combine(options.Data, "datasets"),
+            options,
+            DiskFileSystem.Instance,
+            provider.GetRequiredService<ILogger<DatasetStore>>()))
+        .AddSingleton<IJobRepository>(provider => new FileJobRepository(
             Path.Combine(options.Data, "jobs"),
             options.MaxJobsBytes,
+            DiskFileSystem.Instance,
             provider.GetRequiredService<TimeProvider>(),
-            provider.GetRequiredService<ILogger<JobStore>>()))
+            provider.GetRequiredService<ILogger<FileJobRepository>>()))
+        .AddSingleton<IJobLauncher>(provider => new LocalLauncher(
+            Path.Combine(AppContext.BaseDirectory, "Serving.Worker.dll"),
+            options.TrainingThreads,
+            provider.GetRequiredService<EngineLoad>(),
+            DiskFileSystem.Instance))
+        .AddSingleton<IJobRecipes, TrainingRecipes>()
         .AddSingleton<EngineLoad>()
         .AddSingleton<JobPublisher>()
         .AddSingleton<JobRunner>()
         .AddSingleton<JobsService>()
-        .AddSingleton(new ModelStore(
-            Path.Combine(options.Data, "models"), options.Models))
-        .AddSingleton<Func<TensorBackend>>(
-            () => BackendFactory.Create(BackendFactory.Default, new() { Threads = options.Threads }))
+        .AddSingleton(options.ForHosts())
+        .AddSingleton<TensorBackend>(
+            _ => BackendFactory.Create(BackendFactory.Default, new() { Threads = options.Threads }))
+        .AddSingleton(provider => new LanePool(
+            provider.GetRequiredService<TensorBackend>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<EngineLoad>()))
         .AddSingleton<TaskCatalog>()
         .AddSingleton<TaskRouter>()
         .AddSingleton<InputRunner>()
@@ -117,7 +141,7 @@ public static class ServerApplication
         .AddSingleton<ServingInterceptor>()
         .AddSingleton<CatalogLifetime>()
         .AddHostedService(provider => provider.GetRequiredService<CatalogLifetime>())
-        .AddHostedService(provider => provider.GetRequiredService<JobRunner>());
+        .AddHostedService<JobsLifetime>();
 
     internal static ServerOptions ReadOptions(IConfiguration configuration)
     {

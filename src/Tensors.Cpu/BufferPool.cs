@@ -63,17 +63,26 @@ internal sealed unsafe class BufferPool : IDisposable
         }
     }
 
+    /// <summary>Frees the blocks that are not in use.</summary>
+    public void Trim()
+    {
+        lock (_gate)
+        {
+            foreach (var blocks in _free)
+            {
+                while (blocks?.TryPop(out var block) == true)
+                    NativeMemory.AlignedFree((void*)block);
+            }
+        }
+    }
+
     /// <summary>Frees the blocks that are not in use; the others are freed when they are returned.</summary>
     public void Dispose()
     {
         lock (_gate)
         {
             _isDisposed = true;
-            foreach (var blocks in _free)
-            {
-                while (blocks?.TryPop(out var block) == true)
-                    NativeMemory.AlignedFree((void*)block);
-            }
+            Trim();
         }
     }
 

@@ -1,10 +1,11 @@
 namespace Serving.Tensors.Cpu;
 
 /// <summary>Cuts tensors from large chunks, one after another.</summary>
-internal sealed class CpuArena(CpuBackend backend) : TensorArena
+internal sealed class CpuArena(CpuBackend backend) : TensorArena(backend)
 {
     private const int ChunkFloats = 16 << 20; // 64 MiB
 
+    private readonly CpuBackend _backend = backend;
     private readonly List<Tensor> _chunks = [];
     private int _chunk;
     private long _used;
@@ -20,7 +21,7 @@ internal sealed class CpuArena(CpuBackend backend) : TensorArena
         }
 
         if (_chunk == _chunks.Count)
-            _chunks.Add(backend.Allocate(1, (int)Math.Max(ChunkFloats, floats)));
+            _chunks.Add(_backend.Allocate(1, (int)Math.Max(ChunkFloats, floats)));
         var chunk = _chunks[_chunk];
         var tensor = new Tensor(chunk.Storage, chunk.Offset + _used, rows, columns, stride);
         _used += floats;
@@ -29,6 +30,7 @@ internal sealed class CpuArena(CpuBackend backend) : TensorArena
 
     public override void Reset()
     {
+        base.Reset();
         _chunk = 0;
         _used = 0;
     }
@@ -37,5 +39,6 @@ internal sealed class CpuArena(CpuBackend backend) : TensorArena
     {
         foreach (var chunk in _chunks)
             chunk.Dispose();
+        base.Dispose();
     }
 }

@@ -7,90 +7,10 @@ public sealed unsafe partial class CpuBackend
 {
     // Sums over rows are made of sums over this many rows, whatever the number of threads.
     private const int RowsPerSum = 128;
-    private const int ColumnsPerItem = 64;
-    private const int TermsPerItem = 256;
-
-    public override void Multiply(
-        Tensor a, Tensor b, Transposed transposed, Selection selection, Tensor bias, bool accumulate, Tensor output)
-    {
-        var terms = Shapes.Multiply(a, b, transposed, selection, bias, output);
-        if (output.Rows == 0)
-            return;
-        if (terms == 0)
-        {
-            if (!accumulate)
-                Fill(output, 0f);
-            return;
-        }
-
-        lock (_scratchGate)
-        {
-            var panels = Panels.Count(output.Columns);
-            var packedFloats = (long)panels * Panels.Width * terms;
-            var leftStride = OddCacheLines(terms);
-            var scratch = Scratch(packedFloats + (transposed == Transposed.Left ? (long)output.Rows * leftStride : 0));
-            var packing = new PackJob
-            {
-                Kernels = _kernels,
-                Operand = new()
-                {
-                    Values = Pointer(b),
-                    Stride = b.Stride,
-                    IsTransposed = transposed == Transposed.Right,
-                    Terms = terms,
-                    Columns = output.Columns,
-                    Scores = PointerOrNull(selection.Scores),
-                    ScoresStride = selection.Scores.Stride,
-                    Threshold = selection.Threshold,
-                    Panels = scratch
-                },
-                TermsPerItem = TermsPerItem
-            };
-            _threads.Run(ref packing, panels * packing.Parts);
-            var x = Pointer(a);
-            var xStride = (nint)a.Stride;
-            if (transposed == Transposed.Left)
-            {
-                x = scratch + packedFloats;
-                xStride = leftStride;
-                var transposing = new TransposeJob
-                {
-                    Source = Pointer(a),
-                    SourceStride = a.Stride,
-                    Rows = a.Rows,
-                    Columns = a.Columns,
-                    Destination = x,
-                    DestinationStride = leftStride
-                };
-                _threads.Run(ref transposing, transposing.Items);
-            }
-
-            var all = new MaskedRows(0, output.Rows, bits: null);
-            Linear(new LinearArguments
-            {
-                X = x,
-                XStride = xStride,
-                Panels = scratch,
-                Format = WeightFormat.Float32,
-                InFeatures = terms,
-                OutFeatures = output.Columns,
-                Bias = PointerOrNull(bias),
-                Output = Pointer(output),
-                OutputStride = output.Stride,
-                Segments = &all,
-                SegmentCount = 1,
-                Accumulate = accumulate
-            });
-        }
-    }
 
     public override void Apply(Elementwise function, Tensor a, Tensor b, Tensor output)
     {
-        Shapes.Alike(nameof(Apply), a, output);
-        if (!b.IsNone)
-            Shapes.Alike(nameof(Apply), b, output);
-        else if (function is not (Elementwise.Gelu or Elementwise.Tanh))
-            throw new ShapeException($"Apply: {function} takes two operands; the second is missing.");
+        Shapes.Apply(function, a, b, output);
         Run(new RowsJob
         {
             Kind = RowsKind.Apply,
@@ -103,10 +23,7 @@ public sealed unsafe partial class CpuBackend
 
     public override void DropoutAdd(Tensor x, Dropout dropout, Tensor residual, Tensor output)
     {
-        Shapes.Alike(nameof(DropoutAdd), x, output);
-        if (!residual.IsNone)
-            Shapes.Alike(nameof(DropoutAdd), residual, output);
-        Shapes.Rate(dropout);
+        Shapes.DropoutAdd(x, dropout, residual, output);
         Run(new RowsJob
         {
             Kind = RowsKind.DropoutAdd,
@@ -177,143 +94,6 @@ public sealed unsafe partial class CpuBackend
         }
     }
 
-    public override void Attention(
-        Tensor query,
-        ReadOnlySpan<int> queryOffsets,
-        Tensor key,
-        Tensor value,
-        ReadOnlySpan<int> keyOffsets,
-        int heads,
-        Dropout dropout,
-        Tensor output)
-    {
-        var mostKeys = Shapes.Attention(query, queryOffsets, key, value, keyOffsets, heads, output);
-        Shapes.Rate(dropout);
-        var scratchFloats = OddCacheLines(_kernels.AttentionScratchFloats(mostKeys, query.Columns / heads));
-        fixed (int* queryPointer = queryOffsets, keyPointer = keyOffsets)
-        {
-            lock (_scratchGate)
-            {
-                var job = new AttentionJob
-                {
-                    Kernels = _kernels,
-                    FirstHead = FirstHead(query, key, value, heads, dropout, output),
-                    Heads = heads,
-                    QueryOffsets = queryPointer,
-                    KeyOffsets = keyPointer,
-                    Scratch = Scratch(scratchFloats * Threads),
-                    ScratchFloatsPerWorker = scratchFloats
-                };
-                _threads.Run(ref job, (queryOffsets.Length - 1) * heads);
-            }
-        }
-    }
-
-    public override void AttentionGradient(
-        Tensor query,
-        ReadOnlySpan<int> queryOffsets,
-        Tensor key,
-        Tensor value,
-        ReadOnlySpan<int> keyOffsets,
-        int heads,
-        Dropout dropout,
-        Tensor outputGradient,
-        Tensor queryGradient,
-        Tensor keyGradient,
-        Tensor valueGradient)
-    {
-        var mostKeys = Shapes.Attention(query, queryOffsets, key, value, keyOffsets, heads, outputGradient);
-        Shapes.Alike(nameof(AttentionGradient), query, queryGradient);
-        Shapes.Alike(nameof(AttentionGradient), key, keyGradient);
-        Shapes.Alike(nameof(AttentionGradient), value, valueGradient);
-        Shapes.Rate(dropout);
-        var mostQueries = 0;
-        for (var i = 1; i < queryOffsets.Length; i++)
-            mostQueries = Math.Max(mostQueries, queryOffsets[i] - queryOffsets[i - 1]);
-        var scratchFloats = OddCacheLines(
-            _kernels.AttentionGradientScratchFloats(mostQueries, mostKeys, query.Columns / heads));
-        fixed (int* queryPointer = queryOffsets, keyPointer = keyOffsets)
-        {
-            lock (_scratchGate)
-            {
-                var job = new AttentionGradientJob
-                {
-                    Kernels = _kernels,
-                    FirstHead = new()
-                    {
-                        Forward = FirstHead(query, key, value, heads, dropout, outputGradient),
-                        QueryGradient = Pointer(queryGradient),
-                        QueryGradientStride = queryGradient.Stride,
-                        KeyGradient = Pointer(keyGradient),
-                        KeyGradientStride = keyGradient.Stride,
-                        ValueGradient = Pointer(valueGradient),
-                        ValueGradientStride = valueGradient.Stride
-                    },
-                    Heads = heads,
-                    QueryOffsets = queryPointer,
-                    KeyOffsets = keyPointer,
-                    Scratch = Scratch(scratchFloats * Threads),
-                    ScratchFloatsPerWorker = scratchFloats
-                };
-                _threads.Run(ref job, (queryOffsets.Length - 1) * heads);
-            }
-        }
-    }
-
-    public override void EmbeddingGradient(
-        ReadOnlySpan<TokenIds> ids, Tensor outputGradient, Tensor tokensGradient, Tensor positionsGradient,
-        Tensor typesGradient)
-    {
-        Shapes.EmbeddingSum(tokensGradient, positionsGradient, typesGradient, ids, outputGradient);
-        fixed (TokenIds* idsPointer = ids)
-        {
-            var job = new EmbeddingGradientJob
-            {
-                Kernels = _kernels,
-                Ids = idsPointer,
-                RowCount = ids.Length,
-                OutputGradient = Rows(outputGradient),
-                Tokens = Rows(tokensGradient),
-                Positions = Rows(positionsGradient),
-                Types = Rows(typesGradient),
-                Columns = outputGradient.Columns,
-                ColumnsPerItem = ColumnsPerItem
-            };
-            _threads.Run(ref job, (outputGradient.Columns + ColumnsPerItem - 1) / ColumnsPerItem);
-        }
-    }
-
-    public override void ScatterAddRows(Tensor x, ReadOnlySpan<int> rows, Tensor output)
-    {
-        Shapes.GatherRows(output, rows, x);
-        for (var i = 0; i < rows.Length; i++)
-        {
-            _kernels.AddTo(
-                Pointer(x) + ((nint)i * x.Stride), Pointer(output) + ((nint)rows[i] * output.Stride), x.Columns);
-        }
-    }
-
-    public override double SoftmaxCrossEntropy(Tensor logits, ReadOnlySpan<int> labels, float scale, Tensor gradient)
-    {
-        Shapes.SoftmaxCrossEntropy(logits, labels, gradient);
-        var losses = new double[logits.Rows];
-        fixed (int* labelsPointer = labels)
-        fixed (double* lossesPointer = losses)
-        {
-            Run(new RowsJob
-            {
-                Kind = RowsKind.SoftmaxCrossEntropy,
-                A = Rows(logits),
-                Output = Rows(gradient),
-                Labels = labelsPointer,
-                Sums = lossesPointer,
-                Scale = scale
-            }, logits.Rows, logits.Columns);
-        }
-
-        return losses.Sum();
-    }
-
     public override void Adam(Tensor parameter, Tensor gradient, Tensor mean, Tensor variance, in AdamStep step)
     {
         Shapes.Alike(nameof(Adam), gradient, parameter);
@@ -330,14 +110,6 @@ public sealed unsafe partial class CpuBackend
         }, parameter.Rows, parameter.Columns);
     }
 
-    public override double SumOfSquares(Tensor x)
-    {
-        var sums = new double[x.Rows];
-        fixed (double* sumsPointer = sums)
-            Run(new RowsJob { Kind = RowsKind.SumOfSquares, A = Rows(x), Sums = sumsPointer }, x.Rows, x.Columns);
-        return sums.Sum();
-    }
-
     public override void Fill(Tensor x, float value) =>
         Run(new RowsJob { Kind = RowsKind.Fill, Output = Rows(x), Scale = value }, x.Rows, x.Columns);
 
@@ -349,21 +121,6 @@ public sealed unsafe partial class CpuBackend
         job.RowsPerItem = Math.Max(1, FloatsPerRowsItem / columns);
         _threads.Run(ref job, (rows + job.RowsPerItem - 1) / job.RowsPerItem);
     }
-
-    private static AttentionArguments FirstHead(
-        Tensor query, Tensor key, Tensor value, int heads, Dropout dropout, Tensor output) => new()
-        {
-            Query = Pointer(query),
-            QueryStride = query.Stride,
-            Key = Pointer(key),
-            KeyStride = key.Stride,
-            Value = Pointer(value),
-            ValueStride = value.Stride,
-            HeadDim = query.Columns / heads,
-            Output = Pointer(output),
-            OutputStride = output.Stride,
-            Dropout = dropout
-        };
 
     private static MatrixRows Rows(Tensor tensor) => tensor.IsNone ? default : new(Pointer(tensor), tensor.Stride);
 }

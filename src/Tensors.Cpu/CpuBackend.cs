@@ -8,7 +8,6 @@ namespace Serving.Tensors.Cpu;
 public sealed unsafe partial class CpuBackend : TrainingBackend
 {
     private const int FloatsPerCacheLine = 16;
-    private const int MaxSegmentsOnStack = 1024;
 
     // Enough items for threads to finish at about the same time even if some are delayed.
     private const int ItemsPerThread = 4;
@@ -68,7 +67,11 @@ public sealed unsafe partial class CpuBackend : TrainingBackend
     /// </remarks>
     public override long WholeDeviceMultiplyAdds => 1_000_000_000;
 
-    public override void Trim() => PageMemory.Trim();
+    public override void Trim()
+    {
+        _pool.Trim();
+        PageMemory.Trim();
+    }
 
     /// <summary>Runs multiply-adds on registers on every thread: the peak that products are measured against.</summary>
     /// <returns>Floating-point operations done.</returns>
@@ -88,83 +91,20 @@ public sealed unsafe partial class CpuBackend : TrainingBackend
         return new(_pool.Rent((long)rows * stride * sizeof(float), hugePages: true), 0, rows, columns, stride);
     }
 
+    public override IndexBuffer AllocateIndices(int capacity) => new CpuIndexBuffer(_pool, capacity);
+
+    public override ScalarBuffer AllocateScalars(int count) => new CpuScalarBuffer(count);
+
     public override TensorArena CreateArena() => new CpuArena(this);
 
     public override PackedWeight PackWeight(ReadOnlySpan<Tensor> weights, WeightFormat format = WeightFormat.Float32)
     {
-        if (weights.Length == 0)
-            throw new ShapeException("PackWeight: no weights came; at least one is needed.");
-        var outFeatures = 0;
-        foreach (var weight in weights)
-        {
-            if (weight.Columns != weights[0].Columns)
-                throw new ShapeException($"PackWeight: {weights[0]} and {weight} differ in input features.");
-            outFeatures += weight.Rows;
-        }
-
+        var outFeatures = Shapes.PackWeight(weights);
         return new CpuPackedWeight(_pool, weights, outFeatures, format);
     }
 
     public override MaskSet AllocateMasks(ReadOnlySpan<(int OutFeatures, int InFeatures)> shapes) =>
         new CpuMaskSet(_pool, shapes);
-
-    public override void Linear(
-        Tensor x,
-        PackedWeight weight,
-        Tensor bias,
-        ReadOnlySpan<RowSegment> segments,
-        Activation activation,
-        Tensor residual,
-        Tensor output)
-    {
-        var packed = (CpuPackedWeight)weight;
-        Shapes.Linear(x, weight, bias, segments, residual, output);
-        if (x.Rows == 0)
-            return;
-
-        var room = Math.Max(1, segments.Length);
-        fixed (MaskedRows* rows = room <= MaxSegmentsOnStack ? stackalloc MaskedRows[room] : new MaskedRows[room])
-        {
-            Linear(new LinearArguments
-            {
-                X = Pointer(x),
-                XStride = x.Stride,
-                Panels = packed.Panels,
-                Format = packed.Format,
-                InFeatures = packed.InFeatures,
-                OutFeatures = packed.OutFeatures,
-                Bias = PointerOrNull(bias),
-                Activation = activation,
-                Residual = PointerOrNull(residual),
-                ResidualStride = residual.Stride,
-                Output = Pointer(output),
-                OutputStride = output.Stride,
-                Segments = rows,
-                SegmentCount = MergeSegments(segments, x.Rows, rows)
-            });
-        }
-    }
-
-    public override void Project(Tensor x, Tensor weight, Tensor bias, Tensor output)
-    {
-        Shapes.Project(x, weight, bias, output);
-        var job = new ProjectJob
-        {
-            Kernels = _kernels,
-            X = Pointer(x),
-            XStride = x.Stride,
-            Weight = Pointer(weight),
-            WeightStride = weight.Stride,
-            Bias = PointerOrNull(bias),
-            Output = Pointer(output),
-            OutputStride = output.Stride,
-            Rows = x.Rows,
-            InFeatures = x.Columns,
-            OutFeatures = weight.Rows,
-            RowsPerItem = RowsPerItem
-        };
-        _threads.Run(ref job, ItemCount(x.Rows));
-    }
 
     public override void LayerNorm(Tensor x, Tensor gamma, Tensor beta, float epsilon, Tensor output)
     {
@@ -186,52 +126,6 @@ public sealed unsafe partial class CpuBackend : TrainingBackend
         _threads.Run(ref job, ItemCount(x.Rows));
     }
 
-    public override void EmbeddingSum(
-        Tensor tokens, Tensor positions, Tensor types, ReadOnlySpan<TokenIds> ids, Tensor output)
-    {
-        Shapes.EmbeddingSum(tokens, positions, types, ids, output);
-        fixed (TokenIds* idsPointer = ids)
-        {
-            var job = new EmbeddingJob
-            {
-                Kernels = _kernels,
-                Tokens = Pointer(tokens),
-                TokenStride = tokens.Stride,
-                Positions = Pointer(positions),
-                PositionStride = positions.Stride,
-                Types = Pointer(types),
-                TypeStride = types.Stride,
-                Ids = idsPointer,
-                Output = Pointer(output),
-                OutputStride = output.Stride,
-                Rows = ids.Length,
-                Columns = output.Columns,
-                RowsPerItem = RowsPerItem
-            };
-            _threads.Run(ref job, ItemCount(ids.Length));
-        }
-    }
-
-    public override void Attention(
-        Tensor query,
-        ReadOnlySpan<int> queryOffsets,
-        Tensor key,
-        Tensor value,
-        ReadOnlySpan<int> keyOffsets,
-        int heads,
-        Tensor output) =>
-        Attention(query, queryOffsets, key, value, keyOffsets, heads, dropout: default, output);
-
-    public override void GatherRows(Tensor x, ReadOnlySpan<int> rows, Tensor output)
-    {
-        Shapes.GatherRows(x, rows, output);
-        for (var i = 0; i < rows.Length; i++)
-        {
-            new ReadOnlySpan<float>(Pointer(x) + ((nint)rows[i] * x.Stride), x.Columns)
-                .CopyTo(new Span<float>(Pointer(output) + ((nint)i * output.Stride), x.Columns));
-        }
-    }
-
     /// <summary>Stops the threads and frees the buffers that are not in use.</summary>
     [SuppressMessage("Usage", "CA1816:Dispose methods should call SuppressFinalize", Justification = "No finalizer.")]
     public override void Dispose()
@@ -251,82 +145,11 @@ public sealed unsafe partial class CpuBackend : TrainingBackend
     internal static nint OddCacheLines(long floats) =>
         (nint)(((floats + FloatsPerCacheLine - 1) / FloatsPerCacheLine) | 1) * FloatsPerCacheLine;
 
+    private static int* Pointer(IndexBuffer indices) => ((CpuIndexBuffer)indices).Pointer;
+
     private static float* PointerOrNull(Tensor tensor) => tensor.IsNone ? null : Pointer(tensor);
 
     private static int ItemCount(int rows) => (rows + RowsPerItem - 1) / RowsPerItem;
-
-    /// <summary>Runs a linear layer whose segments are merged, in blocks of rows and panels.</summary>
-    private void Linear(LinearArguments arguments)
-    {
-        var segments = arguments.Segments;
-        var rows = segments[arguments.SegmentCount - 1].EndRow;
-        var panels = Panels.Count(arguments.OutFeatures);
-        var mostBlocks = arguments.SegmentCount + (rows / LinearBlocking.Rows) + 2;
-        fixed (int* rowStarts = mostBlocks <= MaxSegmentsOnStack ? stackalloc int[mostBlocks] : new int[mostBlocks])
-        {
-            var job = new LinearJob
-            {
-                Kernels = _kernels,
-                Arguments = arguments,
-                RowStarts = rowStarts,
-                RowBlocks = CutRows(segments, arguments.SegmentCount, rowStarts),
-                PanelCount = panels,
-                PanelsPerItem = Math.Clamp(panels / (Threads * ItemsPerThread), 1, 8)
-            };
-            _threads.Run(ref job, job.Items);
-        }
-    }
-
-    /// <summary>Turns segments into row ranges; neighbours with the same mask become one.</summary>
-    private static int MergeSegments(ReadOnlySpan<RowSegment> segments, int allRows, MaskedRows* merged)
-    {
-        if (segments.Length == 0)
-        {
-            merged[0] = new(0, allRows, bits: null);
-            return 1;
-        }
-
-        var count = 0;
-        var row = 0;
-        foreach (var segment in segments)
-        {
-            if (segment.Rows == 0)
-                continue;
-            var bits = segment.Mask is null ? null : ((CpuPackedMask)segment.Mask).Words;
-            if (count > 0 && merged[count - 1].Bits == bits)
-                merged[count - 1] = new(merged[count - 1].FirstRow, row + segment.Rows, bits);
-            else
-                merged[count++] = new(row, row + segment.Rows, bits);
-            row += segment.Rows;
-        }
-
-        return count;
-    }
-
-    /// <summary>Cuts rows into blocks, if possible between segments, so that none gets a tile of few rows.</summary>
-    /// <param name="starts">Receives where each block begins, and the end of the last.</param>
-    /// <returns>How many blocks there are.</returns>
-    private static int CutRows(MaskedRows* segments, int segmentCount, int* starts)
-    {
-        var blocks = 0;
-        starts[0] = 0;
-        for (var s = 0; s < segmentCount; s++)
-        {
-            var (first, end) = (segments[s].FirstRow, segments[s].EndRow);
-            if (end - starts[blocks] <= LinearBlocking.Rows)
-                continue;
-            if (first > starts[blocks])
-                starts[++blocks] = first;
-
-            // A segment of more rows than a block is cut into equal parts.
-            var parts = (end - first + LinearBlocking.Rows - 1) / LinearBlocking.Rows;
-            for (var part = 1; part < parts; part++)
-                starts[++blocks] = first + (int)((long)(end - first) * part / parts);
-        }
-
-        starts[++blocks] = segments[segmentCount - 1].EndRow;
-        return blocks;
-    }
 
     /// <summary>Memory for the threads' intermediate values; grows to the largest size needed and is kept.</summary>
     private float* Scratch(long floats)

@@ -60,7 +60,7 @@ internal unsafe struct AttentionJob : IParallelJob
         head.Keys = keyOffsets[sequence + 1] - keyRow;
         head.Output += (queryRow * head.OutputStride) + column;
         if (head.Dropout.Rate > 0)
-            head.Dropout = head.Dropout with { Key = CounterRandom.Bits(head.Dropout.Key, (ulong)item) };
+            head.Dropout = head.Dropout.OfHead(item);
         return head;
     }
 }

@@ -1,7 +1,7 @@
 namespace Serving.Tensors;
 
 /// <summary>Checks of operands' shapes, the same for every backend.</summary>
-public static class Shapes
+public static partial class Shapes
 {
     /// <summary>A copy between row-major values and the rows of a storage of so many elements.</summary>
     public static void Copy(long offset, int rows, int columns, int stride, int values, long elements)
@@ -15,6 +15,22 @@ public static class Shapes
                 $"Copy: rows of {columns} elements, {stride} apart, from {offset} to {end}, are not all among the "
                 + $"storage's {elements}.");
         }
+    }
+
+    /// <returns>The output features of all together.</returns>
+    public static int PackWeight(ReadOnlySpan<Tensor> weights)
+    {
+        if (weights.Length == 0)
+            throw new ShapeException("PackWeight: no weights came; at least one is needed.");
+        var outFeatures = 0;
+        foreach (var weight in weights)
+        {
+            if (weight.Columns != weights[0].Columns)
+                throw new ShapeException($"PackWeight: {weights[0]} and {weight} differ in input features.");
+            outFeatures += weight.Rows;
+        }
+
+        return outFeatures;
     }
 
     public static void Linear(
@@ -65,17 +81,18 @@ public static class Shapes
     }
 
     public static void EmbeddingSum(
-        Tensor tokens, Tensor positions, Tensor types, ReadOnlySpan<TokenIds> ids, Tensor output)
+        Tensor tokens, Tensor positions, Tensor types, IndexBuffer ids, Tensor output)
     {
         if (positions.Columns != tokens.Columns || types.Columns != tokens.Columns)
             throw new ShapeException($"EmbeddingSum: the tables {tokens}, {positions} and {types} differ in width.");
-        if (output.Rows != ids.Length || output.Columns != tokens.Columns)
+        var all = ids.Tokens;
+        if (output.Rows != all.Length || output.Columns != tokens.Columns)
         {
             throw new ShapeException(
-                $"EmbeddingSum: the output is {output}; [{ids.Length}, {tokens.Columns}] is needed.");
+                $"EmbeddingSum: the output is {output}; [{all.Length}, {tokens.Columns}] is needed.");
         }
 
-        foreach (var id in ids)
+        foreach (var id in all)
         {
             if ((uint)id.Token >= (uint)tokens.Rows)
                 throw new ShapeException($"EmbeddingSum: token {id.Token} is not in the table {tokens}.");
@@ -89,10 +106,10 @@ public static class Shapes
     /// <returns>The keys of the longest sequence.</returns>
     public static int Attention(
         Tensor query,
-        ReadOnlySpan<int> queryOffsets,
+        IndexBuffer queryOffsets,
         Tensor key,
         Tensor value,
-        ReadOnlySpan<int> keyOffsets,
+        IndexBuffer keyOffsets,
         int heads,
         Tensor output)
     {
@@ -102,93 +119,27 @@ public static class Shapes
             throw new ShapeException($"Attention: query {query}, key {key} and value {value} do not fit together.");
         if (output.Rows != query.Rows || output.Columns != query.Columns)
             throw new ShapeException($"Attention: the output is {output}; {query} is needed.");
-        if (queryOffsets.Length != keyOffsets.Length)
+        var queries = queryOffsets.Values;
+        var keys = keyOffsets.Values;
+        if (queries.Length != keys.Length)
         {
             throw new ShapeException(
-                $"Attention: {queryOffsets.Length} offsets of queries, {keyOffsets.Length} of keys; "
-                + "as many are needed.");
+                $"Attention: {queries.Length} offsets of queries, {keys.Length} of keys; as many are needed.");
         }
 
-        Offsets(queryOffsets, query.Rows, least: 0);
-        return Offsets(keyOffsets, key.Rows, least: 1);
+        Offsets(queries, query.Rows, least: 0);
+        return Offsets(keys, key.Rows, least: 1);
     }
 
-    public static void GatherRows(Tensor x, ReadOnlySpan<int> rows, Tensor output)
+    public static void GatherRows(Tensor x, IndexBuffer rows, Tensor output)
     {
-        if (output.Rows != rows.Length || output.Columns != x.Columns)
-            throw new ShapeException($"GatherRows: the output is {output}; [{rows.Length}, {x.Columns}] is needed.");
-        foreach (var row in rows)
+        var all = rows.Values;
+        if (output.Rows != all.Length || output.Columns != x.Columns)
+            throw new ShapeException($"GatherRows: the output is {output}; [{all.Length}, {x.Columns}] is needed.");
+        foreach (var row in all)
         {
             if ((uint)row >= (uint)x.Rows)
                 throw new ShapeException($"GatherRows: row {row} is not in {x}.");
-        }
-    }
-
-    /// <returns>How many terms each element of the product has.</returns>
-    public static int Multiply(
-        Tensor a, Tensor b, Transposed transposed, Selection selection, Tensor bias, Tensor output)
-    {
-        var (rows, terms) = transposed == Transposed.Left ? (a.Columns, a.Rows) : (a.Rows, a.Columns);
-        var (columns, termsOfB) = transposed == Transposed.Right ? (b.Rows, b.Columns) : (b.Columns, b.Rows);
-        if (terms != termsOfB)
-            throw new ShapeException($"Multiply: inner dimensions differ: a is {a}, b {b}, transposed {transposed}.");
-        if (output.Rows != rows || output.Columns != columns)
-            throw new ShapeException($"Multiply: the output is {output}; [{rows}, {columns}] is needed.");
-        if (!bias.IsNone && (bias.Rows != 1 || bias.Columns != columns))
-            throw new ShapeException($"Multiply: the bias is {bias}; [1, {columns}] is needed.");
-        if (!selection.Scores.IsNone)
-            Alike(nameof(Multiply), selection.Scores, b);
-        return terms;
-    }
-
-    public static void Alike(string operation, Tensor operand, Tensor needed)
-    {
-        if (operand.Rows != needed.Rows || operand.Columns != needed.Columns)
-            throw new ShapeException($"{operation}: an operand is {operand}; {needed} is needed.");
-    }
-
-    public static void Rate(Dropout dropout)
-    {
-        if (dropout.Rate is not (>= 0 and < 1) || dropout.Threshold >= 65536)
-        {
-            throw new ArgumentOutOfRangeException(
-                nameof(dropout), $"The dropout rate is {dropout.Rate}; 0 to below 1 is needed.");
-        }
-    }
-
-    public static void LayerNormGradient(
-        Tensor x, Tensor gamma, Tensor outputGradient, Tensor gammaGradient, Tensor betaGradient, Tensor xGradient)
-    {
-        LayerNorm(x, gamma, gamma, xGradient);
-        Alike(nameof(LayerNormGradient), outputGradient, x);
-        if (!gammaGradient.IsNone)
-            Alike(nameof(LayerNormGradient), gammaGradient, gamma);
-        if (!betaGradient.IsNone)
-            Alike(nameof(LayerNormGradient), betaGradient, gamma);
-    }
-
-    public static void AddRows(Tensor x, Tensor output)
-    {
-        if (output.Rows != 1 || output.Columns != x.Columns)
-            throw new ShapeException($"AddRows: the output is {output}; [1, {x.Columns}] is needed.");
-    }
-
-    public static void SoftmaxCrossEntropy(Tensor logits, ReadOnlySpan<int> labels, Tensor gradient)
-    {
-        Alike(nameof(SoftmaxCrossEntropy), gradient, logits);
-        if (labels.Length != logits.Rows)
-        {
-            throw new ShapeException(
-                $"SoftmaxCrossEntropy: {labels.Length} labels came for {logits}; one a row is needed.");
-        }
-
-        foreach (var label in labels)
-        {
-            if ((uint)label >= (uint)logits.Columns)
-            {
-                throw new ShapeException(
-                    $"SoftmaxCrossEntropy: label {label} is not among the {logits.Columns} classes.");
-            }
         }
     }
 

@@ -48,6 +48,10 @@ public abstract class TensorBackend : IDisposable
     /// <summary>A tensor of zeros. Its owner disposes it.</summary>
     public abstract Tensor Allocate(int rows, int columns);
 
+    /// <summary>An index buffer that holds nothing yet. Its owner disposes it.</summary>
+    /// <param name="capacity">The most numbers that it will hold.</param>
+    public abstract IndexBuffer AllocateIndices(int capacity);
+
     /// <summary>An empty arena. Its owner disposes it.</summary>
     public abstract TensorArena CreateArena();
 
@@ -96,10 +100,12 @@ public abstract class TensorBackend : IDisposable
     /// <param name="tokens">[vocab, hidden]</param>
     /// <param name="positions">[maxPositions, hidden]</param>
     /// <param name="types">[typeCount, hidden]</param>
-    /// <param name="ids">A row of each table per token, each in range.</param>
+    /// <param name="ids">
+    /// A row of each table per token, each in range; see <see cref="IndexBuffer.WriteTokens"/>.
+    /// </param>
     /// <param name="output">[ids, hidden]</param>
     public abstract void EmbeddingSum(
-        Tensor tokens, Tensor positions, Tensor types, ReadOnlySpan<TokenIds> ids, Tensor output);
+        Tensor tokens, Tensor positions, Tensor types, IndexBuffer ids, Tensor output);
 
     /// <summary>Scaled dot-product attention (Vaswani et al. 2017, eq. 1) over all heads, by sequence.</summary>
     /// <param name="query">[queries, hidden]</param>
@@ -111,20 +117,17 @@ public abstract class TensorBackend : IDisposable
     /// <param name="output">[queries, hidden]</param>
     public abstract void Attention(
         Tensor query,
-        ReadOnlySpan<int> queryOffsets,
+        IndexBuffer queryOffsets,
         Tensor key,
         Tensor value,
-        ReadOnlySpan<int> keyOffsets,
+        IndexBuffer keyOffsets,
         int heads,
         Tensor output);
 
     /// <summary>Copies rows: output[i] = x[rows[i]].</summary>
     /// <param name="rows">Each in range.</param>
     /// <param name="output">[rows, features]</param>
-    public abstract void GatherRows(Tensor x, ReadOnlySpan<int> rows, Tensor output);
+    public abstract void GatherRows(Tensor x, IndexBuffer rows, Tensor output);
 
     public abstract void Dispose();
 }
-
-/// <summary>Where a token's embeddings lie in their tables.</summary>
-public readonly record struct TokenIds(int Token, int Position, int Type);

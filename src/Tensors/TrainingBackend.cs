@@ -19,18 +19,6 @@ public enum Transposed
 /// <param name="Scores">Shaped like the weight; none keeps all.</param>
 public readonly record struct Selection(Tensor Scores, float Threshold);
 
-/// <summary>Which elements are dropped, and how likely (Srivastava et al. 2014); the others are scaled up.</summary>
-/// <param name="Rate">0 to below 1; 0 drops nothing. Kept to 1/65536.</param>
-/// <param name="Key">Chooses the elements: the same key drops the same ones, on every backend.</param>
-public readonly record struct Dropout(float Rate, ulong Key)
-{
-    /// <summary>What the kept elements are multiplied by.</summary>
-    public float Scale => 65536f / (65536 - Threshold);
-
-    /// <summary>Of 65536 equally likely numbers, how many drop an element.</summary>
-    public int Threshold => (int)MathF.Round(Rate * 65536);
-}
-
 /// <summary>Functions of single elements.</summary>
 public enum Elementwise
 {
@@ -105,12 +93,16 @@ public abstract class TrainingBackend : TensorBackend
     public abstract void AddRows(Tensor x, Tensor output);
 
     /// <summary><see cref="TensorBackend.Attention"/> with dropout of the attention weights.</summary>
+    /// <param name="dropout">
+    /// Head h of sequence s drops with <see cref="Dropout.OfHead"/> of s * heads + h; see
+    /// <see cref="Dropout.FactorOfWeight"/>.
+    /// </param>
     public abstract void Attention(
         Tensor query,
-        ReadOnlySpan<int> queryOffsets,
+        IndexBuffer queryOffsets,
         Tensor key,
         Tensor value,
-        ReadOnlySpan<int> keyOffsets,
+        IndexBuffer keyOffsets,
         int heads,
         Dropout dropout,
         Tensor output);
@@ -122,10 +114,10 @@ public abstract class TrainingBackend : TensorBackend
     /// <param name="valueGradient">[tokens, hidden]</param>
     public abstract void AttentionGradient(
         Tensor query,
-        ReadOnlySpan<int> queryOffsets,
+        IndexBuffer queryOffsets,
         Tensor key,
         Tensor value,
-        ReadOnlySpan<int> keyOffsets,
+        IndexBuffer keyOffsets,
         int heads,
         Dropout dropout,
         Tensor outputGradient,
@@ -136,27 +128,77 @@ public abstract class TrainingBackend : TensorBackend
     /// <summary>Gradients of <see cref="TensorBackend.EmbeddingSum"/>, added to those of the tables.</summary>
     /// <param name="outputGradient">[ids, hidden]</param>
     public abstract void EmbeddingGradient(
-        ReadOnlySpan<TokenIds> ids, Tensor outputGradient, Tensor tokensGradient, Tensor positionsGradient,
+        IndexBuffer ids, Tensor outputGradient, Tensor tokensGradient, Tensor positionsGradient,
         Tensor typesGradient);
 
     /// <summary>Gradient of <see cref="TensorBackend.GatherRows"/>: output[rows[i]] = output[rows[i]] + x[i].</summary>
-    public abstract void ScatterAddRows(Tensor x, ReadOnlySpan<int> rows, Tensor output);
+    public abstract void ScatterAddRows(Tensor x, IndexBuffer rows, Tensor output);
+
+    /// <summary>Sums that are 0 at first. Their owner disposes them.</summary>
+    public abstract ScalarBuffer AllocateScalars(int count);
 
     /// <summary>Cross-entropy of softmax, in nats, and its gradient.</summary>
     /// <param name="logits">[rows, classes]</param>
     /// <param name="labels">A class for each row.</param>
     /// <param name="scale">What the gradient is multiplied by: 1 / rows for that of the mean.</param>
     /// <param name="gradient">[rows, classes]; may be the logits.</param>
-    /// <returns>The sum of the rows' losses.</returns>
-    public abstract double SoftmaxCrossEntropy(Tensor logits, ReadOnlySpan<int> labels, float scale, Tensor gradient);
+    /// <param name="loss">The sum of the rows' losses is added to it.</param>
+    public abstract void SoftmaxCrossEntropy(
+        Tensor logits, IndexBuffer labels, float scale, Tensor gradient, Scalar loss);
+
+    /// <summary>Counts the rows whose largest logit, the first of equal ones, is that of their label.</summary>
+    /// <param name="logits">[rows, classes]</param>
+    /// <param name="labels">A class for each row.</param>
+    /// <param name="count">The count is added to it.</param>
+    public abstract void CountCorrect(Tensor logits, IndexBuffer labels, Scalar count);
+
+    /// <summary>Squared error, Σ (prediction - target)², and its gradient.</summary>
+    /// <param name="predictions">[rows, columns]</param>
+    /// <param name="targets">[rows, columns]</param>
+    /// <param name="gradient">[rows, columns]; may be the predictions.</param>
+    /// <param name="loss">The sum is added to it.</param>
+    public abstract void SquaredError(
+        Tensor predictions, Tensor targets, float scale, Tensor gradient, Scalar loss);
+
+    /// <summary>
+    /// Cross-entropy, in nats, of the softmax over the cosines of each left row with all right rows; the right class is
+    /// its partner (Logeswaran and Lee 2018, eq. 2, with cosines; Aroca-Ouellette and Rudzicz 2020). At least
+    /// ln(1 + (n - 1) e⁻²), since cosines are at most 1.
+    /// </summary>
+    /// <param name="x">[rows, features]; a cosine is ab / (|a| |b| + 1e-8). For some hundred rows.</param>
+    /// <param name="left">Rows, each with its partner at the same place of `right`.</param>
+    /// <param name="right">As many rows.</param>
+    /// <param name="gradient">[rows, features]; not x</param>
+    /// <param name="loss">The sum over the left rows is added to it.</param>
+    /// <param name="correct">How many find their partner, the first of equal ones, is added to it.</param>
+    public abstract void CosineCrossEntropy(
+        Tensor x, IndexBuffer left, IndexBuffer right, float scale, Tensor gradient, Scalar loss, Scalar correct);
+
+    /// <summary>
+    /// -ln((1 + cos) / 2) of pairs of rows: cross-entropy of cosines, scaled to 0 to 1, with 1; and its gradient.
+    /// </summary>
+    /// <param name="x">[rows, features]; cosines as in <see cref="CosineCrossEntropy"/>, 1 + cos at least 1e-8.</param>
+    /// <param name="left">Rows, each with its partner at the same place of `right`.</param>
+    /// <param name="right">As many rows.</param>
+    /// <param name="gradient">[rows, features]; not x</param>
+    /// <param name="loss">The sum is added to it.</param>
+    /// <param name="cosines">The sum of the cosines is added to it.</param>
+    public abstract void CosineDistance(
+        Tensor x, IndexBuffer left, IndexBuffer right, float scale, Tensor gradient, Scalar loss, Scalar cosines);
 
     /// <summary>Moves a parameter along its gradient.</summary>
     /// <param name="mean">The gradient's moving average; updated.</param>
     /// <param name="variance">That of its square; updated.</param>
     public abstract void Adam(Tensor parameter, Tensor gradient, Tensor mean, Tensor variance, in AdamStep step);
 
-    /// <summary>Σ x², in double.</summary>
-    public abstract double SumOfSquares(Tensor x);
+    /// <summary>Σ x².</summary>
+    /// <param name="sum">The sum of this tensor is added to it.</param>
+    public abstract void SumOfSquares(Tensor x, Scalar sum);
+
+    /// <summary>Reads which elements are above a threshold: a bit for each instead of its value.</summary>
+    /// <param name="bits">Row-major, least significant bit first, without gaps: see <see cref="PackedMask"/>.</param>
+    /// <exception cref="ShapeException">There is not room for exactly rows * columns bits.</exception>
+    public abstract void ReadBits(Tensor x, float threshold, Span<byte> bits);
 
     /// <summary>Sets every element.</summary>
     public abstract void Fill(Tensor x, float value);

@@ -47,7 +47,8 @@ public sealed class Vocabulary
     }
 
     /// <summary>Writes vocab.txt.</summary>
-    public void Save(string path) => File.WriteAllText(path, string.Concat(_tokens.Select(token => token + "\n")));
+    public void Save(Stream output) =>
+        output.Write(Encoding.UTF8.GetBytes(string.Concat(_tokens.Select(token => token + "\n"))));
 
     public bool TryGetId(string token, out int id) => _ids.TryGetValue(token, out id);
 

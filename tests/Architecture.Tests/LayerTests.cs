@@ -3,7 +3,7 @@ namespace Serving.Architecture.Tests;
 /// <summary>Which project may reference which; the map has every project under src.</summary>
 public sealed class LayerTests
 {
-    private static readonly Dictionary<string, string[]> Map = new(StringComparer.Ordinal)
+    internal static readonly Dictionary<string, string[]> Map = new(StringComparer.Ordinal)
     {
         ["Threading"] = [],
         ["Tensors"] = [],
@@ -12,13 +12,20 @@ public sealed class LayerTests
         ["Text"] = [],
         ["Tables"] = [],
         ["Protocol"] = [],
-        ["Models"] = ["Tensors", "Text"],
+        ["Storage"] = [],
+        ["Models"] = ["Storage", "Tensors", "Text"],
         ["Inference"] = ["Threading", "Tensors", "Text", "Models"],
-        ["Training"] = ["Tensors", "Text", "Tables", "Models"],
+        ["Training"] = ["Storage", "Tensors", "Text", "Tables", "Models"],
+        ["Catalog"] = ["Storage", "Tensors", "Text", "Models", "Inference"],
+        ["Jobs"] = ["Storage", "Threading", "Inference", "Catalog"],
+        ["Worker"] = ["Tensors", "Backends", "Training", "Jobs"],
         ["Client"] = ["Protocol"],
         ["Cli"] = ["Client", "Protocol", "Tables"],
         ["Server"] =
-            ["Threading", "Tensors", "Backends", "Text", "Protocol", "Models", "Inference", "Training"]
+        [
+            "Storage", "Tensors", "Backends", "Text", "Protocol", "Models", "Inference", "Training", "Catalog", "Jobs",
+            "Worker"
+        ]
     };
 
     /// <summary>Layers that may use ASP.NET Core.</summary>
@@ -53,6 +60,19 @@ public sealed class LayerTests
         var project = Repository.Read($"src/{layer}/{layer}.csproj");
         Assert.DoesNotContain("Microsoft.AspNetCore.App", project, StringComparison.Ordinal);
         Assert.DoesNotContain("Sdk.Web", project, StringComparison.Ordinal);
+    }
+
+    /// <summary>Messages end in the services; what is stored has a shape of its own.</summary>
+    [Theory]
+    [InlineData("Storage")]
+    [InlineData("Catalog")]
+    [InlineData("Jobs")]
+    [InlineData("Worker")]
+    public void Protobuf_IsInTheServicesOnly(string layer)
+    {
+        var project = Repository.Read($"src/{layer}/{layer}.csproj");
+        Assert.DoesNotContain("Protobuf", project, StringComparison.Ordinal);
+        Assert.DoesNotContain("Grpc", project, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -97,6 +97,7 @@ public sealed class AddressTests
         await call.ResponseAsync.Within();
 
         using var watch = client.Jobs.WatchJob(new());
+        await ReadRequestAsync(second);
         await second.SendHeadersAsync(3, endStream: false, (":status", "200"), ("content-type", "application/grpc"));
         await watch.ResponseHeadersAsync.Within();
         await second.DisposeAsync();

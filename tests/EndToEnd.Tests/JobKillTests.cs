@@ -152,7 +152,7 @@ public sealed partial class JobKillTests
             try
             {
                 var arguments = File.ReadAllText(Path.Combine(folder, "cmdline")).Split('\0');
-                if (!arguments.Contains("worker")
+                if (!Array.Exists(arguments, argument => Path.GetFileName(argument) == "Serving.Worker.dll")
                     || !Array.Exists(arguments, argument => argument.StartsWith(data.Path, StringComparison.Ordinal)))
                     continue;
                 return Signal(int.Parse(Path.GetFileName(folder)), signal) == 0;

@@ -4,7 +4,7 @@ using System.Reflection;
 using System.Text.RegularExpressions;
 using Serving.Cli;
 using Serving.EndToEnd.Tests.Http;
-using Serving.Server;
+using Serving.Server.Configuration;
 using Serving.Testing;
 
 namespace Serving.EndToEnd.Tests;

@@ -1,5 +1,6 @@
+using Serving.Catalog.Stored;
 using Serving.Client;
-using Serving.Server.Storage;
+using Serving.Storage;
 using Serving.Testing;
 using Task = System.Threading.Tasks.Task;
 
@@ -62,9 +63,9 @@ public sealed class DemoTests(DemoTests.DemoServer demo) : IClassFixture<DemoTes
         using var folder = new TemporaryFolder();
         var shipped = Fake(folder);
         Directory.CreateDirectory(folder.At("data/models"));
-        Assert.False(Demo.CopyInto(folder.At("data"), shipped));
+        Assert.False(Demo.CopyInto(folder.At("data"), shipped, DiskFileSystem.Instance));
         Assert.Empty(Directory.GetFileSystemEntries(folder.At("data/models")));
-        Assert.False(Demo.CopyInto(folder.At("other"), folder.At("no-demo")));
+        Assert.False(Demo.CopyInto(folder.At("other"), folder.At("no-demo"), DiskFileSystem.Instance));
         Assert.False(Directory.Exists(folder.At("other")));
     }
 
@@ -81,8 +82,8 @@ public sealed class DemoTests(DemoTests.DemoServer demo) : IClassFixture<DemoTes
         Directory.CreateDirectory(Path.Combine(root, "tasks", "b"));
         File.WriteAllText(Path.Combine(root, "tasks", "b", "aliases.json"), "own");
 
-        Assert.True(Demo.CopyInto(root, shipped));
-        Assert.False(Demo.CopyInto(root, shipped));
+        Assert.True(Demo.CopyInto(root, shipped, DiskFileSystem.Instance));
+        Assert.False(Demo.CopyInto(root, shipped, DiskFileSystem.Instance));
 
         Assert.Equal(
             ["models/m/config.json", "tasks/a/1/task.json", "tasks/b/aliases.json"],

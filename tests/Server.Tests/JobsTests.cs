@@ -2,8 +2,8 @@ using System.Diagnostics;
 using Google.Rpc;
 using Grpc.Core;
 using Microsoft.Extensions.DependencyInjection;
+using Serving.Jobs;
 using Serving.Models.Tasks;
-using Serving.Server.Jobs;
 using Serving.Testing;
 using Serving.V1;
 using static Serving.Server.Tests.TrainingServer;
@@ -108,8 +108,8 @@ public sealed class JobsTests
             var job = await SubmitAsync(server, Mask(epochs: 60), new() { Task = "disturbed" });
 
             await ReachAsync(server, job.Id, step: 20);
-            Process.GetProcessById(server.Services.GetRequiredService<JobRunner>()
-                .WorkerId(server.Services.GetRequiredService<JobStore>().Require(job.Id))!.Value).Kill();
+            var process = await server.Services.GetRequiredService<JobRunner>().WorkerIdAsync(job.Id);
+            Process.GetProcessById(process!.Value).Kill();
             await ReachAsync(server, job.Id, step: 60);
             // It may have ended.
             var cancelled = await server.Client.Jobs.CancelJobAsync(new() { Id = job.Id });
@@ -143,8 +143,7 @@ public sealed class JobsTests
         endless.BatchSize = 1;
         var job = await SubmitAsync(server, endless, null);
         await ReachAsync(server, job.Id, step: 7);
-        var worker = server.Services.GetRequiredService<JobRunner>()
-            .WorkerId(server.Services.GetRequiredService<JobStore>().Require(job.Id))!.Value;
+        var worker = (await server.Services.GetRequiredService<JobRunner>().WorkerIdAsync(job.Id))!.Value;
 
         for (var batch = 0; batch < 3; batch++)
         {
@@ -289,14 +288,14 @@ public sealed class JobsTests
 
         const StatusCode invalid = StatusCode.InvalidArgument;
         await RefusedAsync(
-            invalid, "spec.classifier.epochs", "Epochs is 0; it must be 1 to 1000.", recipe => recipe.Epochs = 0);
+            invalid, "spec.classifier.epochs", "It is 0; it must be 1 to 1000.", recipe => recipe.Epochs = 0);
         await RefusedAsync(
-            invalid, "spec.classifier.learning_rate", "LearningRate is 2; it must be above 0, at most 1.",
+            invalid, "spec.classifier.learning_rate", "It is 2; it must be above 0, at most 1.",
             recipe => recipe.LearningRate = 2);
         await RefusedAsync(
             invalid,
             "spec.classifier.max_tokens",
-            "MaxTokens is 41; it must be 3 to 40, what the model has positions for.",
+            "It is 41; it must be 3 to 40, what the model has positions for.",
             recipe => recipe.MaxTokens = 41);
         await RefusedAsync(
             invalid, "spec.classifier.method", "It is missing; finetune, mask or head only is needed.",

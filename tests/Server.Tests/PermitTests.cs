@@ -207,4 +207,29 @@ public sealed class PermitTests
         server.Backend.Open();
         await Task.WhenAll(greedy.Where(call => !call.IsFaulted).Append(modest).Append(running)).Within();
     }
+
+    [Fact]
+    public async Task Call_ThatFailsBeforeItWaits_GivesItsPlaceBack()
+    {
+        await using var server = await TestServer.StartAsync("--Server:MaxQueuedRequests=1");
+        for (var i = 0; i < 3; i++)
+        {
+            var outOfRange = await Assert.ThrowsAsync<RpcException>(() => ClassifyAsync("a", priority: 1000, "t"));
+            Assert.Equal(StatusCode.InvalidArgument, outOfRange.StatusCode);
+            var unknown = await Assert.ThrowsAsync<RpcException>(() => ClassifyAsync("a", priority: 0, "t", "none"));
+            Assert.Equal(StatusCode.NotFound, unknown.StatusCode);
+            var empty = await Assert.ThrowsAsync<RpcException>(() => ClassifyAsync("", priority: 0, "t"));
+            Assert.Equal(StatusCode.InvalidArgument, empty.StatusCode);
+        }
+
+        Assert.Single((await ClassifyAsync("a", priority: 0, "t")).Results);
+
+        Task<ClassifyResponse> ClassifyAsync(string text, int priority, params string[] tasks) =>
+            server.Client.Classifier.ClassifyAsync(new()
+            {
+                Inputs = { new TextInput { Text = text } },
+                Tasks = { tasks.Select(task => new TaskReference { Task = task }) },
+                Priority = priority
+            }).ResponseAsync.Within();
+    }
 }

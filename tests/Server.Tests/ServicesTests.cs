@@ -1,7 +1,7 @@
 using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Health.V1;
-using Serving.Server.Storage;
+using Serving.Storage;
 using Serving.Testing;
 using Serving.V1;
 using Task = System.Threading.Tasks.Task;
@@ -207,7 +207,7 @@ public sealed class ServicesTests
         await call.RequestStream.WriteAsync(new() { Header = new() { Task = "new" } });
         await call.RequestStream.WriteAsync(
             new() { Chunk = new() { File = "mask.safetensors", Data = ByteString.CopyFrom(new byte[1000]) } });
-        string[] Uploads() => Directory.GetDirectories(Path.Combine(server.Data.Path, "tasks"), ".import-*");
+        string[] Uploads() => Directory.GetDirectories(Path.Combine(server.Data.Path, "tasks"), ".draft-*");
         await Eventually.TrueAsync(() => Uploads().Length == 1, "the upload has begun");
 
         await cancellation.CancelAsync();
@@ -220,7 +220,7 @@ public sealed class ServicesTests
     public async Task SecondServer_OnTheSameData_IsRefused()
     {
         await using var server = await TestServer.StartAsync();
-        var refused = await Assert.ThrowsAsync<StorageException>(() => TestServer.RestartAsync(server.Data));
+        var refused = await Assert.ThrowsAsync<DomainException>(() => TestServer.RestartAsync(server.Data));
         Assert.EndsWith(
             "is used by another server; give each server a data root of its own.", refused.Message,
             StringComparison.Ordinal);

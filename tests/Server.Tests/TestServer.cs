@@ -2,9 +2,9 @@ using Grpc.Health.V1;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Serving.Catalog;
 using Serving.Client;
 using Serving.Inference.Classification;
-using Serving.Server.Catalog;
 using Serving.Tensors;
 using Serving.Testing;
 
@@ -78,7 +78,7 @@ internal sealed class TestServer : IAsyncDisposable
         var app = ServerApplication.Build(
             ["--port", "0", "--data", data.Path, "--Logging:Console:LogLevel:Default=None", .. flags],
             services => services
-                .AddSingleton<Func<TensorBackend>>(() => backend)
+                .AddSingleton<TensorBackend>(_ => backend) // The services own what they make.
                 .AddSingleton<ILoggerProvider>(logs));
         return new TestServer(data, app, backend, logs);
     }

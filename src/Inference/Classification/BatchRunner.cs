@@ -20,14 +20,17 @@ internal sealed class BatchRunner : IDisposable
         return byTask != 0 ? byTask : a.Unit.CompareTo(b.Unit);
     };
 
-    private Tensor _logits;
+    private Tensor _logits; // [1, any]: those of all branches, one task after another.
+    private float[] _readLogits = [];
+    private float[] _readPooled = [];
+    private bool _wantsVectors;
 
     public BatchRunner(TensorBackend backend, BertEncoder encoder, EngineOptions options)
     {
         _backend = backend;
         _encoder = encoder;
         _workspace = encoder.CreateWorkspace(options.MaxBatchTokens, options.MaxBatchBranches);
-        _logits = backend.Allocate(options.MaxBatchBranches, 2);
+        _logits = backend.Allocate(1, 2 * options.MaxBatchBranches);
     }
 
     /// <summary>Bytes of its intermediate results on the device.</summary>
@@ -40,14 +43,25 @@ internal sealed class BatchRunner : IDisposable
         Collect(units);
         var pooled = _encoder.Forward(_batch, _workspace, lane);
         var branches = CollectionsMarshal.AsSpan(_branches);
+        MakeRoom(branches);
+        var used = 0;
         for (var first = 0; first < branches.Length;)
         {
             var end = first + 1;
             while (end < branches.Length && branches[end].Task == branches[first].Task)
                 end++;
-            Score(pooled, first, branches[first..end], lane);
+            var task = branches[first].Task.Task;
+            var labels = task.Labels.Count;
+            var logits = new Tensor(_logits.Storage, _logits.Offset + used, end - first, labels, stride: labels);
+            task.Score(lane, pooled.Slice(first, end - first), logits);
+            used += (end - first) * labels;
             first = end;
         }
+
+        _logits.SliceColumns(0, used).CopyTo(_readLogits.AsSpan(0, used));
+        if (_wantsVectors)
+            pooled.CopyTo(_readPooled.AsSpan(0, pooled.Rows * pooled.Columns));
+        Answer(branches, pooled.Columns);
     }
 
     public void Dispose()
@@ -65,7 +79,7 @@ internal sealed class BatchRunner : IDisposable
         _sequenceOfUnit.Clear();
         for (var unit = 0; unit < units.Count; unit++)
         {
-            var (request, firstTask, taskCount) = units[unit];
+            var (request, firstTask, taskCount, _) = units[unit];
             for (var task = firstTask; task < firstTask + taskCount; task++)
                 _branches.Add(new(request.Tasks[task], unit, request, task));
             _sequenceOfUnit.Add(-1);
@@ -80,24 +94,40 @@ internal sealed class BatchRunner : IDisposable
         }
     }
 
-    private void Score(Tensor pooled, int first, ReadOnlySpan<Branch> branches, TensorBackend lane)
+    /// <summary>Grows what holds logits and vectors, if it is too small for these branches.</summary>
+    private void MakeRoom(ReadOnlySpan<Branch> branches)
     {
-        var task = branches[0].Task.Task;
-        var labels = task.Labels.Count;
-        if (labels > _logits.Columns)
+        var logits = 0;
+        _wantsVectors = false;
+        foreach (var branch in branches)
         {
-            _logits.Dispose();
-            _logits = _backend.Allocate(_workspace.MaxBranches, labels);
+            logits += branch.Task.Task.Labels.Count;
+            _wantsVectors |= branch.Scores.Pooled is not null;
         }
 
-        var logits = _logits.Slice(0, branches.Length).SliceColumns(0, labels);
-        task.Score(lane, pooled.Slice(first, branches.Length), logits);
+        if (logits > _logits.Columns)
+        {
+            _logits.Dispose();
+            _logits = _backend.Allocate(1, logits);
+        }
+
+        if (logits > _readLogits.Length)
+            _readLogits = new float[_logits.Columns];
+        if (_wantsVectors && _readPooled.Length == 0)
+            _readPooled = new float[_workspace.MaxBranches * _encoder.Config.Hidden];
+    }
+
+    /// <summary>Fills the answers from what was read from the device.</summary>
+    private void Answer(ReadOnlySpan<Branch> branches, int hidden)
+    {
+        var logits = _readLogits.AsSpan();
         for (var i = 0; i < branches.Length; i++)
         {
-            var scores = branches[i].Request.Scores[branches[i].TaskIndex];
-            logits.Slice(i, 1).CopyTo(scores.Logits);
+            var scores = branches[i].Scores;
+            logits[..scores.Logits.Length].CopyTo(scores.Logits);
+            logits = logits[scores.Logits.Length..];
             if (scores.Pooled is { } vector)
-                pooled.Slice(first + i, 1).CopyTo(vector);
+                _readPooled.AsSpan(i * hidden, hidden).CopyTo(vector);
             if (AreFinite(scores.Logits))
                 Softmax(scores.Logits, scores.Probabilities);
             else
@@ -133,5 +163,8 @@ internal sealed class BatchRunner : IDisposable
     }
 
     /// <summary>One task on the text of one unit.</summary>
-    private readonly record struct Branch(ResidentTask Task, int Unit, PendingRequest Request, int TaskIndex);
+    private readonly record struct Branch(ResidentTask Task, int Unit, PendingRequest Request, int TaskIndex)
+    {
+        public TaskScores Scores => Request.Scores[TaskIndex];
+    }
 }

@@ -1,47 +1,36 @@
+using System.Diagnostics.CodeAnalysis;
 using Serving.Inference.Scheduling;
 using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Models.Tasks;
-using Serving.Tensors;
 using Serving.Text;
 using Serving.Text.Bert;
 using Serving.Threading;
 
 namespace Serving.Inference.Classification;
 
-/// <summary>Classifies texts for many tasks on one backbone: requests wait in a queue, loops run batches.</summary>
+/// <summary>Classifies texts for many tasks on one backbone: requests wait in a queue, lanes run batches.</summary>
 /// <remarks>
 /// A request is checked and tokenized on its caller's thread and keeps the task versions that it was admitted with.
-/// Each lane of the backend has a loop, which takes its share of the queue as soon as the lane is idle. The engine owns
-/// neither the backend nor the encoder.
+/// Lanes take their batches from the queue, beside those of other engines. The engine owns neither lanes nor encoder.
 /// </remarks>
 public sealed class ClassificationEngine : IDisposable
 {
-    private readonly TensorBackend _backend;
+    private readonly LanePool _lanes;
     private readonly BertEncoder _encoder;
     private readonly BertTokenizer _tokenizer;
     private readonly EngineOptions _options;
     private readonly TimeProvider _time;
-    private readonly EngineLoad? _load;
     private readonly TaskRegistry _registry;
-    private readonly EngineLane[] _lanes;
-    private readonly BackgroundWorker _loader = new();
-    private readonly Thread[] _loops;
-
     private readonly EngineMetrics _metrics;
-    private readonly TaskCompletionSource _loopsEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly WorkQueue<WorkUnit> _queue;
+    private readonly ClassificationBatches _batches;
+    private readonly BackgroundWorker _loader = new();
 
-    private readonly BatchScheduler _scheduler;
-    private long _admitted;
-    private int _runningLoops;
-    private long _batches;
-
-    /// <summary>Starts the loops.</summary>
-    /// <param name="load">Is told when the engine computes.</param>
+    /// <param name="lanes">What it runs on, over the backend that the encoder is on.</param>
     /// <exception cref="ArgumentException">A limit is out of range, or the encoder lacks some tokens.</exception>
     public ClassificationEngine(
-        TensorBackend backend, BertEncoder encoder, BertTokenizer tokenizer, EngineOptions options, TimeProvider time,
-        EngineLoad? load = null)
+        LanePool lanes, BertEncoder encoder, BertTokenizer tokenizer, EngineOptions options, TimeProvider time)
     {
         options.ThrowUnlessValid(encoder.Config.MaxPositions);
         if (tokenizer.Vocabulary.Count > encoder.Config.Vocab)
@@ -51,47 +40,34 @@ public sealed class ClassificationEngine : IDisposable
                 + "vocabulary that belongs to the model.");
         }
 
-        _backend = backend;
+        _lanes = lanes;
         _encoder = encoder;
         _tokenizer = tokenizer;
         options = options with
         {
-            WholeDeviceMultiplyAdds = options.WholeDeviceMultiplyAdds ?? backend.WholeDeviceMultiplyAdds
+            WholeDeviceMultiplyAdds = options.WholeDeviceMultiplyAdds ?? lanes.Backend.WholeDeviceMultiplyAdds
         };
         _options = options;
         _time = time;
-        _load = load;
-        _registry = new(backend, encoder);
-        _lanes = [.. backend.Lanes.Select(part => new EngineLane(backend, part, encoder, options))];
+        _registry = new(lanes.Backend, encoder);
         _metrics = new(options.Model);
-        _scheduler = new(encoder.Config, options, _lanes.Length, time, _metrics, load);
-        _metrics.Observe(this);
-        _runningLoops = _lanes.Length;
-        _loops = [.. _lanes.Select(
-            (lane, i) => new Thread(() => Loop(lane)) { IsBackground = true, Name = $"classification-{i}" })];
-        foreach (var loop in _loops)
-            loop.Start();
+        _queue = new(lanes, options.QueueLimits, _metrics, time);
+        _metrics.Observe(() => _queue.Waiting);
+        _batches = new(lanes, encoder, options, _queue, _metrics, () => Memory);
+        lanes.Add(_batches);
     }
 
     /// <summary>Batches that were run.</summary>
-    public long Batches => Interlocked.Read(ref _batches);
-
-    /// <summary>What the loops have allocated on the managed heap so far, in bytes.</summary>
-    internal long LoopAllocatedBytes => _lanes.Sum(lane => lane.AllocatedBytes);
+    public long Batches => _batches.Done;
 
     /// <summary>Requests that wait.</summary>
-    public int QueuedRequests => _scheduler.Waiting.Requests;
+    public int QueuedRequests => _queue.Waiting.Requests;
 
     /// <summary>Tokens that wait, counted over branches.</summary>
-    public int QueuedTokens => _scheduler.Waiting.Tokens;
-
-    /// <summary>Whether a request would be rejected now, whatever its length; saves the cost of an exception.</summary>
-    /// <param name="task">The first that it asks for.</param>
-    /// <param name="retryAfter">When there may be room.</param>
-    public bool IsFull(string task, out TimeSpan retryAfter) => _scheduler.IsFull(task, out retryAfter);
+    public int QueuedTokens => _queue.Waiting.Tokens;
 
     /// <summary>What the engine holds on the device.</summary>
-    public EngineMemory Memory => new(_encoder.Bytes, _lanes.Sum(lane => lane.Bytes), _registry.Memory());
+    public EngineMemory Memory => new(_encoder.Bytes, _batches.Bytes, _registry.Memory());
 
     /// <summary>Checks a task version and copies it into memory on a low-priority thread, beside requests.</summary>
     /// <param name="name">The task's name; requests reach the version once it is activated.</param>
@@ -99,12 +75,17 @@ public sealed class ClassificationEngine : IDisposable
     /// <param name="expectedVersion">What the contents must hash to; null takes any.</param>
     /// <returns>The version.</returns>
     /// <exception cref="ModelFileException">The version is damaged, or not for this encoder.</exception>
-    public Task<string> LoadTaskAsync(string name, string folder, string? expectedVersion = null)
+    public Task<string> LoadTaskAsync(string name, string folder, string? expectedVersion = null) =>
+        LoadTaskAsync(name, () => TaskPack.Open(folder, expectedVersion));
+
+    /// <summary>The same for a version that the caller opens, on the low-priority thread.</summary>
+    /// <param name="open">What it returns is disposed of here.</param>
+    public Task<string> LoadTaskAsync(string name, Func<TaskPack> open)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         return _loader.RunAsync(() =>
         {
-            using var pack = TaskPack.Open(folder, expectedVersion);
+            using var pack = open();
             return _registry.Load(name, pack);
         });
     }
@@ -122,36 +103,98 @@ public sealed class ClassificationEngine : IDisposable
     public async Task<long> UnloadTaskAsync(string name, string version)
     {
         var freed = await _registry.UnloadAsync(name, version);
-        _scheduler.Forget(name);
-        _backend.Trim();
+        _queue.Forget(name);
+        _lanes.Backend.Trim();
         return freed;
     }
+
+    /// <summary>Asks for a place in the queue: all that a request costs that is rejected.</summary>
+    /// <param name="task">The first task of the request, whose share of the queue it takes.</param>
+    /// <param name="isPaced">See <see cref="ClassificationRequest.IsPaced"/>.</param>
+    /// <param name="place">To classify with, or to be disposed.</param>
+    /// <returns>False if there is none.</returns>
+    /// <exception cref="EngineClosedException">The engine takes no more requests.</exception>
+    public bool TryReserve(
+        string task, bool isPaced, [NotNullWhen(true)] out Reservation? place, out QueueRefusal refusal) =>
+        _queue.TryReserve(task, isPaced, out place, out refusal);
 
     /// <summary>Classifies a text under one or several tasks, which share the layers below their first mask.</summary>
     /// <exception cref="UnknownTaskException">A task is not loaded.</exception>
     /// <exception cref="TaskInputException">The request does not have the texts that a task reads.</exception>
     /// <exception cref="InvalidTextException">A text can't be tokenized.</exception>
     /// <exception cref="QueueFullException">Too much is waiting.</exception>
+    /// <exception cref="EngineClosedException">The engine takes no more requests.</exception>
     /// <exception cref="DeadlinePassedException">The deadline passed before it was its turn.</exception>
     /// <exception cref="NonFiniteScoresException">A task's scores are no finite numbers.</exception>
     public Task<ClassificationResult> ClassifyAsync(
         ClassificationRequest request, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        if (request.Tasks.Count == 0)
-            throw new TaskInputException("The request names no task; at least one is needed.");
-        if (!request.IsPaced)
-            // Before tokenizing: a rejection should cost little.
-            _scheduler.ThrowIfFull(request.Tasks[0].Name);
+        ThrowUnlessNamesTask(request);
+        return TryReserve(request.Tasks[0].Name, request.IsPaced, out var place, out var refusal)
+            ? ClassifyAsync(request, place, cancellationToken)
+            : throw new QueueFullException(refusal);
+    }
+
+    /// <summary>The same for a request that has a place.</summary>
+    /// <param name="place">Of this engine; it is used up, also if this fails.</param>
+    /// <exception cref="QueueFullException">There is no room for the text's tokens.</exception>
+    public Task<ClassificationResult> ClassifyAsync(
+        ClassificationRequest request, Reservation place, CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            ThrowUnlessNamesTask(request);
+            var pending = Begin(request);
+            try
+            {
+                Enqueue(pending, place, cancellationToken);
+            }
+            catch
+            {
+                foreach (var task in pending.Tasks)
+                    task.Release();
+                throw;
+            }
+
+            return pending.Answer;
+        }
+        finally
+        {
+            place.Dispose(); // Does nothing once the request is queued.
+        }
+    }
+
+    /// <summary>Takes no new requests; completes when those that were admitted are answered.</summary>
+    public Task DrainAsync()
+    {
+        _queue.Drain();
+        return _lanes.WhenIdleAsync(_batches);
+    }
+
+    /// <summary>Stops after the running batches; waiting requests fail. Frees the tasks and the workspaces.</summary>
+    public void Dispose()
+    {
+        if (!_queue.Stop())
+            return;
+        _loader.Dispose();
+        _lanes.Remove(_batches);
+        _queue.FailRest(new ObjectDisposedException(nameof(ClassificationEngine)));
+        _metrics.Dispose();
+        _registry.Dispose();
+        _batches.Dispose();
+    }
+
+    /// <summary>Finds the request's tasks, which it uses from now on, and tokenizes its text.</summary>
+    private PendingRequest Begin(ClassificationRequest request)
+    {
         var tasks = _registry.Use(request.Tasks);
         try
         {
             foreach (var task in tasks)
                 ThrowUnlessReads(task, request);
-            var pending = new PendingRequest(
-                request, Tokenize(request), tasks, _encoder.Config.Hidden, _time, Interlocked.Increment(ref _admitted));
-            Admit(pending, cancellationToken);
-            return pending.Answer;
+            return new(request, Tokenize(request), tasks, _encoder.Config.Hidden, _time);
         }
         catch
         {
@@ -161,32 +204,16 @@ public sealed class ClassificationEngine : IDisposable
         }
     }
 
-    /// <summary>Takes no new requests; completes when those that were admitted are answered.</summary>
-    public Task DrainAsync()
-    {
-        _scheduler.Drain();
-        return _loopsEnded.Task;
-    }
-
-    /// <summary>Stops after the running batches; waiting requests fail. Frees the tasks and the workspaces.</summary>
-    public void Dispose()
-    {
-        if (!_scheduler.Stop())
-            return;
-        _loader.Dispose();
-        foreach (var loop in _loops)
-            loop.Join();
-        _scheduler.FailRest(new ObjectDisposedException(nameof(ClassificationEngine)));
-        _metrics.Dispose();
-        _registry.Dispose();
-        foreach (var lane in _lanes)
-            lane.Dispose();
-    }
-
     private TokenSequence Tokenize(ClassificationRequest request)
     {
         using var span = EngineTracing.Source.StartActivity("tokenize");
         return _tokenizer.Encode(request.Text, request.Pair, _encoder.Config.MaxPositions, request.Truncation);
+    }
+
+    private static void ThrowUnlessNamesTask(ClassificationRequest request)
+    {
+        if (request.Tasks.Count == 0)
+            throw new TaskInputException("The request names no task; at least one is needed.");
     }
 
     private static void ThrowUnlessReads(ResidentTask task, ClassificationRequest request)
@@ -198,7 +225,7 @@ public sealed class ClassificationEngine : IDisposable
             throw new TaskInputException($"The task '{task.Name}' reads one text; leave the pair out.");
     }
 
-    private void Admit(PendingRequest request, CancellationToken cancellationToken)
+    private void Enqueue(PendingRequest request, Reservation place, CancellationToken cancellationToken)
     {
         var tokens = request.BranchTokens;
         if (tokens > _options.MaxQueuedTokens)
@@ -211,47 +238,31 @@ public sealed class ClassificationEngine : IDisposable
         // As many tasks at a time as fit into a batch.
         var length = request.Sequence.Tokens.Count;
         var tasksPerUnit = Math.Min(_options.MaxBatchBranches, _options.MaxBatchTokens / length);
-        request.Begin(this, (request.Tasks.Length + tasksPerUnit - 1) / tasksPerUnit, cancellationToken);
-        try
+        QueueRefusal refusal;
+        bool isQueued;
+        if (request.Tasks.Length <= tasksPerUnit)
         {
-            _scheduler.Enqueue(request, tasksPerUnit, cancellationToken);
+            var unit = Unit(request, 0, request.Tasks.Length);
+            isQueued = _queue.TryEnqueue(request, new(in unit), place, out refusal, cancellationToken);
         }
-        catch
+        else
         {
-            request.Withdraw();
-            throw;
+            WorkUnit[] units =
+            [
+                .. Enumerable.Range(0, (request.Tasks.Length + tasksPerUnit - 1) / tasksPerUnit)
+                    .Select(i => Unit(request, i * tasksPerUnit, tasksPerUnit))
+            ];
+            isQueued = _queue.TryEnqueue(request, units, place, out refusal, cancellationToken);
         }
+
+        if (!isQueued)
+            throw new QueueFullException(refusal);
     }
 
-    /// <summary>Removes a request whose caller no longer waits from the queue.</summary>
-    internal void Abandon(PendingRequest request)
+    private WorkUnit Unit(PendingRequest request, int firstTask, int mostTasks)
     {
-        var removed = _scheduler.Remove(request);
-        _metrics.Cancelled(hasStarted: removed == 0);
-        request.FinishUnits(removed, TimeSpan.Zero);
-    }
-
-    private void Loop(EngineLane lane)
-    {
-        SchedulingPriority.Lower(SchedulingPriority.Compute);
-        _load?.Begin();
-        while (_scheduler.TakeBatch(lane))
-        {
-            var begin = _time.GetTimestamp();
-            using (EngineTracing.StartBatch(lane.Batch))
-                lane.Run();
-            var computed = _time.GetElapsedTime(begin);
-            _metrics.BatchDone(lane.Batch, computed);
-            EngineTracing.EndForward(lane.Batch, computed);
-            Interlocked.Increment(ref _batches);
-            lane.AllocatedBytes = GC.GetAllocatedBytesForCurrentThread();
-            _scheduler.EndBatch(lane, computed);
-            foreach (var unit in lane.Batch)
-                unit.Request.FinishUnits(1, computed);
-        }
-
-        _load?.End();
-        if (Interlocked.Decrement(ref _runningLoops) == 0)
-            _loopsEnded.SetResult();
+        var tasks = Math.Min(mostTasks, request.Tasks.Length - firstTask);
+        var multiplyAdds = tasks * _encoder.Config.MultiplyAdds(request.Sequence.Tokens.Count);
+        return new(request, firstTask, tasks, multiplyAdds >= _options.WholeDeviceMultiplyAdds);
     }
 }

@@ -1,3 +1,5 @@
+using Serving.Inference.Scheduling;
+
 namespace Serving.Inference.Classification;
 
 /// <summary>Limits of a classification engine.</summary>
@@ -26,6 +28,9 @@ public sealed record EngineOptions
     /// <summary>Multiply-adds that make a request long: it then runs on the whole device, not on one lane.</summary>
     /// <remarks>Null takes the backend's own, <see cref="Tensors.TensorBackend.WholeDeviceMultiplyAdds"/>.</remarks>
     public long? WholeDeviceMultiplyAdds { get; init; }
+
+    /// <summary>What may wait, paced requests aside.</summary>
+    internal QueueLoad QueueLimits => new(MaxQueuedRequests, MaxQueuedTokens);
 
     /// <exception cref="ArgumentException">A limit is out of range, or leaves no room for the longest text.</exception>
     internal void ThrowUnlessValid(int maxSequenceTokens)

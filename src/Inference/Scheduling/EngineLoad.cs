@@ -8,7 +8,9 @@ public sealed class EngineLoad
     private int _computing;
 
     /// <summary>Tells a watcher whether an engine computes, now and at each change, until it is disposed.</summary>
-    /// <param name="changed">Called one at a time on the engines' threads, which wait for it; should be quick.</param>
+    /// <param name="changed">
+    /// Called one at a time on the lanes' threads, which wait for it; who queues does not.
+    /// </param>
     public IDisposable Watch(Action<bool> changed)
     {
         lock (_gate)

@@ -23,6 +23,9 @@ public sealed record BertConfig
 
     public float LayerNormEpsilon { get; init; } = 1e-12f;
 
+    /// <summary>What there is to know without knowing BERT.</summary>
+    public ModelShape Shape => new(BertFolder.Kind, Layers, Hidden, Heads, Vocab, MaxPositions);
+
     /// <summary>Multiply-adds of a forward pass of one sequence, all rows of all layers counted.</summary>
     public long MultiplyAdds(int tokens)
     {
@@ -38,7 +41,7 @@ public sealed record BertConfig
         {
             using var document = JsonDocument.Parse(File.ReadAllText(path));
             var root = document.RootElement;
-            Demand(path, root, "model_type", "bert");
+            Demand(path, root, "model_type", BertFolder.Kind);
             Demand(path, root, "hidden_act", "gelu");
             Demand(path, root, "position_embedding_type", "absolute");
             var config = new BertConfig
@@ -68,7 +71,7 @@ public sealed record BertConfig
         {
             throw new ModelFileException(
                 $"{path} can't be read ({exception.Message}); "
-                + "a model is a folder with config.json, vocab.txt and model.safetensors.",
+                + $"a model is a folder with {ModelFiles.Config}, {ModelFiles.Vocabulary} and {ModelFiles.Weights}.",
                 exception);
         }
     }

@@ -49,6 +49,7 @@ public sealed class BertEncoder : IDisposable
         BertBatch batch, BertWorkspace workspace, Action<string, Tensor>? trace, TensorBackend? lane = null)
     {
         ThrowUnlessFits(batch, workspace);
+        workspace.WriteIndices(batch);
         var pass = new ForwardPass(this, batch, workspace, lane ?? _backend, trace);
         pass.Embed();
         var last = Config.Layers - 1;
@@ -95,14 +96,15 @@ public sealed class BertEncoder : IDisposable
         private readonly TensorBackend _backend = backend;
         private readonly BertConfig _config = encoder.Config;
         private readonly BertParameters _parameters = encoder._parameters;
-        private ReadOnlySpan<int> _offsets = batch.SequenceOffsets;
+        private IndexBuffer _offsets = workspace.SequenceOffsets;
         private Tensor _hidden = workspace.Hidden.Slice(0, batch.SequenceTokens);
         private Tensor _spare = workspace.Sum.Slice(0, batch.SequenceTokens);
         private bool _isBranched;
 
         public readonly void Embed()
         {
-            _backend.EmbeddingSum(_parameters.Words, _parameters.Positions, _parameters.Types, batch.Tokens, _hidden);
+            _backend.EmbeddingSum(
+                _parameters.Words, _parameters.Positions, _parameters.Types, workspace.Tokens, _hidden);
             Normalize(_hidden, _parameters.EmbeddingNorm);
             trace?.Invoke("embeddings", _hidden);
         }
@@ -113,20 +115,13 @@ public sealed class BertEncoder : IDisposable
             _isBranched = true;
             if (batch.IsOneToOne)
                 return;
-            var rows = workspace.Rows.AsSpan(0, batch.BranchTokens);
-            var at = 0;
-            foreach (var (sequence, _) in batch.Branches)
-            {
-                for (var row = _offsets[sequence]; row < _offsets[sequence + 1]; row++)
-                    rows[at++] = row;
-            }
 
             // The two swap roles: the copies go where the sums were.
             var (hidden, spare) = (workspace.Sum, workspace.Hidden);
-            _backend.GatherRows(_hidden, rows, hidden.Slice(0, rows.Length));
-            _hidden = hidden.Slice(0, rows.Length);
-            _spare = spare.Slice(0, rows.Length);
-            _offsets = batch.BranchOffsets;
+            _backend.GatherRows(_hidden, workspace.BranchRows, hidden.Slice(0, batch.BranchTokens));
+            _hidden = hidden.Slice(0, batch.BranchTokens);
+            _spare = spare.Slice(0, batch.BranchTokens);
+            _offsets = workspace.BranchOffsets;
         }
 
         public readonly void RunLayer(int layer)
@@ -153,12 +148,11 @@ public sealed class BertEncoder : IDisposable
             var first = workspace.First.Slice(0, branches);
             var query = workspace.FirstQuery.Slice(0, branches);
             var context = workspace.FirstContext.Slice(0, branches);
-            _backend.GatherRows(_hidden, _offsets[..branches], first);
+            _backend.GatherRows(_hidden, workspace.FirstRows, first);
             Linear(layer, BertStacks.LastQuery, first, Activation.None, residual: default, query, rowsPerBranch: 1);
             var key = keyValue.SliceColumns(0, hidden);
             var value = keyValue.SliceColumns(hidden, hidden);
-            var queryOffsets = workspace.FirstOffsets.AsSpan(0, branches + 1);
-            _backend.Attention(query, queryOffsets, key, value, _offsets, _config.Heads, context);
+            _backend.Attention(query, workspace.FirstOffsets, key, value, _offsets, _config.Heads, context);
             trace?.Invoke($"encoder.layer.{layer}.attention.self", context);
             FinishLayer(layer, first, context, query, rowsPerBranch: 1);
             _hidden = first;
@@ -207,9 +201,10 @@ public sealed class BertEncoder : IDisposable
             if (_isBranched)
             {
                 var branches = batch.Branches;
+                var offsets = batch.BranchOffsets;
                 for (var i = 0; i < branches.Length; i++)
                 {
-                    var rows = rowsPerBranch > 0 ? rowsPerBranch : _offsets[i + 1] - _offsets[i];
+                    var rows = rowsPerBranch > 0 ? rowsPerBranch : offsets[i + 1] - offsets[i];
                     workspace.Segments[i] = new(rows, branches[i].Masks?.Layers[layer].Stacks[stack]);
                 }
 

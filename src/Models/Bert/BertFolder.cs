@@ -7,9 +7,10 @@ using Serving.Text.Bert;
 namespace Serving.Models.Bert;
 
 /// <summary>A BERT model as Hugging Face folders hold it: config.json, vocab.txt, model.safetensors.</summary>
-public sealed class BertFolder
+public sealed class BertFolder : IModelFolder
 {
-    private const string WeightsFile = "model.safetensors";
+    /// <summary>Its model_type.</summary>
+    public const string Kind = "bert";
 
     /// <summary>Names a folder; nothing is read yet.</summary>
     public BertFolder(string path) => Path = path;
@@ -20,7 +21,7 @@ public sealed class BertFolder
     /// <exception cref="ModelFileException">A file is missing or unsound.</exception>
     public BertTokenizer LoadTokenizer()
     {
-        var vocab = File("vocab.txt");
+        var vocab = File(ModelFiles.Vocabulary);
         try
         {
             return new(Vocabulary.Load(vocab), IsLowercase());
@@ -36,24 +37,42 @@ public sealed class BertFolder
     /// <exception cref="ModelFileException">A file is missing, damaged, or not as config.json says.</exception>
     public BertEncoder LoadEncoder(TensorBackend backend, WeightFormat format = WeightFormat.Float32)
     {
-        var config = BertConfig.Load(File("config.json"));
-        var path = File(WeightsFile);
-        if (!System.IO.File.Exists(path))
-        {
-            throw new ModelFileException(
-                System.IO.File.Exists(File("pytorch_model.bin"))
-                    ? $"{Path} has its weights in pytorch_model.bin, a pickle, which can run code and is never read. "
-                    + "Convert it: load it with transformers and call save_pretrained(folder, safe_serialization=True)."
-                    : $"{path} is missing; a model is a folder with config.json, vocab.txt and {WeightsFile}.");
-        }
-
-        using var file = SafetensorsFile.Open(path);
+        var config = LoadConfig();
+        using var file = OpenWeights();
         return BertEncoder.Load(backend, config, new CheckpointBertWeights(file), format);
+    }
+
+    /// <exception cref="ModelFileException">config.json is missing or has unsupported values.</exception>
+    public BertConfig LoadConfig() => BertConfig.Load(File(ModelFiles.Config));
+
+    public ModelShape ReadShape() => LoadConfig().Shape;
+
+    public string ReadDigest()
+    {
+        var config = LoadConfig();
+        using var file = OpenWeights();
+        return BertDigest.Read(config, new CheckpointBertWeights(file));
+    }
+
+    /// <summary>Maps the weights.</summary>
+    /// <exception cref="ModelFileException">They are missing, a pickle, or damaged.</exception>
+    public SafetensorsFile OpenWeights()
+    {
+        var path = File(ModelFiles.Weights);
+        if (System.IO.File.Exists(path))
+            return SafetensorsFile.Open(path);
+        throw new ModelFileException(
+            System.IO.File.Exists(File(ModelFiles.PickledWeights))
+                ? $"{Path} has its weights in {ModelFiles.PickledWeights}, a pickle, which can run code and is never "
+                + "read. "
+                + "Convert it: load it with transformers and call save_pretrained(folder, safe_serialization=True)."
+                : $"{path} is missing; a model is a folder with {ModelFiles.Config}, {ModelFiles.Vocabulary} and "
+                + $"{ModelFiles.Weights}.");
     }
 
     private bool IsLowercase()
     {
-        var path = File("tokenizer_config.json");
+        var path = File(ModelFiles.TokenizerConfig);
         if (!System.IO.File.Exists(path))
             return true;
         try

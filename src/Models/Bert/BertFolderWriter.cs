@@ -1,7 +1,9 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Serving.Models.Safetensors;
+using Serving.Storage;
 using Serving.Text;
 
 namespace Serving.Models.Bert;
@@ -14,6 +16,7 @@ public static class BertFolderWriter
     /// <summary>Writes config.json, vocab.txt, tokenizer_config.json and model.safetensors into a new folder.</summary>
     /// <param name="tensors">Names as in <see cref="BertTensors"/>, and shapes; a vector has one row.</param>
     /// <param name="format">How weights are kept in the file.</param>
+    /// <param name="files">Where to write; null for the disk.</param>
     /// <exception cref="IOException">The folder is there already, or can't be written.</exception>
     public static void Write(
         string folder,
@@ -22,33 +25,29 @@ public static class BertFolderWriter
         bool isLowercase,
         IEnumerable<(string Name, int Rows, int Columns)> tensors,
         IBertWeights weights,
-        Tensors.WeightFormat format = Tensors.WeightFormat.Float32)
+        Tensors.WeightFormat format = Tensors.WeightFormat.Float32,
+        IFileSystem? files = null)
     {
+        files ??= DiskFileSystem.Instance;
         if (Directory.Exists(folder))
             throw new IOException($"{folder} is there already; choose another name.");
-        Directory.CreateDirectory(folder);
+        files.EnsureFolder(folder);
         var writer = new SafetensorsWriter();
         writer.Metadata.Add("format", "pt");
         foreach (var (name, rows, columns) in tensors)
             Add(writer, name, rows, columns, weights, format);
-        using (var file = new FileStream(
-            Path.Combine(folder, "model.safetensors"), FileMode.CreateNew, FileAccess.Write))
-        {
-            writer.Write(file);
-            file.Flush(flushToDisk: true);
-        }
-
-        vocabulary.Save(Path.Combine(folder, "vocab.txt"));
-        WriteJson(Path.Combine(folder, "tokenizer_config.json"), new()
+        files.WriteNew(Path.Combine(folder, ModelFiles.Weights), writer.Write);
+        files.WriteNew(Path.Combine(folder, ModelFiles.Vocabulary), vocabulary.Save);
+        WriteJson(files, Path.Combine(folder, ModelFiles.TokenizerConfig), new()
         {
             ["tokenizer_class"] = "BertTokenizer",
             ["do_lower_case"] = isLowercase,
             ["model_max_length"] = config.MaxPositions
         });
-        WriteJson(Path.Combine(folder, "config.json"), new()
+        WriteJson(files, Path.Combine(folder, ModelFiles.Config), new()
         {
             ["architectures"] = new JsonArray("BertModel"),
-            ["model_type"] = "bert",
+            ["model_type"] = BertFolder.Kind,
             ["vocab_size"] = config.Vocab,
             ["hidden_size"] = config.Hidden,
             ["num_hidden_layers"] = config.Layers,
@@ -60,6 +59,7 @@ public static class BertFolderWriter
             ["layer_norm_eps"] = config.LayerNormEpsilon,
             ["position_embedding_type"] = "absolute"
         });
+        files.FlushFolder(folder);
     }
 
     private static void Add(
@@ -88,6 +88,6 @@ public static class BertFolderWriter
         return (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
     }
 
-    private static void WriteJson(string path, JsonObject contents) =>
-        File.WriteAllText(path, contents.ToJsonString(Json) + "\n");
+    private static void WriteJson(IFileSystem files, string path, JsonObject contents) =>
+        files.WriteNew(path, file => file.Write(Encoding.UTF8.GetBytes(contents.ToJsonString(Json) + "\n")));
 }

@@ -6,6 +6,8 @@ namespace Serving.Models.Bert;
 public sealed class BertWorkspace : IDisposable
 {
     private readonly List<Tensor> _owned = [];
+    private readonly List<IndexBuffer> _ownedIndices = [];
+    private readonly int[] _rows;
 
     internal BertWorkspace(TensorBackend backend, BertConfig config, int maxTokens, int maxBranches)
     {
@@ -20,6 +22,13 @@ public sealed class BertWorkspace : IDisposable
             return tensor;
         }
 
+        IndexBuffer OwnIndices(int capacity)
+        {
+            var indices = backend.AllocateIndices(capacity);
+            _ownedIndices.Add(indices);
+            return indices;
+        }
+
         Hidden = Own(maxTokens, config.Hidden);
         Sum = Own(maxTokens, config.Hidden);
         Context = Own(maxTokens, config.Hidden);
@@ -30,8 +39,13 @@ public sealed class BertWorkspace : IDisposable
         FirstContext = Own(maxBranches, config.Hidden);
         Pooled = Own(maxBranches, config.Hidden);
         Segments = new RowSegment[maxBranches];
-        Rows = new int[Math.Max(maxTokens, maxBranches)];
-        FirstOffsets = [.. Enumerable.Range(0, maxBranches + 1)];
+        Tokens = OwnIndices(TokenIds.Count * maxTokens);
+        SequenceOffsets = OwnIndices(maxTokens + 1);
+        BranchOffsets = OwnIndices(maxBranches + 1);
+        BranchRows = OwnIndices(maxTokens);
+        FirstRows = OwnIndices(maxBranches);
+        FirstOffsets = OwnIndices(maxBranches + 1);
+        _rows = new int[Math.Max(maxTokens, maxBranches + 1)];
     }
 
     /// <summary>The most tokens of a batch, counted over its branches, and over its sequences.</summary>
@@ -40,7 +54,8 @@ public sealed class BertWorkspace : IDisposable
     public int MaxBranches { get; }
 
     /// <summary>Bytes on the device.</summary>
-    public long Bytes => _owned.Sum(tensor => tensor.Storage.Bytes);
+    public long Bytes =>
+        _owned.Sum(tensor => tensor.Storage.Bytes) + _ownedIndices.Sum(indices => indices.Bytes);
 
     internal Tensor Hidden { get; }
 
@@ -63,14 +78,48 @@ public sealed class BertWorkspace : IDisposable
 
     internal RowSegment[] Segments { get; }
 
-    internal int[] Rows { get; }
+    /// <summary>The tokens of all sequences.</summary>
+    internal IndexBuffer Tokens { get; }
+
+    internal IndexBuffer SequenceOffsets { get; }
+
+    internal IndexBuffer BranchOffsets { get; }
+
+    /// <summary>The row of its sequence that each branch's row is copied from.</summary>
+    internal IndexBuffer BranchRows { get; }
+
+    /// <summary>Where each branch begins: its [CLS].</summary>
+    internal IndexBuffer FirstRows { get; }
 
     /// <summary>0, 1, 2, ...: where each branch's one query begins in the last layer.</summary>
-    internal int[] FirstOffsets { get; }
+    internal IndexBuffer FirstOffsets { get; }
 
     public void Dispose()
     {
         foreach (var tensor in _owned)
             tensor.Dispose();
+        foreach (var indices in _ownedIndices)
+            indices.Dispose();
+    }
+
+    /// <summary>Copies a batch's indices to the device, once for all layers.</summary>
+    internal void WriteIndices(BertBatch batch)
+    {
+        Tokens.WriteTokens(batch.Tokens);
+        SequenceOffsets.Write(batch.SequenceOffsets);
+        BranchOffsets.Write(batch.BranchOffsets);
+        FirstRows.Write(batch.BranchOffsets[..batch.BranchCount]);
+        var offsets = batch.SequenceOffsets;
+        var at = 0;
+        foreach (var (sequence, _) in batch.Branches)
+        {
+            for (var row = offsets[sequence]; row < offsets[sequence + 1]; row++)
+                _rows[at++] = row;
+        }
+
+        BranchRows.Write(_rows.AsSpan(0, at));
+        for (var branch = 0; branch <= batch.BranchCount; branch++)
+            _rows[branch] = branch;
+        FirstOffsets.Write(_rows.AsSpan(0, batch.BranchCount + 1));
     }
 }

@@ -1,6 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
-using System.Text;
 using Serving.Tensors;
 
 namespace Serving.Models.Bert;
@@ -12,7 +10,7 @@ internal sealed class ParameterReader(
     // 4 MiB at a time, so that the largest table needs no array of its size.
     private const int ChunkFloats = 1 << 20;
 
-    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private readonly ParameterDigest _digest = new();
     private readonly float[] _chunk = new float[ChunkFloats];
 
     /// <summary>A parameter that stays as it is.</summary>
@@ -46,9 +44,9 @@ internal sealed class ParameterReader(
     }
 
     /// <summary>The digest of all that was read; call it once, at the end.</summary>
-    public string Digest() => Convert.ToHexStringLower(_hash.GetHashAndReset());
+    public string Digest() => _digest.Finish();
 
-    public void Dispose() => _hash.Dispose();
+    public void Dispose() => _digest.Dispose();
 
     private Tensor StackedBias(IReadOnlyList<(string Name, int Rows)> modules)
     {
@@ -67,7 +65,7 @@ internal sealed class ParameterReader(
 
     private Tensor Read(string name, int rows, int columns)
     {
-        _hash.AppendData(Encoding.UTF8.GetBytes($"{name} {rows} {columns}\n"));
+        _digest.Begin(name, rows, columns);
         var tensor = backend.Allocate(rows, columns);
         try
         {
@@ -78,7 +76,7 @@ internal sealed class ParameterReader(
                 var size = count * columns;
                 var values = size <= ChunkFloats ? _chunk.AsSpan(0, size) : new float[size];
                 weights.Read(name, rows, columns, row, values);
-                _hash.AppendData(MemoryMarshal.AsBytes(values));
+                _digest.Append(values);
                 tensor.Slice(row, count).CopyFrom(values);
             }
 

@@ -40,8 +40,12 @@ public sealed class TaskPack : IMaskSource, IDisposable
 
     /// <summary>Opens a folder and checks everything in it that does not depend on the backbone.</summary>
     /// <param name="expectedVersion">What the contents must hash to; null takes any.</param>
+    /// <param name="digests">
+    /// SHA-256 of files by name, of whoever has just written or read them; others are computed here.
+    /// </param>
     /// <exception cref="ModelFileException">A file is missing, damaged, or not the one that was meant.</exception>
-    public static TaskPack Open(string folder, string? expectedVersion = null)
+    public static TaskPack Open(
+        string folder, string? expectedVersion = null, IReadOnlyDictionary<string, string>? digests = null)
     {
         var (manifest, version) = ReadManifestAndVersion(folder, expectedVersion);
         var masks = SafetensorsFile.Open(Path.Combine(folder, MaskFile));
@@ -49,8 +53,8 @@ public sealed class TaskPack : IMaskSource, IDisposable
         try
         {
             head = SafetensorsFile.Open(Path.Combine(folder, HeadFile));
-            ThrowUnlessDigest(masks, MaskFile, manifest);
-            ThrowUnlessDigest(head, HeadFile, manifest);
+            ThrowUnlessDigest(masks, MaskFile, manifest, digests);
+            ThrowUnlessDigest(head, HeadFile, manifest, digests);
             var pack = new TaskPack(folder, version, manifest, masks, head);
             pack.ThrowUnlessMasksAreSound();
             return pack;
@@ -162,11 +166,12 @@ public sealed class TaskPack : IMaskSource, IDisposable
         }
     }
 
-    private static void ThrowUnlessDigest(SafetensorsFile file, string name, TaskManifest manifest)
+    private static void ThrowUnlessDigest(
+        SafetensorsFile file, string name, TaskManifest manifest, IReadOnlyDictionary<string, string>? digests)
     {
         if (!manifest.Files.TryGetValue(name, out var expected))
             throw new ModelFileException($"{ManifestFile} beside {file.Path} has no digest of it; one is needed.");
-        var digest = file.Digest();
+        var digest = digests?.GetValueOrDefault(name) ?? file.Digest();
         if (!string.Equals(digest, expected, StringComparison.OrdinalIgnoreCase))
         {
             throw new ModelFileException(

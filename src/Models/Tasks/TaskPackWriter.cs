@@ -1,12 +1,15 @@
 using System.Security.Cryptography;
 using Serving.Models.Bert;
 using Serving.Models.Safetensors;
+using Serving.Storage;
 
 namespace Serving.Models.Tasks;
 
 /// <summary>Writes a task version.</summary>
-public sealed class TaskPackWriter
+/// <param name="files">Where to write; null for the disk.</param>
+public sealed class TaskPackWriter(IFileSystem? files = null)
 {
+    private readonly IFileSystem _files = files ?? DiskFileSystem.Instance;
     private readonly SafetensorsWriter _masks = new();
     private readonly SafetensorsWriter _head = new();
     private readonly Dictionary<string, long> _kept = new(StringComparer.Ordinal);
@@ -43,9 +46,9 @@ public sealed class TaskPackWriter
     /// <returns>The version. An interrupted write leaves nothing under its name.</returns>
     public string Write(string parent, TaskManifest manifest)
     {
-        Directory.CreateDirectory(parent);
+        _files.EnsureFolder(parent);
         var temporary = Path.Combine(parent, $".writing-{Guid.NewGuid():N}");
-        Directory.CreateDirectory(temporary);
+        _files.CreateFolder(temporary);
         try
         {
             var complete = manifest with
@@ -62,23 +65,24 @@ public sealed class TaskPackWriter
             var version = WriteFile(Path.Combine(temporary, TaskPack.ManifestFile), stream => stream.Write(json));
             var folder = Path.Combine(parent, version);
             if (!Directory.Exists(folder)) // The same contents are the same version.
-                Directory.Move(temporary, folder);
+                _files.MoveFolder(temporary, folder);
             return version;
         }
         finally
         {
-            if (Directory.Exists(temporary))
-                Directory.Delete(temporary, recursive: true);
+            _files.Delete(temporary);
         }
     }
 
     /// <returns>SHA-256 of what was written, in lower-case hexadecimal.</returns>
-    private static string WriteFile(string path, Action<Stream> write)
+    private string WriteFile(string path, Action<Stream> write)
     {
-        using var file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite);
-        write(file);
-        file.Flush(flushToDisk: true);
-        file.Position = 0;
-        return Convert.ToHexStringLower(SHA256.HashData(file));
+        using var hash = SHA256.Create();
+        _files.WriteNew(path, file =>
+        {
+            using var digested = new CryptoStream(file, hash, CryptoStreamMode.Write, leaveOpen: true);
+            write(digested);
+        });
+        return Convert.ToHexStringLower(hash.Hash!);
     }
 }

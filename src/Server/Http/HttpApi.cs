@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Cors.Infrastructure;
 using Microsoft.AspNetCore.Grpc.JsonTranscoding;
 using Microsoft.AspNetCore.Routing.Constraints;
 using Microsoft.AspNetCore.WebUtilities;
+using Serving.Server.Configuration;
 using RpcStatus = Google.Rpc.Status;
 
 namespace Serving.Server.Http;

@@ -4,6 +4,7 @@ using Grpc.Core;
 using Microsoft.AspNetCore.Grpc.JsonTranscoding;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Net.Http.Headers;
+using Serving.Server.Configuration;
 
 namespace Serving.Server.Http;
 

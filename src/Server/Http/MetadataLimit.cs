@@ -1,6 +1,7 @@
 using System.Text;
 using Grpc.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Serving.Server.Configuration;
 
 namespace Serving.Server.Http;
 

@@ -1,7 +1,8 @@
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
 using Grpc.Core;
-using Serving.Server.Catalog;
+using Serving.Catalog;
+using Serving.Server.Requests;
 using Serving.Training.Recipes;
 
 namespace Serving.Server.Jobs;
@@ -42,8 +43,9 @@ internal static class RecipeMessages
 
     private static TaskInput Task(V1.TaskReference reference, RoutingTable table, string field)
     {
-        var route = TaskRouter.Resolve(table, reference, place: 1, field);
-        return new(route.Task, route.Version.Version, route.Host.Name);
+        var task = reference.ToSelector();
+        var version = table.Desired.Find(task, field);
+        return new(task.Task, version.Version, table.ModelName(task.Task, version));
     }
 
     /// <summary>What publishing is to compare with; null if it is not to, or there is nothing yet.</summary>

@@ -3,7 +3,7 @@ using Google.Protobuf;
 using Google.Protobuf.Reflection;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
-using Serving.Server.Storage;
+using Serving.Storage;
 using Serving.Training.Recipes;
 using Serving.Training.Settings;
 
@@ -34,8 +34,10 @@ internal sealed class RecipeReader(RecipeKind kind, Func<V1.TaskReference, strin
                 Read(recipe, setting, message, field, at);
             else if (field.FieldType == FieldType.Message && kind.Settings.HasGroup(name))
                 Read(recipe, Group(message, field), $"{name}.", at);
-            else
+            else if (!kind.Settings.IsWithheld(name))
                 throw new InvalidOperationException($"{message.Descriptor.FullName}: {name} is no setting.");
+            else if (IsGiven(message, field))
+                throw Errors.InvalidArgument(at, "It says nothing here; leave it out.");
         }
     }
 

@@ -1,6 +1,8 @@
 using Grpc.Core;
-using Serving.Server.Catalog;
-using Serving.Server.Storage;
+using Serving.Catalog;
+using Serving.Catalog.Resident;
+using Serving.Server.Configuration;
+using Serving.Storage;
 using Serving.Text;
 using Serving.Text.Bert;
 
@@ -18,18 +20,20 @@ internal sealed class ClassifierService(
         ThrowUnlessCount("inputs", request.Inputs.Count, options.MaxInputs);
         ThrowUnlessCount("tasks", request.Tasks.Count, options.MaxTasks);
         var place = router.Place(request.RoutingKey);
-        return runner.Refusal(request.Tasks, place) is { } refusal
+        var admission = runner.Admit(request.Tasks, place, isPaced: false);
+        return admission.Refusal is { } refusal
             ? Task.FromException<V1.ClassifyResponse>(refusal)
             : AnswerAsync();
 
         async Task<V1.ClassifyResponse> AnswerAsync()
         {
+            using var first = admission;
             var settings = Settings(
                 request.Truncation, request.Priority, place, context.Deadline, context.CancellationToken);
             return new()
             {
                 Results = { (
-                await RunAllAsync(request.Inputs, request.Tasks, settings)).Select(Messages.Result) }
+                await RunAllAsync(request.Inputs, request.Tasks, first, settings)).Select(Messages.Result) }
             };
         }
     }
@@ -47,11 +51,12 @@ internal sealed class ClassifierService(
         ResourceName.Require("task.task", request.Task?.Task ?? "");
         V1.TaskReference[] tasks = [request.Task!];
         var place = router.Place(key: "");
-        if (runner.Refusal(tasks, place) is { } refusal)
+        using var first = runner.Admit(tasks, place, isPaced: false);
+        if (first.Refusal is { } refusal)
             throw refusal;
         var settings = Settings(
             request.Truncation, request.Priority, place, context.Deadline, context.CancellationToken);
-        var results = await RunAllAsync(request.Inputs, tasks, settings with { WantsPooled = true });
+        var results = await RunAllAsync(request.Inputs, tasks, first, settings with { WantsPooled = true });
         return new()
         {
             Version = results[0].Scores[0].Version,
@@ -79,17 +84,18 @@ internal sealed class ClassifierService(
     }
 
     /// <summary>
-    /// Runs all inputs of a call that was not refused; the first that fails fails the call and gives the others up.
+    /// Runs all inputs of a call whose first has a place; the first that fails fails the call and gives the others up.
     /// </summary>
     /// <remarks>
     /// A call is turned away by its first input. Once that is in, the others wait for room that earlier ones leave, so
     /// that a call larger than the queue runs through it in parts.
     /// </remarks>
     private async Task<InputScores[]> RunAllAsync(
-        IReadOnlyList<V1.TextInput> inputs, IReadOnlyList<V1.TaskReference> tasks, CallSettings settings)
+        IReadOnlyList<V1.TextInput> inputs, IReadOnlyList<V1.TaskReference> tasks, InputAdmission first,
+        CallSettings settings)
     {
         if (inputs.Count == 1)
-            return [await runner.RunAsync(inputs[0], tasks, settings, "inputs[0]")];
+            return [await runner.RunAsync(inputs[0], tasks, first, settings, "inputs[0]")];
         using var abandon = CancellationTokenSource.CreateLinkedTokenSource(settings.Cancelled);
         var shared = settings with { Cancelled = abandon.Token };
         var running = new List<Task<InputScores>>(inputs.Count);
@@ -97,10 +103,14 @@ internal sealed class ClassifierService(
         {
             for (var i = 0; i < inputs.Count; i++)
             {
+                // Found before asking for a place: if it ends in between, there is room, though nothing is left to wait
+                // for.
+                var earlier = running.Find(IsUnderWay);
                 var task = StartAsync(i);
-                while (IsTurnedAway(task) && running.Find(earlier => !earlier.IsCompleted) is { } earlier)
+                while (IsTurnedAway(task) && earlier is not null)
                 {
                     await earlier;
+                    earlier = running.Find(IsUnderWay);
                     task = StartAsync(i);
                 }
 
@@ -122,10 +132,12 @@ internal sealed class ClassifierService(
             throw;
         }
 
-        Task<InputScores> StartAsync(int i) => i > 0 && runner.Refusal(tasks, settings.Place) is { } refusal
-            ? Task.FromException<InputScores>(refusal)
+        Task<InputScores> StartAsync(int i) => i == 0
+            ? runner.RunAsync(inputs[0], tasks, first, shared, "inputs[0]")
             : runner.RunAsync(inputs[i], tasks, shared, $"inputs[{i}]");
     }
+
+    private static bool IsUnderWay(Task task) => !task.IsCompleted;
 
     private static bool IsTurnedAway(Task task) =>
         task.Exception?.InnerException is RpcException { StatusCode: StatusCode.ResourceExhausted };

@@ -1,5 +1,6 @@
 using Grpc.Core;
-using Serving.Server.Storage;
+using Serving.Server.Datasets;
+using Serving.Storage;
 using Serving.Training.Data;
 
 namespace Serving.Server.Services;

@@ -1,6 +1,8 @@
 using Grpc.Core;
 using Serving.Inference.Classification;
+using Serving.Inference.Scheduling;
 using Serving.Models;
+using Serving.Storage;
 using Serving.Text;
 
 namespace Serving.Server.Services;
@@ -13,6 +15,7 @@ internal static class EngineErrors
     public static RpcException OfInput(Exception exception, string input) => exception switch
     {
         RpcException rpc => rpc,
+        DomainException domain => Errors.Of(domain),
         InvalidTextException => Errors.InvalidArgument($"{input}.text", exception.Message),
         TaskInputException => Errors.InvalidArgument(input, exception.Message),
         _ => Of(exception)
@@ -21,6 +24,7 @@ internal static class EngineErrors
     public static RpcException Of(Exception exception) => exception switch
     {
         RpcException rpc => rpc,
+        DomainException domain => Errors.Of(domain),
         QueueFullException full => Errors.ResourceExhausted(full.Message, full.RetryAfter),
         DeadlinePassedException => Errors.DeadlineExceeded(exception.Message),
         UnknownTaskException => Errors.FailedPrecondition("tasks", exception.Message),
@@ -36,7 +40,7 @@ internal static class EngineErrors
     /// Whether the layers below said this; anything else is a fault of ours and belongs into the log.
     /// </summary>
     public static bool IsExpected(Exception exception) =>
-        exception is RpcException or QueueFullException or DeadlinePassedException or UnknownTaskException
-            or EngineClosedException or ObjectDisposedException or NonFiniteScoresException or ModelFileException
-            or InvalidTextException or TaskInputException or OperationCanceledException;
+        exception is RpcException or DomainException or QueueFullException or DeadlinePassedException
+            or UnknownTaskException or EngineClosedException or ObjectDisposedException or NonFiniteScoresException
+            or ModelFileException or InvalidTextException or TaskInputException or OperationCanceledException;
 }

@@ -1,7 +1,11 @@
 using Grpc.Core;
+using Serving.Catalog;
+using Serving.Catalog.Resident;
 using Serving.Inference.Classification;
-using Serving.Server.Catalog;
+using Serving.Inference.Scheduling;
+using Serving.Server.Requests;
 using Serving.Server.Telemetry;
+using Serving.Storage;
 using Serving.Text.Bert;
 
 namespace Serving.Server.Services;
@@ -25,35 +29,55 @@ internal sealed record InputScores(IReadOnlyList<TaskScores> Scores, Classificat
 internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, ServerMetrics metrics)
 {
     /// <summary>
-    /// Why inputs would be turned away now, whatever their texts: a look that costs little, as under overload it is for
-    /// most.
+    /// Routes an input's tasks and asks for a place in the queue, whatever its text: under overload most get no more.
     /// </summary>
     /// <param name="place">See <see cref="TaskRouter.Place"/>.</param>
-    /// <returns>Null if there may be room; not thrown, which would cost more than all the rest of a refusal.</returns>
-    public RpcException? Refusal(IReadOnlyList<V1.TaskReference> tasks, double place)
+    /// <param name="isPaced">See <see cref="ClassificationRequest.IsPaced"/>.</param>
+    /// <returns>A refusal is not thrown, which would cost more than all the rest of it.</returns>
+    public InputAdmission Admit(IReadOnlyList<V1.TaskReference> tasks, double place, bool isPaced)
     {
-        var table = router.Table;
-        RpcException error;
-        try
+        while (true)
         {
-            var route = TaskRouter.Resolve(table, tasks[0], place, "tasks[0]");
-            if (!route.Host.Engine.IsFull(route.Task, out var retryAfter))
-                return null;
-            error = Errors.ResourceExhausted("The queue is full; retry later.", retryAfter);
-        }
-        catch (RpcException exception)
-        {
-            error = exception;
-        }
+            var table = router.Table;
+            RpcException refusal;
+            try
+            {
+                var admission = Admit(table, tasks, place, isPaced);
+                if (admission.Refusal is null)
+                    return admission;
+                refusal = admission.Refusal;
+            }
+            catch (Exception exception) when (IsStale(exception) && router.Table != table)
+            {
+                continue; // A model went; the new table does not have it.
+            }
+            catch (Exception exception) when (EngineErrors.IsExpected(exception))
+            {
+                refusal = EngineErrors.Of(exception);
+            }
 
-        Count(error, tasks, table);
-        return error;
+            Count(refusal, tasks, table);
+            return new(table, [], Place: null, refusal);
+        }
     }
 
     /// <param name="input">Its path in the request, for errors.</param>
+    /// <exception cref="RpcException">It was turned away or failed.</exception>
+    public Task<InputScores> RunAsync(
+        V1.TextInput text, IReadOnlyList<V1.TaskReference> tasks, CallSettings settings, string input)
+    {
+        var admission = Admit(tasks, settings.Place, settings.IsPaced);
+        return admission.Refusal is { } refusal
+            ? Task.FromException<InputScores>(refusal)
+            : RunAsync(text, tasks, admission, settings, input);
+    }
+
+    /// <param name="admission">Is used up.</param>
+    /// <param name="input">Its path in the request, for errors.</param>
     /// <exception cref="RpcException">It failed.</exception>
     public async Task<InputScores> RunAsync(
-        V1.TextInput text, IReadOnlyList<V1.TaskReference> tasks, CallSettings settings, string input)
+        V1.TextInput text, IReadOnlyList<V1.TaskReference> tasks, InputAdmission admission, CallSettings settings,
+        string input)
     {
         var request = new ClassificationRequest
         {
@@ -68,55 +92,74 @@ internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, Serve
         };
         while (true)
         {
-            var table = router.Table;
             try
             {
-                var routes = new TaskRoute[tasks.Count];
-                for (var i = 0; i < routes.Length; i++)
-                    routes[i] = TaskRouter.Resolve(table, tasks[i], settings.Place, $"tasks[{i}]");
-                var scores = await RunAsync(request, routes, settings.Cancelled);
-                foreach (var route in routes)
+                var scores = await RunAsync(request, admission, settings.Cancelled);
+                foreach (var route in admission.Routes)
                     metrics.TaskDone(route.Task, "ok");
-                shadows.Run(request, routes, scores.Scores);
+                shadows.Run(request, admission.Routes, scores.Scores);
                 return scores;
             }
-            catch (RpcException exception) when (Count(exception, tasks, table))
-            {
-                throw; // Never reached: a status passes through.
-            }
-            catch (Exception exception) when (IsStale(exception) && router.Table != table)
+            catch (Exception exception) when (IsStale(exception) && router.Table != admission.Table)
             {
                 // A version or model went between the look at the table and the engine; the new table does not have it.
+                admission = Admit(tasks, settings.Place, settings.IsPaced);
+                if (admission.Refusal is { } refusal)
+                    throw refusal;
             }
             catch (Exception exception) when (EngineErrors.IsExpected(exception))
             {
                 var error = EngineErrors.OfInput(exception, input);
-                Count(error, tasks, table);
+                Count(error, tasks, admission.Table);
                 throw error;
             }
         }
     }
 
-    /// <returns>False, so that a filter which counts catches nothing.</returns>
-    private bool Count(RpcException error, IReadOnlyList<V1.TaskReference> tasks, RoutingTable table)
+    /// <remarks>The place comes before the other tasks' routes, which a refusal does not need.</remarks>
+    private static InputAdmission Admit(
+        RoutingTable table, IReadOnlyList<V1.TaskReference> tasks, double place, bool isPaced)
+    {
+        var first = TaskRouter.Resolve(table, tasks[0].ToSelector(), place, "tasks[0]");
+        if (!first.Host.Engine.TryReserve(first.Task, isPaced, out var reservation, out var full))
+        {
+            var refusal = Errors.ResourceExhausted("The queue is full; retry later.", full.RetryAfter);
+            return new(table, [], Place: null, refusal);
+        }
+
+        try
+        {
+            var routes = new TaskRoute[tasks.Count];
+            routes[0] = first;
+            for (var i = 1; i < routes.Length; i++)
+                routes[i] = TaskRouter.Resolve(table, tasks[i].ToSelector(), place, $"tasks[{i}]");
+            return new(table, routes, reservation, Refusal: null);
+        }
+        catch
+        {
+            reservation.Dispose();
+            throw;
+        }
+    }
+
+    private void Count(RpcException error, IReadOnlyList<V1.TaskReference> tasks, RoutingTable table)
     {
         foreach (var task in tasks)
             metrics.TaskDone(
                 table.Tasks.ContainsKey(task.Task) ? task.Task : ServerMetrics.OtherTasks, error.StatusCode.ToString());
-        return false;
     }
 
     private static bool IsStale(Exception exception) =>
         exception is UnknownTaskException or EngineClosedException or ObjectDisposedException;
 
     private static async Task<InputScores> RunAsync(
-        ClassificationRequest request, TaskRoute[] routes, CancellationToken cancelled)
+        ClassificationRequest request, InputAdmission admission, CancellationToken cancelled)
     {
+        var routes = admission.Routes;
         var host = routes[0].Host;
         if (Array.TrueForAll(routes, route => route.Host == host))
         {
-            var answer = await host.Engine.ClassifyAsync(
-                request with { Tasks = [.. routes.Select(Reference)] }, cancelled);
+            var answer = await ClassifyAsync(host, [.. routes.Select(Reference)]);
             return new(answer.Scores, answer);
         }
 
@@ -138,8 +181,14 @@ internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, Serve
 
         return new(scores, parts.Select(part => part.Answer.Result).MaxBy(answer => answer.Queued + answer.Computed)!);
 
-        async Task<ClassificationResult> ClassifyAsync(ModelHost host, IReadOnlyList<TaskReference> tasks) =>
-            await host.Engine.ClassifyAsync(request with { Tasks = tasks }, cancelled);
+        // The first task's engine is the one that was asked for a place.
+        async Task<ClassificationResult> ClassifyAsync(ModelHost onHost, IReadOnlyList<TaskReference> tasks)
+        {
+            var part = request with { Tasks = tasks };
+            return onHost == host
+                ? await host.Engine.ClassifyAsync(part, admission.Place!, cancelled)
+                : await onHost.Engine.ClassifyAsync(part, cancelled);
+        }
     }
 
     private static TaskReference Reference(TaskRoute route) => new(route.Task, route.Version.Version);

@@ -1,9 +1,14 @@
 using Google.Protobuf;
 using Grpc.Core;
+using Serving.Catalog;
+using Serving.Catalog.Stored;
+using Serving.Jobs;
+using Serving.Jobs.Records;
+using Serving.Jobs.Store;
 using Serving.Models;
-using Serving.Server.Catalog;
+using Serving.Server.Datasets;
 using Serving.Server.Jobs;
-using Serving.Server.Storage;
+using Serving.Storage;
 using Serving.Training.Recipes;
 using Serving.Training.Settings;
 
@@ -11,8 +16,8 @@ namespace Serving.Server.Services;
 
 /// <summary>serving.v1.Jobs.</summary>
 internal sealed class JobsService(
-    JobStore jobs, JobRunner runner, ModelStore models, DatasetStore datasets, TaskRouter router,
-    IHostApplicationLifetime lifetime) : V1.Jobs.JobsBase
+    IJobRepository jobs, JobRunner runner, IJobRecipes recipes, ModelStore models, DatasetStore datasets,
+    TaskRouter router, IHostApplicationLifetime lifetime) : V1.Jobs.JobsBase
 {
     private const int DefaultPageSize = 100;
     private const int LargestPageSize = 1000;
@@ -32,12 +37,12 @@ internal sealed class JobsService(
         ThrowUnlessPublishable(spec.Publish, recipe);
         try
         {
-            await Task.Run(
-                () => recipe.Validate(new Inputs(models, datasets, router.Table)), context.CancellationToken);
+            var inputs = new LocatedInputs(await recipes.LocateAsync(TrainingRecipes.Describe(recipe)));
+            await Task.Run(() => recipe.Validate(inputs), context.CancellationToken);
         }
         catch (SettingException exception)
         {
-            throw Errors.InvalidArgument(RecipeMessages.Field(spec, exception.Setting), exception.Message);
+            throw Errors.InvalidArgument(RecipeMessages.Field(spec, exception.Setting), exception.Reason);
         }
         catch (ArgumentException exception)
         {
@@ -48,15 +53,15 @@ internal sealed class JobsService(
             throw Errors.FailedPrecondition("models", exception.Message);
         }
 
-        var job = jobs.Create(spec, recipe);
+        var job = await jobs.CreateAsync(JobMessages.Json(spec), recipe.ToJson());
         runner.Wake();
-        return job.Message;
+        return await MessageAsync(job);
     }
 
     public override Task<V1.Job> GetJob(V1.GetJobRequest request, ServerCallContext context) =>
-        Task.FromResult(jobs.Require(request.Id).Message);
+        MessageAsync(request.Id);
 
-    public override Task<V1.ListJobsResponse> ListJobs(V1.ListJobsRequest request, ServerCallContext context)
+    public override async Task<V1.ListJobsResponse> ListJobs(V1.ListJobsRequest request, ServerCallContext context)
     {
         if (request.PageSize is < 0 or > LargestPageSize)
             throw Errors.InvalidArgument(
@@ -64,22 +69,18 @@ internal sealed class JobsService(
         var size = request.PageSize == 0 ? DefaultPageSize : request.PageSize;
 
         // The token is the last id of the page before: jobs that come meanwhile are newer and shift nothing.
-        var rest = jobs.All
-            .Where(job => request.PageToken.Length == 0 || string.CompareOrdinal(job.Id, request.PageToken) < 0)
-            .Take(size + 1)
-            .ToList();
-        return Task.FromResult(new V1.ListJobsResponse
+        var rest = await jobs.ListAsync(request.PageToken, size + 1);
+        return new()
         {
-            Jobs = { rest.Take(size).Select(job => job.Message) },
+            Jobs = { await Task.WhenAll(rest.Take(size).Select(MessageAsync)) },
             NextPageToken = rest.Count > size ? rest[size - 1].Id : ""
-        });
+        };
     }
 
     public override async Task WatchJob(
         V1.WatchJobRequest request, IServerStreamWriter<V1.JobEvent> responseStream, ServerCallContext context)
     {
-        var job = jobs.Require(request.Id);
-        var count = job.Events.Count;
+        var count = await jobs.CountEventsAsync(request.Id);
         if (request.Cursor < 0 || request.Cursor > count)
             throw Errors.InvalidArgument(
                 "cursor", $"{request.Cursor} is out of range; 0 to {count}, the job's last event, is needed.");
@@ -87,8 +88,8 @@ internal sealed class JobsService(
             context.CancellationToken, lifetime.ApplicationStopping);
         try
         {
-            await foreach (var happened in job.Events.ReadAsync(request.Cursor, ends.Token))
-                await responseStream.WriteAsync(happened, context.CancellationToken);
+            await foreach (var happened in jobs.WatchAsync(request.Id, request.Cursor, ends.Token))
+                await responseStream.WriteAsync(JobMessages.Message(happened), context.CancellationToken);
         }
         catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
         {
@@ -96,47 +97,43 @@ internal sealed class JobsService(
         }
     }
 
-    public override Task<V1.Job> CancelJob(V1.CancelJobRequest request, ServerCallContext context)
+    public override async Task<V1.Job> CancelJob(V1.CancelJobRequest request, ServerCallContext context)
     {
-        var job = jobs.Require(request.Id);
-        runner.Cancel(job);
-        return Task.FromResult(job.Message);
+        await runner.CancelAsync(request.Id);
+        return await MessageAsync(request.Id);
     }
 
-    public override Task<V1.Job> ResumeJob(V1.ResumeJobRequest request, ServerCallContext context)
+    public override async Task<V1.Job> ResumeJob(V1.ResumeJobRequest request, ServerCallContext context)
     {
-        var job = jobs.Require(request.Id);
-        if (!runner.Resume(job))
-            throw Errors.FailedPrecondition(
-                $"jobs/{job.Id}",
-                $"The job is {Name(job.State)}; only one that failed or was cancelled can be resumed.");
-        return Task.FromResult(job.Message);
+        await runner.ResumeAsync(request.Id);
+        return await MessageAsync(request.Id);
     }
 
-    public override Task<V1.DeleteJobResponse> DeleteJob(V1.DeleteJobRequest request, ServerCallContext context)
+    public override async Task<V1.DeleteJobResponse> DeleteJob(
+        V1.DeleteJobRequest request, ServerCallContext context)
     {
-        var job = jobs.Require(request.Id);
-        if (!runner.Delete(job))
-            throw Errors.FailedPrecondition($"jobs/{job.Id}", $"The job is {Name(job.State)}; cancel it first.");
-        return Task.FromResult(new V1.DeleteJobResponse());
+        await runner.DeleteAsync(request.Id);
+        return new();
     }
 
     public override async Task DownloadArtifact(
         V1.DownloadArtifactRequest request, IServerStreamWriter<V1.DownloadArtifactResponse> responseStream,
         ServerCallContext context)
     {
-        var job = jobs.Require(request.Id);
-        var artifacts = job.Message.Artifacts.Select(artifact => artifact.Name).ToList();
+        var artifacts = (await jobs.GetAsync(request.Id)).Artifacts.Select(artifact => artifact.Name).ToList();
         if (!artifacts.Contains(request.Name, StringComparer.Ordinal))
-            throw Errors.NotFound($"artifact of the job '{job.Id}'", request.Name, artifacts);
-        await using var file = File.OpenRead(JobArtifacts.PathOf(job.Folder, request.Name));
+            throw Errors.NotFound($"artifact of the job '{request.Id}'", request.Name, artifacts);
+        await using var file = File.OpenRead(JobArtifacts.PathOf(jobs.Folder(request.Id), request.Name));
         var buffer = new byte[ChunkBytes];
         for (int read; (read = await file.ReadAsync(buffer, context.CancellationToken)) > 0;)
             await responseStream.WriteAsync(
                 new() { Data = ByteString.CopyFrom(buffer, 0, read) }, context.CancellationToken);
     }
 
-    private static string Name(V1.JobState state) => state.ToString().ToLowerInvariant();
+    private async Task<V1.Job> MessageAsync(string id) => await MessageAsync(await jobs.GetAsync(id));
+
+    private async Task<V1.Job> MessageAsync(JobRecord job) =>
+        JobMessages.Message(job, await jobs.CountEventsAsync(job.Id));
 
     private void ThrowUnlessPublishable(V1.Publish? publish, Recipe recipe)
     {
@@ -176,14 +173,5 @@ internal sealed class JobsService(
         if (models.Names.Contains(publish.Model, StringComparer.Ordinal))
             throw Errors.AlreadyExists(
                 "model", publish.Model, $"There is a model '{publish.Model}' already; choose another name.");
-    }
-
-    private sealed class Inputs(ModelStore models, DatasetStore datasets, RoutingTable table) : IRecipeInputs
-    {
-        public string ModelFolder(string name) => models.Folder(name);
-
-        public string DatasetFolder(string name) => datasets.Folder(datasets.Require(name));
-
-        public string TaskFolder(TaskInput task) => table.Version(task.Task, task.Version).Folder;
     }
 }

@@ -1,18 +1,19 @@
 using Serving.Models.Tasks;
-using Serving.Server.Storage;
 
 namespace Serving.Server.Services;
 
 /// <summary>How far the masks of versions lie apart, see <see cref="MaskDistance"/>.</summary>
 internal static class MaskComparison
 {
-    public static V1.CompareTasksResponse Compare(IReadOnlyList<StoredVersion> versions, CancellationToken cancelled)
+    /// <param name="versions">Each with its folder.</param>
+    public static V1.CompareTasksResponse Compare(
+        IReadOnlyList<(string Folder, string Version)> versions, CancellationToken cancelled)
     {
         var packs = new List<TaskPack>();
         try
         {
-            foreach (var version in versions)
-                packs.Add(TaskPack.Open(version.Folder, version.Version));
+            foreach (var (folder, version) in versions)
+                packs.Add(TaskPack.Open(folder, version));
             var response = new V1.CompareTasksResponse();
             for (var first = 0; first < packs.Count; first++)
             {

@@ -1,6 +1,7 @@
+using Serving.Catalog;
+using Serving.Catalog.Resident;
+using Serving.Catalog.Stored;
 using Serving.Inference.Classification;
-using Serving.Server.Catalog;
-using Serving.Server.Storage;
 using Serving.Text;
 using Serving.Text.Bert;
 
@@ -81,21 +82,21 @@ internal static class Messages
 
     public static V1.Model Model(string name, ModelHost? host, ModelStore models)
     {
-        var config = host?.Config ?? models.ReadConfig(name, out _);
+        var shape = host?.Shape ?? models.ReadShape(name, out _);
         var message = new V1.Model { Name = name, Loaded = host is not null, Memory = new() };
-        if (config is not null)
+        if (shape is not null)
         {
-            message.Architecture = "bert";
-            message.Layers = config.Layers;
-            message.Hidden = config.Hidden;
-            message.Heads = config.Heads;
-            message.Vocabulary = config.Vocab;
-            message.MaxTokens = config.MaxPositions;
+            message.Architecture = shape.Kind;
+            message.Layers = shape.Layers;
+            message.Hidden = shape.Hidden;
+            message.Heads = shape.Heads;
+            message.Vocabulary = shape.Vocabulary;
+            message.MaxTokens = shape.MaxTokens;
         }
 
         if (host is null)
         {
-            models.ReadConfig(name, out var problem);
+            models.ReadShape(name, out var problem);
             message.Problem = problem;
             return message;
         }

@@ -1,6 +1,8 @@
 using Grpc.Core;
-using Serving.Server.Catalog;
-using Serving.Server.Storage;
+using Serving.Catalog;
+using Serving.Catalog.Stored;
+using Serving.Server.Configuration;
+using Serving.Storage;
 using Serving.Text.Bert;
 
 namespace Serving.Server.Services;

@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
+using Serving.Server.Lifetime;
 using Serving.Server.Telemetry;
+using Serving.Storage;
 
 namespace Serving.Server.Services;
 
@@ -26,7 +28,10 @@ internal sealed class ServingInterceptor(
         }
         catch (Exception exception)
         {
-            return Watch(Task.FromException<TResponse>(exception), context, began);
+            return Watch(
+                Task.FromException<TResponse>(exception is DomainException error ? Errors.Of(error) : exception),
+                context,
+                began);
         }
     }
 
@@ -108,9 +113,7 @@ internal sealed class ServingInterceptor(
         }
         catch (Exception exception)
         {
-            if (!EngineErrors.IsExpected(exception) && !context.CancellationToken.IsCancellationRequested)
-                logger.LogError(exception, "{Method} failed", context.Method);
-            failure = EngineErrors.Of(exception);
+            failure = OfCall(exception, context);
             throw failure;
         }
         finally
@@ -118,6 +121,27 @@ internal sealed class ServingInterceptor(
             Note(context, failure, began);
         }
     }
+
+    /// <remarks>
+    /// What a call fails at once nobody waits for it is no fault. The token alone does not tell: a deadline sets the
+    /// status, completes the response (reads and writes throw from here on) and cancels the token last, and a client
+    /// that goes breaks its request off before Kestrel cancels.
+    /// </remarks>
+    private RpcException OfCall(Exception exception, ServerCallContext context)
+    {
+        if (EngineErrors.IsExpected(exception))
+            return EngineErrors.Of(exception);
+        if (context.Status.StatusCode == StatusCode.DeadlineExceeded)
+            return Errors.DeadlineExceeded("The deadline passed.");
+        if (context.CancellationToken.IsCancellationRequested || IsBrokenOff(exception))
+            return EngineErrors.Of(new OperationCanceledException());
+        logger.LogError(exception, "{Method} failed", context.Method);
+        return EngineErrors.Of(exception);
+    }
+
+    /// <summary>What a read throws if the request ends before its end.</summary>
+    private static bool IsBrokenOff(Exception exception) =>
+        exception is IOException { Source: "System.IO.Pipelines" or "Microsoft.AspNetCore.Server.Kestrel.Core" };
 
     /// <summary>What Grpc.AspNetCore throws if a message has no valid prefix or is not compressed as it says.</summary>
     private static bool IsMalformedRequest(Exception exception) =>

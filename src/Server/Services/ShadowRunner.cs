@@ -1,5 +1,6 @@
+using Serving.Catalog;
 using Serving.Inference.Classification;
-using Serving.Server.Catalog;
+using Serving.Server.Configuration;
 using Serving.Server.Telemetry;
 
 namespace Serving.Server.Services;

@@ -1,14 +1,17 @@
 using Google.Protobuf;
 using Grpc.Core;
+using Serving.Catalog;
+using Serving.Catalog.Stored;
 using Serving.Models;
 using Serving.Models.Tasks;
-using Serving.Server.Catalog;
-using Serving.Server.Storage;
+using Serving.Server.Configuration;
+using Serving.Server.Requests;
+using Serving.Storage;
 
 namespace Serving.Server.Services;
 
 /// <summary>serving.v1.Tasks.</summary>
-internal sealed class TasksService(TaskCatalog catalog, TaskStore store, ServerOptions options) : V1.Tasks.TasksBase
+internal sealed class TasksService(TaskCatalog catalog, IBlobStore blobs, ServerOptions options) : V1.Tasks.TasksBase
 {
     private const int DefaultPageSize = 100;
     private const int LargestPageSize = 1000;
@@ -36,7 +39,7 @@ internal sealed class TasksService(TaskCatalog catalog, TaskStore store, ServerO
     public override Task<V1.Task> GetTask(V1.GetTaskRequest request, ServerCallContext context)
     {
         var table = catalog.Table;
-        return Task.FromResult(Messages.Task(table.Task(ResourceName.Require("task", request.Task)), table));
+        return Task.FromResult(Messages.Task(table.Desired.Task(ResourceName.Require("task", request.Task)), table));
     }
 
     public override async Task<V1.ImportTaskResponse> ImportTask(
@@ -52,7 +55,7 @@ internal sealed class TasksService(TaskCatalog catalog, TaskStore store, ServerO
         var expected = header.ExpectedVersion.Length == 0
             ? null
             : ResourceName.RequireVersion("header.expected_version", header.ExpectedVersion);
-        using var upload = store.BeginUpload(task, expected, options.MaxTaskFileBytes);
+        using var upload = new TaskUpload(blobs.Begin(), task, expected, options.MaxTaskFileBytes);
         while (await requestStream.MoveNext(context.CancellationToken))
         {
             var chunk = requestStream.Current.Chunk
@@ -69,7 +72,7 @@ internal sealed class TasksService(TaskCatalog catalog, TaskStore store, ServerO
         catch (ModelFileException exception)
         {
             throw Errors.InvalidArgument(
-                "chunk", exception.Message.Replace(upload.Folder + Path.DirectorySeparatorChar, ""));
+                "chunk", exception.Message.Replace(upload.Draft.Folder + Path.DirectorySeparatorChar, ""));
         }
 
         var firstAlias = header.NoAlias ? null : TaskAliases.DefaultAlias;
@@ -80,16 +83,18 @@ internal sealed class TasksService(TaskCatalog catalog, TaskStore store, ServerO
         V1.ExportTaskRequest request, IServerStreamWriter<V1.ExportTaskResponse> responseStream,
         ServerCallContext context)
     {
-        var version = Find(catalog.Table, request.Task ?? new(), "task");
+        var selector = (request.Task ?? new()).ToSelector();
+        var version = catalog.Table.Desired.Find(selector, "task");
+        var folder = await catalog.FolderAsync(selector.Task, version.Version);
         // Mapped: a deletion meanwhile does not disturb it.
-        using var pack = TaskPack.Open(version.Folder, version.Version);
+        using var pack = TaskPack.Open(folder, version.Version);
         await responseStream.WriteAsync(new()
         {
             Header = new() { Task = request.Task!.Task, ExpectedVersion = version.Version }
         });
         foreach (var name in (string[])[TaskPack.ManifestFile, TaskPack.MaskFile, TaskPack.HeadFile])
         {
-            await using var file = File.OpenRead(Path.Combine(version.Folder, name));
+            await using var file = File.OpenRead(Path.Combine(folder, name));
             var buffer = new byte[ChunkBytes];
             for (int read; (read = await file.ReadAsync(buffer, context.CancellationToken)) > 0;)
             {
@@ -108,15 +113,17 @@ internal sealed class TasksService(TaskCatalog catalog, TaskStore store, ServerO
         {
             if (request.HasExpectedCurrentVersion && request.ExpectedCurrentVersion != (target?.Version ?? ""))
             {
-                throw Errors.Aborted(
+                throw DomainException.Conflict(
+                    $"tasks/{task}",
                     $"The alias '{alias}' of the task '{task}' points at '{target?.Version}', not at "
-                    + $"'{request.ExpectedCurrentVersion}'; read it again.");
+                    + $"'{request.ExpectedCurrentVersion}'",
+                    "read it again");
             }
 
             return change(target);
         });
         var table = catalog.Table;
-        return Messages.Task(table.Task(task), table);
+        return Messages.Task(table.Desired.Task(task), table);
     }
 
     public override async Task<V1.LoadTaskResponse> LoadTask(V1.LoadTaskRequest request, ServerCallContext context) =>
@@ -140,36 +147,29 @@ internal sealed class TasksService(TaskCatalog catalog, TaskStore store, ServerO
             ResourceName.Require("task", request.Task), ResourceName.RequireVersion("version", request.Version))
         };
 
-    public override Task<V1.CompareTasksResponse> CompareTasks(
+    public override async Task<V1.CompareTasksResponse> CompareTasks(
         V1.CompareTasksRequest request, ServerCallContext context)
     {
         if (request.Tasks.Count is < 2 or > MostCompared)
             throw Errors.InvalidArgument(
                 "tasks", $"There are {request.Tasks.Count}; 2 to {MostCompared} can be compared.");
-        var table = catalog.Table;
-        var versions = request.Tasks.Select((task, i) => Find(table, task, $"tasks[{i}]")).ToList();
+        var tasks = catalog.Table.Desired;
+        var versions = request.Tasks.Select((task, i) => tasks.Find(task.ToSelector(), $"tasks[{i}]")).ToList();
         if (versions.Select(version => version.Manifest.Backbone).Distinct(StringComparer.OrdinalIgnoreCase)
             .Count() > 1)
             throw Errors.InvalidArgument("tasks", "They are for several backbones; masks of one can be compared.");
-        return Task.Run(() => MaskComparison.Compare(versions, context.CancellationToken), context.CancellationToken);
-    }
-
-    private static StoredVersion Find(RoutingTable table, V1.TaskReference reference, string field)
-    {
-        var task = ResourceName.Require($"{field}.task", reference.Task);
-        if (reference.WhichCase == V1.TaskReference.WhichOneofCase.Version)
-            return table.Version(task, ResourceName.RequireVersion($"{field}.version", reference.Version));
-        var alias = reference.WhichCase == V1.TaskReference.WhichOneofCase.Alias
-            ? ResourceName.Require($"{field}.alias", reference.Alias)
-            : TaskAliases.DefaultAlias;
-        return table.Version(task, table.Alias(task, alias).Version);
+        var compared = new List<(string Folder, string Version)>();
+        foreach (var (task, version) in request.Tasks.Zip(versions))
+            compared.Add((await catalog.FolderAsync(task.Task, version.Version), version.Version));
+        return await Task.Run(
+            () => MaskComparison.Compare(compared, context.CancellationToken), context.CancellationToken);
     }
 
     /// <summary>What a request asks to make of an alias.</summary>
     private static Func<AliasTarget?, AliasTarget?> Change(V1.SetAliasRequest request, string alias)
     {
         AliasTarget Existing(AliasTarget? target) => target
-            ?? throw Errors.NotFound($"alias of the task '{request.Task}'", alias, []);
+            ?? throw DomainException.NotFound($"alias of the task '{request.Task}'", alias, []);
         switch (request.ChangeCase)
         {
             case V1.SetAliasRequest.ChangeOneofCase.Version:
@@ -177,9 +177,9 @@ internal sealed class TasksService(TaskCatalog catalog, TaskStore store, ServerO
                 return target => target?.Promote(version) ?? AliasTarget.To(version);
             case V1.SetAliasRequest.ChangeOneofCase.Rollback when request.Rollback:
                 return target => Existing(target).Previous.IsEmpty
-                    ? throw Errors.FailedPrecondition(
+                    ? throw DomainException.FailedPrecondition(
                         $"tasks/{request.Task}",
-                        $"The alias '{alias}' of the task '{request.Task}' has no version before this one.")
+                        $"The alias '{alias}' of the task '{request.Task}' has no version before this one")
                     : target!.RollBack();
             case V1.SetAliasRequest.ChangeOneofCase.Canary:
                 if (request.Canary.Share is not (>= 0 and <= 1))

@@ -9,12 +9,6 @@ internal interface IWeightSource<TVec>
     void Load(nint k, out TVec first, out TVec second);
 }
 
-/// <summary>How many rows a tile has. A type, so that each count is compiled by itself.</summary>
-internal interface IRowCount
-{
-    static abstract int Value { get; }
-}
-
 /// <summary>The inner loop of every matrix product: a tile of up to 14 rows by two vectors, in registers.</summary>
 /// <remarks>
 /// Each sum is one chain of multiply-adds over k in ascending order, also when k is split over several calls: the bits
@@ -343,74 +337,4 @@ internal static unsafe class GemmTile<TSimd, TVec>
             default: throw new ArgumentOutOfRangeException(nameof(rows));
         }
     }
-}
-
-internal struct Rows1 : IRowCount
-{
-    public static int Value => 1;
-}
-
-internal struct Rows2 : IRowCount
-{
-    public static int Value => 2;
-}
-
-internal struct Rows3 : IRowCount
-{
-    public static int Value => 3;
-}
-
-internal struct Rows4 : IRowCount
-{
-    public static int Value => 4;
-}
-
-internal struct Rows5 : IRowCount
-{
-    public static int Value => 5;
-}
-
-internal struct Rows6 : IRowCount
-{
-    public static int Value => 6;
-}
-
-internal struct Rows7 : IRowCount
-{
-    public static int Value => 7;
-}
-
-internal struct Rows8 : IRowCount
-{
-    public static int Value => 8;
-}
-
-internal struct Rows9 : IRowCount
-{
-    public static int Value => 9;
-}
-
-internal struct Rows10 : IRowCount
-{
-    public static int Value => 10;
-}
-
-internal struct Rows11 : IRowCount
-{
-    public static int Value => 11;
-}
-
-internal struct Rows12 : IRowCount
-{
-    public static int Value => 12;
-}
-
-internal struct Rows13 : IRowCount
-{
-    public static int Value => 13;
-}
-
-internal struct Rows14 : IRowCount
-{
-    public static int Value => 14;
 }

@@ -10,6 +10,7 @@ namespace Serving.Training.Autograd;
 public sealed class Tape(TrainingBackend backend) : IDisposable
 {
     private readonly TensorArena _arena = backend.CreateArena();
+    private readonly ScalarBuffer _sum = backend.AllocateScalars(1);
     private readonly List<(IOperation Operation, Variable Output)> _record = [];
 
     /// <summary>The device that operations run on.</summary>
@@ -45,10 +46,30 @@ public sealed class Tape(TrainingBackend backend) : IDisposable
         _arena.Reset();
     }
 
-    public void Dispose() => _arena.Dispose();
+    public void Dispose()
+    {
+        _arena.Dispose();
+        _sum.Dispose();
+    }
 
     /// <summary>Memory until the step ends; it holds whatever was there before.</summary>
     public Tensor Rent(int rows, int columns) => _arena.Rent(rows, columns);
+
+    /// <summary>Whole numbers on the device until the step ends.</summary>
+    public IndexBuffer Indices(ReadOnlySpan<int> values) => _arena.RentIndices(values);
+
+    /// <summary>Tokens on the device until the step ends.</summary>
+    public IndexBuffer Tokens(ReadOnlySpan<TokenIds> ids) => _arena.RentTokens(ids);
+
+    /// <summary>What an operation adds to a sum that is 0, read at once.</summary>
+    public double Read(Action<Scalar> operation)
+    {
+        _sum.Clear();
+        operation(_sum[0]);
+        var sum = 0.0;
+        _sum.Read(new Span<double>(ref sum));
+        return sum;
+    }
 
     /// <summary>A variable for an operation to write.</summary>
     /// <param name="needsGradient">Whether it depends on anything that is trained.</param>

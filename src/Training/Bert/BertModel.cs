@@ -60,11 +60,12 @@ public sealed class BertModel : IBertWeights, IDisposable
     public Variable Forward(
         Tape tape, SequenceBatch batch, SelectedRows selected, IWeightMasks? masks, DropoutKeys dropout)
     {
-        var x = _embeddingNorm.Forward(tape, _embedding.Forward(tape, batch.Tokens));
+        var offsets = tape.Indices(batch.Offsets);
+        var x = _embeddingNorm.Forward(tape, _embedding.Forward(tape, tape.Tokens(batch.Tokens)));
         x = tape.Dropout(x, dropout.Hidden());
         foreach (var layer in _layers.AsSpan(..^1))
-            x = layer.Forward(tape, x, batch.Offsets, masks, dropout);
-        return _layers[^1].Forward(tape, x, batch.Offsets, selected, masks, dropout);
+            x = layer.Forward(tape, x, offsets, masks, dropout);
+        return _layers[^1].Forward(tape, x, offsets, selected, masks, dropout);
     }
 
     /// <summary>BERT's pooler: tanh of a linear layer.</summary>

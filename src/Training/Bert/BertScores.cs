@@ -71,14 +71,9 @@ public sealed class BertScores : IWeightMasks, IMaskSource, IDisposable
     /// <summary>The bits of a masked matrix, see <see cref="BitMask"/>.</summary>
     public byte[] Bits(string name)
     {
-        var values = ScoresOf(name).ToArray();
-        var bits = new byte[PackedMask.ByteCount(values.Length)];
-        for (var i = 0; i < values.Length; i++)
-        {
-            if (values[i] > _threshold)
-                bits[i / 8] |= (byte)(1 << (i % 8));
-        }
-
+        var scores = ScoresOf(name);
+        var bits = new byte[PackedMask.ByteCount((long)scores.Rows * scores.Columns)];
+        _backend.ReadBits(scores, _threshold, bits);
         return bits;
     }
 

@@ -1,45 +1,53 @@
 using System.Text.Json;
 using Serving.Models;
 using Serving.Models.Safetensors;
+using Serving.Storage;
 using Serving.Tensors;
 
 namespace Serving.Training.Checkpoints;
 
 /// <summary>A folder of checkpoints, from which training resumes: tensors by name, and a state.</summary>
 /// <typeparam name="TState">Plain data that turns into JSON and back without loss.</typeparam>
-public sealed class CheckpointFolder<TState>(string path)
+/// <param name="files">Where to write; null for the disk.</param>
+public sealed class CheckpointFolder<TState>(string path, IFileSystem? files = null)
     where TState : class
 {
     private const string Prefix = "checkpoint-";
-    private const string Unfinished = ".writing-";
     private const string StateFile = "state.json";
     private const string TensorsFile = "tensors.safetensors";
 
-    /// <summary>Writes a checkpoint, then deletes older ones. If killed, the last complete one remains.</summary>
+    private readonly IFileSystem _files = files ?? DiskFileSystem.Instance;
+
+    /// <summary>
+    /// Writes a checkpoint and, once it is on disk, deletes older ones. Whenever power goes, a complete one remains.
+    /// </summary>
     public void Save(
         long step, TState state, IEnumerable<(string Name, Tensor Tensor)> tensors,
         IEnumerable<(string Name, byte[] Bytes)> blobs)
     {
-        Directory.CreateDirectory(path);
+        _files.EnsureFolder(path);
         var writer = new SafetensorsWriter();
         foreach (var (name, tensor) in tensors)
             writer.Add(name, [tensor.Rows, tensor.Columns], tensor.ToArray());
         foreach (var (name, bytes) in blobs)
             writer.Add(name, SafetensorsTypes.UInt8, [bytes.Length], bytes);
-        foreach (var unfinished in Directory.GetDirectories(path, Unfinished + "*"))
-            Directory.Delete(unfinished, recursive: true);
-        var temporary = Path.Combine(path, $"{Unfinished}{step}");
-        Directory.CreateDirectory(temporary);
-        Write(Path.Combine(temporary, TensorsFile), writer.Write);
-        Write(Path.Combine(temporary, StateFile), file => JsonSerializer.Serialize(file, state));
+        foreach (var unfinished in Directory.GetDirectories(path, DurableFile.Unfinished + "*"))
+            _files.Delete(unfinished);
         var target = Path.Combine(path, $"{Prefix}{step}");
-        if (Directory.Exists(target))
-            Directory.Delete(target, recursive: true); // The same step of the same job: the same contents.
-        Directory.Move(temporary, target);
+        if (!Directory.Exists(target)) // The same step of the same job has the same contents.
+        {
+            var temporary = Path.Combine(path, $"{DurableFile.Unfinished}{step}");
+            _files.CreateFolder(temporary);
+            _files.WriteNew(Path.Combine(temporary, TensorsFile), writer.Write);
+            _files.WriteNew(
+                Path.Combine(temporary, StateFile), file => JsonSerializer.Serialize(file, state));
+            _files.MoveFolder(temporary, target);
+        }
+
         foreach (var (older, folder) in Folders())
         {
             if (older != step)
-                Directory.Delete(folder, recursive: true);
+                _files.DeleteFolder(folder, Path.Combine(path, $"{DurableFile.Unfinished}{older}"));
         }
     }
 
@@ -73,12 +81,6 @@ public sealed class CheckpointFolder<TState>(string path)
         }
     }
 
-    private static void Write(string path, Action<Stream> write)
-    {
-        using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write);
-        write(file);
-        file.Flush(flushToDisk: true);
-    }
 }
 
 /// <summary>An open checkpoint.</summary>

@@ -13,12 +13,14 @@ namespace Serving.Training.Classification;
 internal sealed class ClassifierLearner : ILearner<ClassifierExample, EvaluationReport, ClassifierState>, IDisposable
 {
     private readonly ClassifierData _data;
+    private readonly ScalarBuffer _loss;
 
     public ClassifierLearner(
         TrainingBackend backend, BertConfig config, IBertWeights weights, ClassifierData data,
         ClassifierSettings settings)
     {
         _data = data;
+        _loss = backend.AllocateScalars(1);
         Tape = new(backend);
         Model = BertModel.Load(backend, config, weights);
         var isFrozen = settings is { Method: TrainingMethod.Mask, TrainsHead: false };
@@ -110,6 +112,7 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
     public void Dispose()
     {
         Tape.Dispose();
+        _loss.Dispose();
         Scores?.Dispose();
         Head.Dispose();
         Model.Dispose();
@@ -117,24 +120,41 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
 
     private static string MaskBlob(string name) => "best mask of " + name;
 
-    private sealed class Step(ClassifierLearner learner, List<ClassifierExample> examples) : IStep<ClassifierExample>
+    private sealed class Step : IStep<ClassifierExample>
     {
-        private double _sum;
+        private readonly ClassifierLearner _learner;
+        private double? _sum;
 
-        public IReadOnlyList<ClassifierExample> Examples => examples;
+        public Step(ClassifierLearner learner, List<ClassifierExample> examples)
+        {
+            (_learner, Examples) = (learner, examples);
+            learner._loss.Clear();
+        }
 
-        public double Loss => _sum / examples.Count;
+        public IReadOnlyList<ClassifierExample> Examples { get; }
+
+        public double Loss => (_sum ??= ReadSum()) / Examples.Count;
 
         public void Forward(IReadOnlyList<ClassifierExample> part, DropoutKeys dropout)
         {
-            var (tape, model, scores) = (learner.Tape, learner.Model, learner.Scores);
+            var (tape, model, scores) = (_learner.Tape, _learner.Model, _learner.Scores);
+            _sum = null;
             var batch = new SequenceBatch([.. part.Select(example => example.Sequence)]);
             var hidden = model.Forward(tape, batch, batch.FirstTokens, scores, dropout);
-            var output = learner.Head.Forward(tape, model.Pool(tape, hidden, scores), dropout);
-            var scale = 1f / examples.Count;
-            _sum += learner._data.IsRegression
-                ? tape.SquaredError(output, [.. part.Select(example => example.Target)], scale)
-                : tape.SoftmaxCrossEntropy(output, [.. part.Select(example => example.Label)], scale);
+            var output = _learner.Head.Forward(tape, model.Pool(tape, hidden, scores), dropout);
+            var (scale, loss) = (1f / Examples.Count, _learner._loss[0]);
+            if (_learner._data.IsRegression)
+                tape.SquaredError(output, [.. part.Select(example => example.Target)], scale, loss);
+            else
+                tape.SoftmaxCrossEntropy(
+                    output, tape.Indices([.. part.Select(example => example.Label)]), scale, loss);
+        }
+
+        private double ReadSum()
+        {
+            var sum = 0.0;
+            _learner._loss.Read(new Span<double>(ref sum));
+            return sum;
         }
     }
 }

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Serving.Storage;
 
 namespace Serving.Training.Data;
 
@@ -93,7 +94,7 @@ public static class DatasetFolder
         var labels = new SortedDictionary<string, long>(StringComparer.Ordinal);
         var hasNumbers = columns.Label is not null;
         var path = Path.Combine(folder, RowsFile);
-        using (var stream = new FileStream(path, FileMode.CreateNew, FileAccess.Write))
+        DiskFileSystem.Instance.WriteNew(path, stream =>
         {
             foreach (var row in DatasetReader.Read(file, format, columns, Reject, mostBytes))
             {
@@ -108,9 +109,7 @@ public static class DatasetFolder
                 if (labels.Count <= MostLabels)
                     labels[label] = labels.GetValueOrDefault(label) + 1;
             }
-
-            stream.Flush(flushToDisk: true);
-        }
+        });
 
         if (rows == 0)
             throw new DatasetException($"The file has no row that can be used.{Listed(problems)}");

@@ -1,3 +1,4 @@
+using Serving.Tensors;
 using Serving.Training.Autograd;
 using Serving.Training.Autograd.Operations;
 
@@ -14,7 +15,7 @@ public sealed record Attention(Linear QueryKeyValue, Linear Output, LayerNorm No
     /// <param name="x">[tokens, hidden]</param>
     /// <param name="offsets">Where each sequence begins, and the end of the last.</param>
     /// <returns>[tokens, hidden]</returns>
-    public Variable Forward(Tape tape, Variable x, int[] offsets, IWeightMasks? masks, DropoutKeys dropout)
+    public Variable Forward(Tape tape, Variable x, IndexBuffer offsets, IWeightMasks? masks, DropoutKeys dropout)
     {
         var queryKeyValue = QueryKeyValue.Forward(tape, x, masks);
         var context = tape.SelfAttention(queryKeyValue, offsets, Heads, dropout.Attention());
@@ -24,12 +25,13 @@ public sealed record Attention(Linear QueryKeyValue, Linear Output, LayerNorm No
     /// <summary>Some rows only; they attend to all tokens of their sequence.</summary>
     /// <returns>[rows, hidden]</returns>
     public Variable Forward(
-        Tape tape, Variable x, int[] offsets, SelectedRows selected, IWeightMasks? masks, DropoutKeys dropout)
+        Tape tape, Variable x, IndexBuffer offsets, SelectedRows selected, IWeightMasks? masks, DropoutKeys dropout)
     {
         var keyValue = QueryKeyValue.Forward(tape, x, Width, 2 * Width, masks);
-        var rows = tape.GatherRows(x, selected.Rows);
+        var rows = tape.GatherRows(x, tape.Indices(selected.Rows));
         var query = QueryKeyValue.Forward(tape, rows, 0, Width, masks);
-        var context = tape.Attention(query, selected.Offsets, keyValue, offsets, Heads, dropout.Attention());
+        var context = tape.Attention(
+            query, tape.Indices(selected.Offsets), keyValue, offsets, Heads, dropout.Attention());
         return Finish(tape, context, rows, masks, dropout);
     }
 

@@ -11,6 +11,6 @@ namespace Serving.Training.Layers;
 public sealed record Embedding(Parameter Tokens, Parameter Positions, Parameter Types)
 {
     /// <returns>[ids, hidden]</returns>
-    public Variable Forward(Tape tape, TokenIds[] ids) =>
+    public Variable Forward(Tape tape, IndexBuffer ids) =>
         tape.Embedding(Weight.Of(Tokens), Weight.Of(Positions), Weight.Of(Types), ids);
 }

@@ -1,3 +1,4 @@
+using Serving.Tensors;
 using Serving.Training.Autograd;
 
 namespace Serving.Training.Layers;
@@ -9,12 +10,12 @@ public sealed record TransformerLayer(Attention Attention, FeedForward FeedForwa
     /// <param name="offsets">Where each sequence begins, and the end of the last.</param>
     /// <param name="masks">Null for none.</param>
     /// <returns>[tokens, hidden]</returns>
-    public Variable Forward(Tape tape, Variable x, int[] offsets, IWeightMasks? masks, DropoutKeys dropout) =>
+    public Variable Forward(Tape tape, Variable x, IndexBuffer offsets, IWeightMasks? masks, DropoutKeys dropout) =>
         FeedForward.Forward(tape, Attention.Forward(tape, x, offsets, masks, dropout), masks, dropout);
 
     /// <summary>Some rows only.</summary>
     /// <returns>[rows, hidden]</returns>
     public Variable Forward(
-        Tape tape, Variable x, int[] offsets, SelectedRows selected, IWeightMasks? masks, DropoutKeys dropout) =>
+        Tape tape, Variable x, IndexBuffer offsets, SelectedRows selected, IWeightMasks? masks, DropoutKeys dropout) =>
         FeedForward.Forward(tape, Attention.Forward(tape, x, offsets, selected, masks, dropout), masks, dropout);
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Serving.Storage;
 
 namespace Serving.Training.Loop;
 
@@ -37,10 +38,7 @@ internal sealed class StageLog<TResult>(string folder, int stages)
     {
         var checkpoints = Checkpoints;
         TResult[] finished = [.. Finished, result];
-        Directory.CreateDirectory(folder);
-        var temporary = _path + ".new";
-        File.WriteAllText(temporary, JsonSerializer.Serialize(finished));
-        File.Move(temporary, _path, overwrite: true);
+        DiskFileSystem.Instance.Replace(_path, file => JsonSerializer.Serialize(file, finished));
         _finished = [.. finished];
         if (Directory.Exists(checkpoints))
             Directory.Delete(checkpoints, recursive: true);

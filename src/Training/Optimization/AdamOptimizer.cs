@@ -8,6 +8,7 @@ public sealed class AdamOptimizer : IDisposable
 {
     private readonly TrainingBackend _backend;
     private readonly AdamSettings _settings;
+    private readonly ScalarBuffer _sum;
     private readonly List<(Parameter Parameter, Tensor Mean, Tensor Variance)> _states;
 
     /// <param name="parameters">Those that are frozen are skipped.</param>
@@ -15,6 +16,7 @@ public sealed class AdamOptimizer : IDisposable
     {
         _backend = backend;
         _settings = settings;
+        _sum = backend.AllocateScalars(1);
         _states =
         [
             .. parameters.Where(parameter => parameter.IsTrained)
@@ -32,7 +34,7 @@ public sealed class AdamOptimizer : IDisposable
         [($"mean of {state.Parameter.Name}", state.Mean), ($"variance of {state.Parameter.Name}", state.Variance)]);
 
     /// <summary>The norm of all gradients together.</summary>
-    public double GradientNorm() => Math.Sqrt(_states.Sum(state => _backend.SumOfSquares(state.Parameter.Gradient)));
+    public double GradientNorm() => Math.Sqrt(SumOfSquares(_states.Select(state => state.Parameter)));
 
     /// <summary>Moves all parameters, and sets the gradients to zero.</summary>
     /// <returns>The norm of the gradients before clipping.</returns>
@@ -70,11 +72,24 @@ public sealed class AdamOptimizer : IDisposable
             mean.Dispose();
             variance.Dispose();
         }
+
+        _sum.Dispose();
+    }
+
+    /// <summary>Of all gradients, added up on the device.</summary>
+    private double SumOfSquares(IEnumerable<Parameter> parameters)
+    {
+        _sum.Clear();
+        foreach (var parameter in parameters)
+            _backend.SumOfSquares(parameter.Gradient, _sum[0]);
+        var sum = 0.0;
+        _sum.Read(new Span<double>(ref sum));
+        return sum;
     }
 
     private DivergedException NotFinite()
     {
-        var first = _states.Find(state => !double.IsFinite(_backend.SumOfSquares(state.Parameter.Gradient))).Parameter;
+        var first = _states.Find(state => !double.IsFinite(SumOfSquares([state.Parameter]))).Parameter;
         return new(
             $"The gradient of '{first?.Name}' is no finite number at step {Steps + 1}. "
             + "Lower the learning rate, or clip gradients.");

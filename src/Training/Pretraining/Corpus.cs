@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using Serving.Storage;
 using Serving.Text.Bert;
 
 namespace Serving.Training.Pretraining;
@@ -48,13 +49,12 @@ public sealed class Corpus : IDisposable
     /// <summary>Tokenizes documents into a file; an existing one is replaced at the end.</summary>
     public static void Write(string path, IEnumerable<string> documents, BertTokenizer tokenizer)
     {
-        var temporary = path + ".writing";
         var sentenceEnds = new List<long>();
         var documentEnds = new List<long>();
         var frequencies = new long[tokenizer.Vocabulary.Count];
         var seen = new HashSet<int>();
         var count = 0L;
-        using (var file = new FileStream(temporary, FileMode.Create, FileAccess.ReadWrite))
+        DiskFileSystem.Instance.Replace(path, file =>
         {
             file.Position = HeaderBytes;
             using var writer = new BinaryWriter(file, System.Text.Encoding.UTF8, leaveOpen: true);
@@ -99,10 +99,7 @@ public sealed class Corpus : IDisposable
             foreach (var value in header)
                 writer.Write(value);
             writer.Flush();
-            file.Flush(flushToDisk: true);
-        }
-
-        File.Move(temporary, path, overwrite: true);
+        });
     }
 
     /// <exception cref="IOException">There is no such file, or it is damaged.</exception>

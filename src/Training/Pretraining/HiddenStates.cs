@@ -37,6 +37,6 @@ internal sealed class HiddenStates
     {
         int[] rows = [.. places.Select(place => _rowOf[_batch.Offsets[place.Sequence] + place.Position])];
         var isAll = rows.Length == _hidden.Value.Rows && rows.Index().All(entry => entry.Index == entry.Item);
-        return isAll ? _hidden : _tape.GatherRows(_hidden, rows);
+        return isAll ? _hidden : _tape.GatherRows(_hidden, _tape.Indices(rows));
     }
 }

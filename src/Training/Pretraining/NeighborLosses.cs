@@ -8,22 +8,29 @@ internal sealed class NeighborLosses(Tape tape, AuxiliaryHeads auxiliary)
 {
     /// <summary>Which of the part's texts follows a text.</summary>
     /// <param name="scale">Of the gradient, see <see cref="CosineCrossEntropyLoss"/>.</param>
-    public ObjectiveSums QuickThoughts(IReadOnlyList<PretrainingExample> examples, HiddenStates states, float scale)
+    /// <param name="totals">What the loss and right predictions are added to.</param>
+    /// <returns>How many predictions there are.</returns>
+    public int QuickThoughts(
+        IReadOnlyList<PretrainingExample> examples, HiddenStates states, float scale, ObjectiveTotals totals)
     {
         var pairs = Pairs(examples);
         if (pairs.Count == 0)
-            return default;
+            return 0;
         int[] left = [.. Enumerable.Range(0, pairs.Count)];
         int[] right = [.. Enumerable.Range(pairs.Count, pairs.Count)];
         var rows = states.At([.. pairs.Select(first => (first, 0)), .. pairs.Select(first => (first + 1, 0))]);
-        var (loss, found) = tape.CosineCrossEntropy(
-            auxiliary.Similarity(tape, Objective.QuickThoughts, rows), left, right, scale);
-        return new(pairs.Count, loss, found);
+        tape.CosineCrossEntropy(
+            auxiliary.Similarity(tape, Objective.QuickThoughts, rows), left, right, scale,
+            totals.Loss(Objective.QuickThoughts), totals.Right(Objective.QuickThoughts));
+        return pairs.Count;
     }
 
     /// <summary>How near a text's vector is to the tokens of its neighbor, both ways.</summary>
     /// <param name="scale">Of the gradient, see <see cref="CosineDistanceLoss"/>.</param>
-    public ObjectiveSums FastSent(IReadOnlyList<PretrainingExample> examples, HiddenStates states, float scale)
+    /// <param name="totals">What the loss and the cosines are added to.</param>
+    /// <returns>How many predictions there are.</returns>
+    public int FastSent(
+        IReadOnlyList<PretrainingExample> examples, HiddenStates states, float scale, ObjectiveTotals totals)
     {
         var (rows, pairs) = (new List<(int Sequence, int Position)>(), new List<(int Left, int Right)>());
         foreach (var first in Pairs(examples))
@@ -41,10 +48,12 @@ internal sealed class NeighborLosses(Tape tape, AuxiliaryHeads auxiliary)
         }
 
         if (pairs.Count == 0)
-            return default;
+            return 0;
         var similar = auxiliary.Similarity(tape, Objective.FastSent, states.At(rows));
-        var (loss, cosines) = tape.CosineDistance(similar, [.. pairs], scale);
-        return new(pairs.Count, loss, cosines);
+        tape.CosineDistance(
+            similar, [.. pairs.Select(pair => pair.Left)], [.. pairs.Select(pair => pair.Right)], scale,
+            totals.Loss(Objective.FastSent), totals.Right(Objective.FastSent));
+        return pairs.Count;
     }
 
     /// <summary>The index of the first sequence of each example with two.</summary>

@@ -22,12 +22,14 @@ internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguage
 
     /// <summary>Runs forward; the losses' gradients wait for <see cref="Tape.Backward"/>.</summary>
     /// <param name="counts">Predictions of the step, for the mean's gradient; null for no gradient.</param>
+    /// <param name="totals">What losses and predictions are added to.</param>
     /// <param name="countsRight">Whether right predictions are counted, which costs time.</param>
-    public Dictionary<Objective, ObjectiveSums> Run(
+    public void Run(
         IReadOnlyList<PretrainingExample> examples,
         IReadOnlySet<Objective> objectives,
         IReadOnlyDictionary<Objective, int>? counts,
         DropoutKeys dropout,
+        ObjectiveTotals totals,
         bool countsRight = false)
     {
         List<PretrainingSequence> sequences = [.. examples.SelectMany(example => example.Sequences)];
@@ -43,25 +45,35 @@ internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguage
 
         var states = new HiddenStates(
             tape, model.Forward(tape, batch, new([.. rows], offsets), masks: null, dropout), rows, batch);
-        var sums = new Dictionary<Objective, ObjectiveSums>();
         foreach (var objective in objectives)
         {
             var scale = counts is null ? 0 : 1f / Math.Max(1, counts[objective]);
-            var result = Objectives.Of(objective).Predicts switch
+            var to = new Target(objective, scale, totals, countsRight);
+            var predictions = Objectives.Of(objective).Predicts switch
             {
-                Prediction.Token => Tokens(objective, sequences, states, scale, countsRight),
-                Prediction.InputClass => InputClasses(objective, sequences, states, scale, countsRight),
-                Prediction.TokenClass => TokenClasses(objective, sequences, states, scale, countsRight),
-                Prediction.TokenNumber => TokenNumbers(objective, sequences, states, scale),
+                Prediction.Token => Tokens(sequences, states, to),
+                Prediction.InputClass => InputClasses(sequences, states, to),
+                Prediction.TokenClass => TokenClasses(sequences, states, to),
+                Prediction.TokenNumber => TokenNumbers(sequences, states, to),
                 _ => objective == Objective.QuickThoughts
-                    ? _neighbors.QuickThoughts(examples, states, scale)
-                    : _neighbors.FastSent(examples, states, scale)
+                    ? _neighbors.QuickThoughts(examples, states, scale, totals)
+                    : _neighbors.FastSent(examples, states, scale, totals)
             };
-            if (result.Count > 0)
-                sums[objective] = result;
+            totals.Count(objective, predictions);
         }
+    }
 
-        return sums;
+    /// <summary>The same, read at once.</summary>
+    public Dictionary<Objective, ObjectiveSums> Run(
+        IReadOnlyList<PretrainingExample> examples,
+        IReadOnlySet<Objective> objectives,
+        IReadOnlyDictionary<Objective, int>? counts,
+        DropoutKeys dropout,
+        bool countsRight = false)
+    {
+        using var totals = new ObjectiveTotals(tape.Backend);
+        Run(examples, objectives, counts, dropout, totals, countsRight);
+        return totals.Read();
     }
 
     private static int Count(PretrainingSequence sequence, Objective objective) =>
@@ -93,51 +105,49 @@ internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguage
         return wanted;
     }
 
-    private ObjectiveSums Tokens(
-        Objective objective, List<PretrainingSequence> sequences, HiddenStates states, float scale, bool countsRight)
+    private int Tokens(List<PretrainingSequence> sequences, HiddenStates states, Target to)
     {
         int[] labels = [.. sequences.SelectMany(sequence => sequence.Labels)];
         if (labels.Length == 0)
-            return default;
-        var logits = objective == Objective.SpanBoundary
+            return 0;
+        var logits = to.Objective == Objective.SpanBoundary
             ? auxiliary.SpanBoundary(
                 tape, states.At(sequences, sequence => sequence.Positions, -1),
                 states.At(sequences, sequence => sequence.Positions, 1))
             : head.Forward(tape, states.At(sequences, sequence => sequence.Positions));
-        return CrossEntropy(logits, labels, scale, countsRight);
+        return CrossEntropy(logits, labels, to);
     }
 
-    private ObjectiveSums InputClasses(
-        Objective objective, List<PretrainingSequence> sequences, HiddenStates states, float scale, bool countsRight)
+    private int InputClasses(List<PretrainingSequence> sequences, HiddenStates states, Target to)
     {
-        var (labels, positions) = Labels(objective, sequences);
+        var (labels, positions) = Labels(to.Objective, sequences);
         if (labels.Length == 0)
-            return default;
+            return 0;
         var pooled = model.Pool(tape, states.At(sequences, positions), masks: null);
-        return CrossEntropy(auxiliary.InputClasses(tape, objective, pooled), labels, scale, countsRight);
+        return CrossEntropy(auxiliary.InputClasses(tape, to.Objective, pooled), labels, to);
     }
 
-    private ObjectiveSums TokenClasses(
-        Objective objective, List<PretrainingSequence> sequences, HiddenStates states, float scale, bool countsRight)
+    private int TokenClasses(List<PretrainingSequence> sequences, HiddenStates states, Target to)
     {
-        var (labels, positions) = Labels(objective, sequences);
+        var (labels, positions) = Labels(to.Objective, sequences);
         if (labels.Length == 0)
-            return default;
-        var logits = auxiliary.Tokens(tape, objective, states.At(sequences, positions));
-        return CrossEntropy(logits, labels, scale, countsRight);
+            return 0;
+        var logits = auxiliary.Tokens(tape, to.Objective, states.At(sequences, positions));
+        return CrossEntropy(logits, labels, to);
     }
 
-    private ObjectiveSums TokenNumbers(
-        Objective objective, List<PretrainingSequence> sequences, HiddenStates states, float scale)
+    private int TokenNumbers(List<PretrainingSequence> sequences, HiddenStates states, Target to)
     {
         float[] targets = [.. sequences.SelectMany(
-            sequence => sequence.Numbers.TryGetValue(objective, out var numbers) ? numbers.Values : [])];
+            sequence => sequence.Numbers.TryGetValue(to.Objective, out var numbers) ? numbers.Values : [])];
         if (targets.Length == 0)
-            return default;
+            return 0;
         var rows = states.At(
-            sequences, sequence => sequence.Numbers.TryGetValue(objective, out var numbers) ? numbers.Positions : []);
-        var predictions = auxiliary.Tokens(tape, objective, rows);
-        return new(targets.Length, tape.SquaredError(predictions, targets, scale), 0);
+            sequences,
+            sequence => sequence.Numbers.TryGetValue(to.Objective, out var numbers) ? numbers.Positions : []);
+        var predictions = auxiliary.Tokens(tape, to.Objective, rows);
+        tape.SquaredError(predictions, targets, to.Scale, to.Totals.Loss(to.Objective));
+        return targets.Length;
     }
 
     private static (int[] Labels, Func<PretrainingSequence, int[]> Positions) Labels(
@@ -148,28 +158,16 @@ internal sealed class ObjectiveLosses(Tape tape, BertModel model, MaskedLanguage
             sequence => Of(sequence)?.Positions ?? []);
     }
 
-    private ObjectiveSums CrossEntropy(Variable logits, int[] labels, float scale, bool countsRight)
+    private int CrossEntropy(Variable logits, int[] labels, Target to)
     {
-        var right = countsRight ? Right(logits.Value.ToArray(), logits.Value.Columns, labels) : 0;
-        return new(labels.Length, tape.SoftmaxCrossEntropy(logits, labels, scale), right);
+        var classes = tape.Indices(labels);
+        if (to.CountsRight)
+            tape.Backend.CountCorrect(logits.Value, classes, to.Totals.Right(to.Objective));
+        tape.SoftmaxCrossEntropy(logits, classes, to.Scale, to.Totals.Loss(to.Objective));
+        return labels.Length;
     }
 
-    private static int Right(ReadOnlySpan<float> logits, int classes, int[] labels)
-    {
-        var right = 0;
-        for (var i = 0; i < labels.Length; i++)
-        {
-            var row = logits.Slice(i * classes, classes);
-            var largest = 0;
-            for (var j = 1; j < classes; j++)
-            {
-                if (row[j] > row[largest])
-                    largest = j;
-            }
-
-            right += largest == labels[i] ? 1 : 0;
-        }
-
-        return right;
-    }
+    /// <summary>Where an objective's loss goes, and what its gradient is multiplied by.</summary>
+    private readonly record struct Target(
+        Objective Objective, float Scale, ObjectiveTotals Totals, bool CountsRight);
 }

@@ -43,17 +43,17 @@ internal sealed class PretrainingEvaluator
         var metrics = new Dictionary<string, double>(StringComparer.Ordinal);
         foreach (var (objective, examples) in _sets)
         {
-            var sums = default(ObjectiveSums);
+            using var totals = new ObjectiveTotals(_tape.Backend);
             foreach (var part in MicroBatches.Split(examples, example => example.Tokens))
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                sums += _losses.Run(
-                    part, new HashSet<Objective> { objective }, counts: null, DropoutKeys.Off, countsRight: true)
-                    .GetValueOrDefault(objective);
+                _losses.Run(
+                    part, new HashSet<Objective> { objective }, counts: null, DropoutKeys.Off, totals,
+                    countsRight: true);
                 _tape.Reset(); // Not run backward.
             }
 
-            if (sums.Count > 0)
+            if (totals.Read().TryGetValue(objective, out var sums))
                 Add(metrics, objective, examples, sums);
         }
 

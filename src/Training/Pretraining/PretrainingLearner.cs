@@ -21,6 +21,7 @@ internal sealed class PretrainingLearner : ILearner<PretrainingExample, Metrics,
     private readonly ObjectiveLosses _losses;
     private readonly PretrainingEvaluator _evaluator;
     private readonly ObjectiveSchedule _objectives;
+    private readonly ObjectiveTotals _totals;
 
     public PretrainingLearner(
         TrainingBackend backend, BertConfig config, IBertWeights weights, ExampleSampler sampler,
@@ -36,6 +37,7 @@ internal sealed class PretrainingLearner : ILearner<PretrainingExample, Metrics,
         _auxiliary = new(
             backend, Model, learned, CounterRandom.Key(settings.Seed, Purpose.Auxiliary), settings.InitialDeviation);
         _losses = new(Tape, Model, _head, _auxiliary);
+        _totals = new(backend);
         // Hides the same tokens in every job, so that losses can be compared.
         _evaluator = new(Tape, _losses, heldOut, learned, CounterRandom.Key(0, Purpose.Hiding));
         _objectives = new(
@@ -65,7 +67,7 @@ internal sealed class PretrainingLearner : ILearner<PretrainingExample, Metrics,
             examples.Add(_sampler.Sample(span, objectives, CounterRandom.Bits(hiding, (ulong)span)));
         _objectives.Taken(step, examples.Sum(example => (long)example.Tokens));
         var learned = _settings.IsControl ? new HashSet<Objective> { Objective.MaskedLanguageModel } : objectives;
-        return new Step(_losses, examples, learned);
+        return new Step(_losses, _totals, examples, learned);
     }
 
     public int Tokens(PretrainingExample example) => example.Tokens;
@@ -98,6 +100,7 @@ internal sealed class PretrainingLearner : ILearner<PretrainingExample, Metrics,
     public void Dispose()
     {
         Tape.Dispose();
+        _totals.Dispose();
         _auxiliary.Dispose();
         _head.Dispose();
         Model.Dispose();
@@ -108,26 +111,33 @@ internal sealed class PretrainingLearner : ILearner<PretrainingExample, Metrics,
         private readonly ObjectiveLosses _losses;
         private readonly IReadOnlySet<Objective> _learned;
         private readonly Dictionary<Objective, int> _counts;
-        private readonly Dictionary<Objective, ObjectiveSums> _sums;
+        private readonly ObjectiveTotals _totals;
+        private double? _loss;
 
-        public Step(ObjectiveLosses losses, List<PretrainingExample> examples, IReadOnlySet<Objective> learned)
+        /// <param name="totals">Begins at 0 with each step.</param>
+        public Step(
+            ObjectiveLosses losses, ObjectiveTotals totals, List<PretrainingExample> examples,
+            IReadOnlySet<Objective> learned)
         {
-            (_losses, _learned, Examples) = (losses, learned, examples);
+            (_losses, _totals, _learned, Examples) = (losses, totals, learned, examples);
+            totals.Clear();
             _counts = learned.ToDictionary(
                 objective => objective,
                 objective => examples.Sum(example => ObjectiveLosses.Count(example, objective)));
-            _sums = learned.ToDictionary(objective => objective, _ => default(ObjectiveSums));
         }
 
         public IReadOnlyList<PretrainingExample> Examples { get; }
 
         /// <summary>The sum of the objectives' means over all that they predict in the step.</summary>
-        public double Loss => _sums.Values.Sum(sum => sum.Count == 0 ? 0 : sum.Loss / sum.Count);
+        public double Loss => _loss ??= MeanLoss(_totals.Read());
 
         public void Forward(IReadOnlyList<PretrainingExample> part, DropoutKeys dropout)
         {
-            foreach (var (objective, sum) in _losses.Run(part, _learned, _counts, dropout))
-                _sums[objective] += sum;
+            _loss = null;
+            _losses.Run(part, _learned, _counts, dropout, _totals);
         }
+
+        private double MeanLoss(Dictionary<Objective, ObjectiveSums> sums) => _learned.Sum(
+            objective => sums.TryGetValue(objective, out var sum) ? sum.Loss / sum.Count : 0);
     }
 }

@@ -117,7 +117,7 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe
         var tokenizer = folder.LoadTokenizer();
         var (train, validation) = Rows(context.Inputs);
         var data = Data(tokenizer, train, validation);
-        using var weights = SafetensorsFile.Open(Path.Combine(folder.Path, "model.safetensors"));
+        using var weights = folder.OpenWeights();
         using var trainer = new ClassifierTrainer(
             context.Backend, config, new CheckpointBertWeights(weights), data, Settings);
         var state = trainer.Run(context.Observer, new(context.Checkpoints), context.CancellationToken);
@@ -169,7 +169,7 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe
     }
 
     private BertConfig Config(IRecipeInputs inputs) =>
-        BertConfig.Load(Path.Combine(inputs.ModelFolder(Model), "config.json"));
+        new BertFolder(inputs.ModelFolder(Model)).LoadConfig();
 
     /// <summary>Writes the task version.</summary>
     /// <returns>Its folder.</returns>

@@ -39,7 +39,7 @@ public sealed record MaskSimilarityRecipe : Recipe
     public override RecipeResult Run(RecipeContext context)
     {
         Validate(context.Inputs);
-        var config = BertConfig.Load(Path.Combine(context.Inputs.ModelFolder(Tasks[0].Model), "config.json"));
+        var config = new BertFolder(context.Inputs.ModelFolder(Tasks[0].Model)).LoadConfig();
         var packs = new List<TaskPack>();
         try
         {

@@ -1,5 +1,7 @@
 using System.Globalization;
+using Serving.Models;
 using Serving.Models.Bert;
+using Serving.Storage;
 using Serving.Tensors;
 using Serving.Text;
 using Serving.Text.Bert;
@@ -69,7 +71,7 @@ public sealed record PretrainingRecipe : Recipe
         SettingSet.Check(this);
         Settings.Validate();
         SettingException.ThrowUnless(
-            Hidden % Heads == 0, HiddenSetting, nameof(Hidden), Hidden,
+            Hidden % Heads == 0, HiddenSetting, Hidden,
             $"a multiple of the {Heads} heads, at most {MostHidden}");
         SettingException.ThrowUnless(
             Inner is >= 0 and <= 4 * MostHidden, nameof(Inner), Inner, $"0 to {4 * MostHidden}");
@@ -134,13 +136,12 @@ public sealed record PretrainingRecipe : Recipe
 
     private Vocabulary LoadVocabulary(RecipeContext context)
     {
-        var path = Path.Combine(context.Checkpoints, "vocab.txt");
+        var path = Path.Combine(context.Checkpoints, ModelFiles.Vocabulary);
         if (File.Exists(path))
             return Vocabulary.Load(path);
         var vocabulary = WordPieceTrainer.Train(
             Documents(context.Inputs), IsLowercase, new() { VocabularySize = VocabularySize });
-        vocabulary.Save(path + ".writing");
-        File.Move(path + ".writing", path, overwrite: true);
+        DiskFileSystem.Instance.Replace(path, vocabulary.Save);
         return vocabulary;
     }
 

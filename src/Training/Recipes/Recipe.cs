@@ -1,5 +1,7 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Serving.Storage;
 using Serving.Tensors;
 using Serving.Training.Settings;
 
@@ -89,9 +91,8 @@ public sealed record RecipeContext
     /// <summary>Writes a file among the results.</summary>
     internal void WriteReport(string name, string contents)
     {
-        var folder = Path.Combine(Folder, "artifacts");
-        Directory.CreateDirectory(folder);
-        File.WriteAllText(Path.Combine(folder, name), contents);
+        var path = Path.Combine(Folder, "artifacts", name);
+        DiskFileSystem.Instance.Replace(path, Encoding.UTF8.GetBytes(contents));
     }
 
     /// <summary>A folder for results, empty: what an interrupted attempt left is removed.</summary>

@@ -1,6 +1,7 @@
 using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Models.Safetensors;
+using Serving.Storage;
 using Serving.Training.Analysis;
 using Serving.Training.Classification;
 using Serving.Training.Loop;
@@ -54,9 +55,9 @@ public sealed record SweepRecipe : Recipe
         var runs = (InitialSparsities.Count + (2 * MaskedBlocks.Count)) * Seeds.Count;
         SettingException.ThrowUnless(
             runs is >= 1 and <= MostRuns, nameof(InitialSparsities), $"a sweep of {runs} trainings",
-            $"1 to {MostRuns} together with MaskedBlocks and Seeds");
+            $"1 to {MostRuns} with masked_blocks and seeds");
         SettingSet.Check(this);
-        var layers = BertConfig.Load(Path.Combine(inputs.ModelFolder(Base.Model), "config.json")).Layers;
+        var layers = new BertFolder(inputs.ModelFolder(Base.Model)).LoadConfig().Layers;
         foreach (var blocks in MaskedBlocks)
         {
             SettingException.ThrowUnless(
@@ -70,10 +71,10 @@ public sealed record SweepRecipe : Recipe
     {
         Validate(context.Inputs);
         var folder = new BertFolder(context.Inputs.ModelFolder(Base.Model));
-        var config = BertConfig.Load(Path.Combine(folder.Path, "config.json"));
+        var config = folder.LoadConfig();
         var (train, validation) = Base.Rows(context.Inputs);
         var data = Base.Data(folder.LoadTokenizer(), train, validation);
-        using var weights = SafetensorsFile.Open(Path.Combine(folder.Path, "model.safetensors"));
+        using var weights = folder.OpenWeights();
         var runs = Runs(config.Layers).ToList();
         var stages = new StageLog<SweepRun>(context.Checkpoints, runs.Count);
         while (!stages.IsOver)

@@ -22,7 +22,7 @@ internal sealed class TrainedClassifier : IBertWeights, IDisposable
         _weights = weights;
         _pack = pack;
         Backbone = new CheckpointBertWeights(weights);
-        Config = BertConfig.Load(Path.Combine(model.Path, "config.json"));
+        Config = model.LoadConfig();
         Tokenizer = model.LoadTokenizer();
     }
 
@@ -50,7 +50,7 @@ internal sealed class TrainedClassifier : IBertWeights, IDisposable
         SafetensorsFile? weights = null;
         try
         {
-            weights = SafetensorsFile.Open(Path.Combine(model.Path, "model.safetensors"));
+            weights = model.OpenWeights();
             return new(model, weights, pack);
         }
         catch

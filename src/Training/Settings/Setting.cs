@@ -103,7 +103,7 @@ public sealed class Setting
         if (Range is null || Get(root) is not { } present)
             return;
         foreach (var value in IsList ? ((IEnumerable)present).Cast<object>() : [present])
-            SettingException.ThrowUnless(IsInRange(value), Name, _property.Name, value, Needed!);
+            SettingException.ThrowUnless(IsInRange(value), Name, value, Needed!);
     }
 
     private bool IsInRange(object value)

@@ -35,6 +35,9 @@ public sealed class SettingSet
     /// <summary>Whether settings are in a message of a name: "mask".</summary>
     public bool HasGroup(string name) => _groups.Contains(name);
 
+    /// <summary>Whether there is a setting of a name that says nothing here, since something else decides.</summary>
+    public bool IsWithheld(string name) => Find(name) is null && _checked.Exists(setting => setting.Name == name);
+
     /// <returns>The setting; null if there is none.</returns>
     /// <param name="name">As in messages: "mask.layers".</param>
     public Setting? Find(string name) => _offered.Find(setting => setting.Name == name);

@@ -34,9 +34,17 @@ internal static class Curl
         var errors = process.StandardError.ReadToEndAsync();
         using var body = new MemoryStream();
         var reading = process.StandardOutput.BaseStream.CopyToAsync(body);
-        if (input is not null)
-            await process.StandardInput.BaseStream.WriteAsync(input);
-        process.StandardInput.Close();
+        try
+        {
+            if (input is not null)
+                await process.StandardInput.BaseStream.WriteAsync(input);
+            process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // curl has its answer and reads no more.
+        }
+
         await process.WaitForExitAsync().Within();
         await reading.Within();
         var (complaint, report) = (await errors).Split("--report-- ") switch

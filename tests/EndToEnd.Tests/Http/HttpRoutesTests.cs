@@ -16,7 +16,7 @@ public sealed partial class HttpRoutesTests
     private const string Texts = "text\tlabel\na b\tlabel-0\nc d\tlabel-1\n";
 
     private static readonly ServiceDescriptor[] Services =
-        [Classifier.Descriptor, Tasks.Descriptor, V1.Models.Descriptor, Datasets.Descriptor, Jobs.Descriptor];
+        [Classifier.Descriptor, Tasks.Descriptor, V1.Models.Descriptor, Datasets.Descriptor, V1.Jobs.Descriptor];
 
     /// <summary>A call, and what its answer must say.</summary>
     /// <param name="Route">The method and the template: "GET /v1/tasks/{task}".</param>

@@ -1,4 +1,5 @@
 using Serving.Inference.Classification;
+using Serving.Inference.Scheduling;
 using Serving.Models;
 using Serving.Models.Tasks;
 using Serving.Text;
@@ -339,7 +340,7 @@ public sealed class ClassificationEngineTests
     }
 
     [Fact]
-    public async Task Loop_OnceWarm_AllocatesNothing()
+    public async Task Lane_OnceWarm_AllocatesNothing()
     {
         using var fixture = new EngineFixture();
         fixture.AddTask("a", seed: 1);
@@ -350,7 +351,7 @@ public sealed class ClassificationEngineTests
         var least = long.MaxValue;
         for (var stretch = 0; stretch < 10; stretch++)
         {
-            var before = fixture.Engine.LoopAllocatedBytes;
+            var before = fixture.Lanes.AllocatedBytes;
             var batches = fixture.Engine.Batches;
             for (var i = 0; i < 100; i++)
             {
@@ -361,7 +362,7 @@ public sealed class ClassificationEngineTests
             }
 
             Assert.InRange(fixture.Engine.Batches - batches, 100, 200);
-            least = Math.Min(least, fixture.Engine.LoopAllocatedBytes - before);
+            least = Math.Min(least, fixture.Lanes.AllocatedBytes - before);
         }
 
         Assert.Equal(0, least);

@@ -16,10 +16,13 @@ internal sealed class EngineFixture : IDisposable
         Backend = new(hasLanes);
         var folder = new BertFolder(Path.Combine(AppContext.BaseDirectory, "golden", "bert"));
         Encoder = folder.LoadEncoder(Backend);
-        Engine = new(Backend, Encoder, folder.LoadTokenizer(), options ?? new(), Time, load);
+        Lanes = new(Backend, Time, load);
+        Engine = new(Lanes, Encoder, folder.LoadTokenizer(), options ?? new(), Time);
     }
 
     public GatedBackend Backend { get; }
+
+    public LanePool Lanes { get; }
 
     public ManualTime Time { get; } = new();
 
@@ -58,6 +61,7 @@ internal sealed class EngineFixture : IDisposable
     {
         Backend.Open();
         Engine.Dispose();
+        Lanes.Dispose();
         Encoder.Dispose();
         Backend.Dispose();
         _folder.Dispose();

@@ -43,7 +43,7 @@ public sealed class MaskDistanceTests : IDisposable
     {
         var writer = new TaskPackWriter();
         foreach (var (name, rows, columns, bits) in masks)
-            writer.AddMask(name, rows, columns, [bits]);
+            writer.AddMask(name, rows, columns, new[] { bits });
         writer.SetHead(new float[8], new float[2]);
         return TaskPack.Open(Path.Combine(_folder.Path, writer.Write(_folder.Path, new()
         {

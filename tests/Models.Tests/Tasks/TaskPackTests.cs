@@ -54,6 +54,24 @@ public sealed class TaskPackTests : IDisposable
         Assert.Single(Directory.EnumerateFileSystemEntries(_folder.Path)); // Nothing half-written stays.
     }
 
+    /// <summary>Whoever has just written or read the files knows their digests; they are not read once more.</summary>
+    [Fact]
+    public void Open_WithDigests_TakesThoseForTheFiles()
+    {
+        Dictionary<string, string> digests;
+        using (var pack = TaskPack.Open(_version))
+            digests = new(pack.Manifest.Files, StringComparer.Ordinal);
+        var head = Path.Combine(_version, TaskPack.HeadFile);
+        var bytes = File.ReadAllBytes(head);
+        bytes[^1] ^= 1;
+        File.WriteAllBytes(head, bytes);
+        Assert.Throws<ModelFileException>(() => TaskPack.Open(_version));
+        TaskPack.Open(_version, expectedVersion: null, digests).Dispose();
+
+        digests[TaskPack.HeadFile] = new string('0', 64);
+        Assert.Throws<ModelFileException>(() => TaskPack.Open(_version, expectedVersion: null, digests));
+    }
+
     [Fact]
     public void Open_AnyFlippedBit_IsRefused()
     {

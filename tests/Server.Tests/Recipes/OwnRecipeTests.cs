@@ -1,6 +1,7 @@
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Serving.Server.Jobs;
+using Serving.Storage;
 using Serving.Training.Recipes;
 using Serving.Training.Settings;
 using Serving.V1;
@@ -44,7 +45,7 @@ public sealed class OwnRecipeTests
             Refused(new() { Dataset = "d", Pace = (Messages.Pace)7 }));
         var high = Assert.Throws<SettingException>(
             () => Read(new() { Dataset = "d", Marks = { 0.5, 1 } }).Validate(inputs: null!));
-        Assert.Equal(("marks", "Marks is 1; it must be above 0 and below 1 each."), (high.Setting, high.Message));
+        Assert.Equal(("marks", "It is 1; it must be above 0 and below 1 each."), (high.Setting, high.Reason));
     }
 
     [Fact]
@@ -82,5 +83,10 @@ public sealed class OwnRecipeTests
     private static CountingRecipe Read(Message message) => (CountingRecipe)Reader.Read(message, "spec.counting");
 
     private static string Refused(Message message) =>
-        Assert.Throws<RpcException>(() => Read(message)).Status.Detail;
+        Assert.ThrowsAny<Exception>(() => Read(message)) switch
+        {
+            RpcException error => error.Status.Detail,
+            DomainException error => error.Message,
+            var other => throw other
+        };
 }

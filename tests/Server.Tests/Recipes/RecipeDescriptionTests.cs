@@ -103,7 +103,7 @@ public sealed class RecipeDescriptionTests
         Check(taken);
         var wrong = Assert.Throws<SettingException>(() => Check(refused));
         Assert.Equal(setting.Name, wrong.Setting);
-        Assert.EndsWith($"; it must be {setting.Range}.", wrong.Message, StringComparison.Ordinal);
+        Assert.EndsWith($"; it must be {setting.Range}.", wrong.Reason, StringComparison.Ordinal);
 
         void Check(double value)
         {

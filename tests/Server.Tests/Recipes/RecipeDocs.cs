@@ -34,7 +34,7 @@ internal static class RecipeDocs
         text.Append($"\n## serving {recipe.Command}\n\n{recipe.Help} As a message: `spec.{recipe.Recipe}`");
         foreach (var (name, value) in recipe.Given)
             text.Append($" with `{name}` {value}");
-        text.Append($". What comes out: {string.Join(", ", recipe.Outputs.Select(Words))}.");
+        text.Append($". What comes out: {string.Join(", ", recipe.Outputs.Select(output => Words(output)))}.");
         if (recipe.Metric.Length > 0)
             text.Append($" Judged by: {recipe.Metric}.");
         text.Append("\n\n| setting | kind | default | range | meaning |\n|---|---|---|---|---|\n");

@@ -156,7 +156,8 @@ public sealed class BertTokenizerTests
         var path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
         try
         {
-            Letters.Save(path);
+            using (var file = File.Create(path))
+                Letters.Save(file);
             Assert.Equal(Letters.Tokens, Vocabulary.Load(path).Tokens);
         }
         finally

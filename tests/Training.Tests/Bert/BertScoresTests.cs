@@ -87,12 +87,12 @@ public sealed class BertScoresTests
     {
         using var backend = Small.Backend();
         using var model = Small.Model(backend);
-        Refused("InitialSparsity is 1; it must be 0 to below 1.", new() { InitialSparsity = 1 });
-        Refused("InitialSparsity is NaN; it must be 0 to below 1.", new() { InitialSparsity = double.NaN });
-        Refused("Threshold is 0; it must be above 0 and below 1.", new() { Threshold = 0 });
-        Refused("Scale is -1; it must be above 0 and below 1.", new() { Scale = -1 });
-        Refused("Layer 3 is to be masked; the model has layers 0 to 2.", new() { Layers = [3] });
-        Refused("No matrix is to be masked; choose at least one.", new() { Layers = [], MasksPooler = false });
+        Refused("initial_sparsity: It is 1; it must be 0 to below 1.", new() { InitialSparsity = 1 });
+        Refused("initial_sparsity: It is NaN; it must be 0 to below 1.", new() { InitialSparsity = double.NaN });
+        Refused("threshold: It is 0; it must be above 0 and below 1.", new() { Threshold = 0 });
+        Refused("scale: It is -1; it must be above 0 and below 1.", new() { Scale = -1 });
+        Refused("layers: Layer 3 is to be masked; the model has layers 0 to 2.", new() { Layers = [3] });
+        Refused("layers: No matrix is to be masked; choose at least one.", new() { Layers = [], MasksPooler = false });
 
         void Refused(string message, MaskSettings settings) =>
             Assert.Equal(

@@ -10,7 +10,7 @@ public static class AttentionOperation
     /// <param name="offsets">Where each sequence begins, and the end of the last.</param>
     /// <param name="dropout">Of the attention weights.</param>
     /// <returns>[tokens, hidden]</returns>
-    public static Variable SelfAttention(this Tape tape, Variable x, int[] offsets, int heads, Dropout dropout)
+    public static Variable SelfAttention(this Tape tape, Variable x, IndexBuffer offsets, int heads, Dropout dropout)
     {
         var hidden = x.Value.Columns / 3;
         return tape.Run(new Operation(x, 0, offsets, x, hidden, offsets, hidden, heads, dropout));
@@ -21,17 +21,17 @@ public static class AttentionOperation
     /// <param name="keyValue">Keys and values side by side, [tokens, 2 hidden]; nothing else may use it.</param>
     /// <returns>[queries, hidden]</returns>
     public static Variable Attention(
-        this Tape tape, Variable query, int[] queryOffsets, Variable keyValue, int[] keyOffsets, int heads,
+        this Tape tape, Variable query, IndexBuffer queryOffsets, Variable keyValue, IndexBuffer keyOffsets, int heads,
         Dropout dropout) => tape.Run(new Operation(
             query, 0, queryOffsets, keyValue, 0, keyOffsets, query.Value.Columns, heads, dropout));
 
     private sealed class Operation(
         Variable query,
         int queryColumn,
-        int[] queryOffsets,
+        IndexBuffer queryOffsets,
         Variable keyValue,
         int keyColumn,
-        int[] keyOffsets,
+        IndexBuffer keyOffsets,
         int hidden,
         int heads,
         Dropout dropout) : IOperation
@@ -75,9 +75,11 @@ public static class AttentionOperation
         /// <summary>Pairs of a query and a key.</summary>
         private long Products()
         {
+            var queries = queryOffsets.Values;
+            var keys = keyOffsets.Values;
             var products = 0L;
-            for (var i = 1; i < queryOffsets.Length; i++)
-                products += (long)(queryOffsets[i] - queryOffsets[i - 1]) * (keyOffsets[i] - keyOffsets[i - 1]);
+            for (var i = 1; i < queries.Length; i++)
+                products += (long)(queries[i] - queries[i - 1]) * (keys[i] - keys[i - 1]);
             return products;
         }
     }

@@ -8,15 +8,16 @@ public static class EmbeddingOperation
     /// <param name="tokens">[vocab, hidden]</param>
     /// <param name="positions">[positions, hidden]; trained if the tokens' are.</param>
     /// <param name="types">[types, hidden]; trained if the tokens' are.</param>
+    /// <param name="ids">See <see cref="Tape.Tokens"/>.</param>
     /// <returns>[ids, hidden]</returns>
-    public static Variable Embedding(this Tape tape, Weight tokens, Weight positions, Weight types, TokenIds[] ids) =>
+    public static Variable Embedding(this Tape tape, Weight tokens, Weight positions, Weight types, IndexBuffer ids) =>
         tape.Run(new Operation(tokens, positions, types, ids));
 
-    private sealed class Operation(Weight tokens, Weight positions, Weight types, TokenIds[] ids) : IOperation
+    private sealed class Operation(Weight tokens, Weight positions, Weight types, IndexBuffer ids) : IOperation
     {
         public Variable Forward(Tape tape)
         {
-            var output = tape.NewVariable(ids.Length, tokens.Value.Columns, tokens.NeedsGradient);
+            var output = tape.NewVariable(ids.Tokens.Length, tokens.Value.Columns, tokens.NeedsGradient);
             tape.Backend.EmbeddingSum(tokens.Value, positions.Value, types.Value, ids, output.Value);
             return output;
         }

@@ -1,3 +1,5 @@
+using Serving.Tensors;
+
 namespace Serving.Training.Autograd.Operations;
 
 /// <summary>Some rows of a variable.</summary>
@@ -6,13 +8,13 @@ public static class GatherRowsOperation
     /// <param name="x">[any, features]</param>
     /// <param name="rows">In any order; rows may repeat.</param>
     /// <returns>[rows, features]</returns>
-    public static Variable GatherRows(this Tape tape, Variable x, int[] rows) => tape.Run(new Operation(x, rows));
+    public static Variable GatherRows(this Tape tape, Variable x, IndexBuffer rows) => tape.Run(new Operation(x, rows));
 
-    private sealed class Operation(Variable x, int[] rows) : IOperation
+    private sealed class Operation(Variable x, IndexBuffer rows) : IOperation
     {
         public Variable Forward(Tape tape)
         {
-            var output = tape.NewVariable(rows.Length, x.Value.Columns, x.NeedsGradient);
+            var output = tape.NewVariable(rows.Values.Length, x.Value.Columns, x.NeedsGradient);
             tape.Backend.GatherRows(x.Value, rows, output.Value);
             return output;
         }

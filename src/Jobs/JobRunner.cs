@@ -1,0 +1,294 @@
+using Microsoft.Extensions.Logging;
+using Serving.Jobs.Records;
+using Serving.Jobs.Store;
+using Serving.Jobs.Workers;
+using Serving.Storage;
+
+namespace Serving.Jobs;
+
+/// <summary>Runs queued jobs one after another, each by a worker, and publishes what comes out.</summary>
+/// <remarks>
+/// A job that was running when its server stopped is queued again. A worker that ends without a word is started again,
+/// and goes on from the last checkpoint, unless it came no further several times.
+/// </remarks>
+public sealed class JobRunner(
+    IJobRepository jobs,
+    IJobRecipes recipes,
+    IJobLauncher launcher,
+    JobPublisher publisher,
+    ILogger<JobRunner> logger) : IDisposable
+{
+    private const int MostAttempts = 5;
+
+    private readonly SemaphoreSlim _queued = new(0);
+    private readonly SemaphoreSlim _gate = new(1); // Guards the fields below, and from a look at a state to its change.
+    private JobLease? _running;
+    private IJobWorker? _worker;
+    private bool _isCancelled;
+
+    /// <summary>Looks at the queue again.</summary>
+    public void Wake() => _queued.Release();
+
+    /// <summary>Cancels a job, whether it waits or runs.</summary>
+    /// <exception cref="DomainException">There is no such job.</exception>
+    public Task CancelAsync(string id) => GuardAsync(async () =>
+    {
+        if (id == _running?.Job)
+        {
+            _isCancelled = true;
+            _worker?.Cancel();
+        }
+        else
+        {
+            await jobs.TryEnterAsync(id, JobState.Cancelled, JobState.Queued);
+        }
+
+        return true;
+    });
+
+    /// <summary>Queues a job once more.</summary>
+    /// <exception cref="DomainException">There is no such job, or it neither failed nor was cancelled.</exception>
+    public async Task ResumeAsync(string id)
+    {
+        if (!await GuardAsync(() => jobs.TryEnterAsync(id, JobState.Queued, JobState.Failed, JobState.Cancelled)))
+        {
+            throw await WrongStateAsync(
+                id, needed: "only one that failed or was cancelled can be resumed", remedy: null);
+        }
+
+        Wake();
+    }
+
+    /// <summary>Deletes a job.</summary>
+    /// <exception cref="DomainException">There is no such job, or it is not over.</exception>
+    public async Task DeleteAsync(string id)
+    {
+        if (!await jobs.TryDeleteAsync(id))
+            throw await WrongStateAsync(id, needed: null, remedy: "cancel it first");
+    }
+
+    /// <summary>The process that runs a job; null if none does.</summary>
+    public Task<int?> WorkerIdAsync(string id) =>
+        GuardAsync(() => Task.FromResult(id == _running?.Job ? _worker?.ProcessId : null));
+
+    /// <summary>Runs jobs until it is stopped.</summary>
+    /// <param name="ready">Jobs begin when it completes.</param>
+    public async Task RunAsync(Task ready, CancellationToken stopping)
+    {
+        await jobs.QueueAbandonedAsync("The server stopped while it ran; it goes on.");
+        await ready.WaitAsync(stopping);
+        while (!stopping.IsCancellationRequested)
+        {
+            if (await TakeNextAsync() is not { } lease)
+            {
+                await _queued.WaitAsync(stopping);
+                continue;
+            }
+
+            try
+            {
+                await RunAsync(lease, stopping);
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                logger.LogError(exception, "The job {Job} could not be run", lease.Job);
+                await FailAsync(lease, exception.Message);
+            }
+            finally
+            {
+                await GuardAsync(() => Task.FromResult(_running = null));
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _queued.Dispose();
+        _gate.Dispose();
+    }
+
+    private async Task<T> GuardAsync<T>(Func<Task<T>> action)
+    {
+        await _gate.WaitAsync();
+        try
+        {
+            return await action();
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    private async Task<DomainException> WrongStateAsync(string id, string? needed, string? remedy)
+    {
+        var state = (await jobs.GetAsync(id)).State.ToString().ToLowerInvariant();
+        return DomainException.FailedPrecondition($"jobs/{id}", $"The job is {state}", needed, remedy);
+    }
+
+    private Task<JobLease?> TakeNextAsync() => GuardAsync(async () =>
+    {
+        _isCancelled = false;
+        return _running = await jobs.TakeNextAsync();
+    });
+
+    private async Task FailAsync(JobLease lease, string message)
+    {
+        try
+        {
+            await jobs.FailAsync(lease, message);
+        }
+        catch (DomainException exception) when (exception.Kind == ErrorKind.Conflict)
+        {
+            logger.LogWarning("{Problem}", exception.Message); // Its new holder says how it ends.
+        }
+    }
+
+    private async Task RunAsync(JobLease lease, CancellationToken stopping)
+    {
+        var facts = recipes.Describe(await jobs.GetRecipeAsync(lease.Job));
+        var order = await OrderAsync(lease, facts);
+        var (furthest, attempts) = (0L, 0);
+        while (true)
+        {
+            var (last, ending) = await RunWorkerAsync(lease, order, stopping);
+            switch (last)
+            {
+                case WorkerDone done:
+                    await FinishAsync(lease, facts, done);
+                    return;
+                case WorkerFailed failed:
+                    await jobs.FailAsync(lease, failed.Message);
+                    return;
+                case WorkerCancelled:
+                    await jobs.EnterAsync(lease, JobState.Cancelled);
+                    return;
+            }
+
+            var step = (await jobs.GetAsync(lease.Job)).Progress?.Step ?? 0;
+            attempts = step > furthest ? 1 : attempts + 1;
+            furthest = Math.Max(furthest, step);
+            if (await GuardAsync(() => Task.FromResult(_isCancelled)))
+            {
+                await jobs.EnterAsync(lease, JobState.Cancelled);
+                return;
+            }
+
+            if (attempts >= MostAttempts)
+            {
+                await jobs.EnterAsync(
+                    lease,
+                    JobState.Failed,
+                    $"Its process ended {attempts} times at step {step} ({ending}); it may lack memory.");
+                return;
+            }
+
+            logger.LogWarning("The process of job {Job} ended ({Ending}); it is started again", lease.Job, ending);
+        }
+    }
+
+    private async Task<WorkOrder> OrderAsync(JobLease lease, RecipeFacts facts)
+    {
+        var inputs = await recipes.LocateAsync(facts);
+        return new(
+            lease.Job,
+            jobs.Folder(lease.Job),
+            await jobs.GetRecipeAsync(lease.Job),
+            inputs.Models,
+            inputs.Datasets,
+            inputs.Tasks,
+            launcher.Threads);
+    }
+
+    /// <returns>The message that it ended with, null if there was none, and how the process ended.</returns>
+    private async Task<(WorkerMessage? Last, string Ending)> RunWorkerAsync(
+        JobLease lease, WorkOrder order, CancellationToken stopping)
+    {
+        using var worker = launcher.Launch(order);
+        await GuardAsync(() =>
+        {
+            _worker = worker;
+            if (_isCancelled)
+                worker.Cancel();
+            return Task.FromResult(true);
+        });
+        try
+        {
+            WorkerMessage? last = null;
+            await foreach (var message in worker.MessagesAsync(stopping))
+            {
+                last = message;
+                if (EventOf(message) is { } happened)
+                    await jobs.AddEventAsync(lease, happened);
+            }
+
+            var ending = await worker.EndAsync();
+            return (last is WorkerDone or WorkerFailed or WorkerCancelled ? last : null, ending);
+        }
+        finally
+        {
+            await GuardAsync(() => Task.FromResult(_worker = null));
+        }
+    }
+
+    private static JobEvent? EventOf(WorkerMessage message) => message switch
+    {
+        WorkerProgress at => new()
+        {
+            Progress = new(
+                at.Step, at.TotalSteps, at.Loss, at.LearningRate, at.TokensPerSecond, at.SecondsLeft)
+        },
+        WorkerEvaluation evaluation => new()
+        {
+            Evaluation = new(evaluation.Step, evaluation.Metrics, evaluation.IsBest)
+        },
+        _ => null
+    };
+
+    private async Task FinishAsync(JobLease lease, RecipeFacts facts, WorkerDone done)
+    {
+        var (version, message) = ("", "");
+        if ((await jobs.GetAsync(lease.Job)).ReadPublication() is { } publish)
+        {
+            try
+            {
+                (version, message) = await publisher.PublishAsync(publish, facts, done);
+            }
+            catch (Exception exception)
+            {
+                logger.LogWarning(exception, "The result of job {Job} could not be published", lease.Job);
+                await jobs.EnterAsync(
+                    lease,
+                    JobState.Failed,
+                    $"The result is there, but could not be published: {exception.Message}",
+                    WithResults);
+                return;
+            }
+        }
+
+        await jobs.EnterAsync(
+            lease, JobState.Succeeded, message, record => WithResults(record) with { TaskVersion = version });
+        DeleteCheckpoints(lease);
+
+        JobRecord WithResults(JobRecord record) => record with
+        {
+            Metrics = done.Metrics,
+            Artifacts = JobArtifacts.List(jobs.Folder(lease.Job))
+        };
+    }
+
+    /// <summary>Nothing goes on from them any more, and they are several times as large as the result.</summary>
+    private void DeleteCheckpoints(JobLease lease)
+    {
+        var folder = Path.Combine(jobs.Folder(lease.Job), "checkpoints");
+        try
+        {
+            if (Directory.Exists(folder))
+                Directory.Delete(folder, recursive: true);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            logger.LogWarning("{Folder} could not be deleted: {Problem}", folder, exception.Message);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Text.Json;
+using Microsoft.Extensions.Logging;
+using Serving.Jobs.Records;
+using Serving.Storage;
+
+namespace Serving.Jobs.Store;
+
+/// <summary>Jobs on disk, below the data root of one server: its leases end with the process.</summary>
+public sealed class FileJobRepository : IJobRepository
+{
+    private readonly string _root;
+    private readonly long _maxBytes;
+    private readonly IFileSystem _files;
+    private readonly TimeProvider _time;
+    private readonly ConcurrentDictionary<string, FileJob> _jobs = new(StringComparer.Ordinal);
+    private readonly Lock _gate = new(); // From the look at a state or lease to its change.
+    private long _lastLease;
+
+    /// <param name="root">Made if it is missing.</param>
+    /// <param name="maxBytes">What all jobs may take before another is taken.</param>
+    public FileJobRepository(
+        string root, long maxBytes, IFileSystem files, TimeProvider time, ILogger<FileJobRepository> logger)
+    {
+        _maxBytes = maxBytes;
+        _root = Path.GetFullPath(root);
+        _files = files;
+        _time = time;
+        files.EnsureFolder(_root);
+        foreach (var unfinished in Directory.EnumerateDirectories(_root, ".*").ToList())
+            files.Delete(unfinished);
+        foreach (var folder in Directory.EnumerateDirectories(_root))
+        {
+            try
+            {
+                var job = FileJob.Read(folder, files, time);
+                _jobs[job.Record.Id] = job;
+            }
+            catch (Exception exception) when (exception is IOException or JsonException)
+            {
+                logger.LogWarning("{Folder} is no job and is left out: {Problem}", folder, exception.Message);
+            }
+        }
+    }
+
+    public Task<JobRecord> CreateAsync(JsonElement spec, string recipe)
+    {
+        var taken = FolderSize.Of(_root);
+        if (taken >= _maxBytes)
+        {
+            throw DomainException.TooLarge(
+                $"The jobs take {taken} bytes",
+                $"{_maxBytes} are allowed (Server:MaxJobsBytes)",
+                "delete some that are over");
+        }
+
+        var now = _time.GetUtcNow();
+        var time = now.ToString("yyyyMMdd-HHmmssfff", CultureInfo.InvariantCulture);
+        var record = new JobRecord
+        {
+            Id = $"{time}-{Guid.NewGuid().ToString("N")[..6]}",
+            Spec = spec,
+            State = JobState.Queued,
+            Submitted = now
+        };
+        _jobs[record.Id] = FileJob.Create(Folder(record.Id), record, recipe, _files, _time);
+        return Task.FromResult(record);
+    }
+
+    public Task<JobRecord> GetAsync(string id) => Task.FromResult(Require(id).Record);
+
+    public Task<string> GetRecipeAsync(string id) => Task.FromResult(Require(id).Recipe);
+
+    public Task<IReadOnlyList<JobRecord>> ListAsync(string before, int count) =>
+        Task.FromResult<IReadOnlyList<JobRecord>>(
+        [
+            .. _jobs.Values.Select(job => job.Record)
+                .Where(job => before.Length == 0 || string.CompareOrdinal(job.Id, before) < 0)
+                .OrderByDescending(job => job.Id, StringComparer.Ordinal)
+                .Take(count)
+        ]);
+
+    public Task<long> CountEventsAsync(string id) => Task.FromResult(Require(id).Events.Count);
+
+    public IAsyncEnumerable<JobEvent> WatchAsync(string id, long cursor, CancellationToken cancellationToken) =>
+        Require(id).Events.ReadAsync(cursor, cancellationToken);
+
+    public Task<JobLease?> TakeNextAsync()
+    {
+        lock (_gate)
+        {
+            var next = _jobs.Values.Where(job => job.Record.State == JobState.Queued)
+                .MinBy(job => job.Record.Id, StringComparer.Ordinal);
+            if (next is null)
+                return Task.FromResult<JobLease?>(null);
+            next.Enter(JobState.Running, message: "", change: null);
+            next.Lease = ++_lastLease;
+            return Task.FromResult<JobLease?>(new(next.Record.Id, next.Lease));
+        }
+    }
+
+    public Task QueueAbandonedAsync(string message)
+    {
+        lock (_gate)
+        {
+            foreach (var job in _jobs.Values.Where(job => job is { Record.State: JobState.Running, Lease: 0 }))
+                job.Enter(JobState.Queued, message, change: null);
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public Task EnterAsync(
+        JobLease lease, JobState state, string message = "", Func<JobRecord, JobRecord>? change = null)
+    {
+        lock (_gate)
+        {
+            var job = Require(lease);
+            job.Enter(state, message, change);
+            if (state != JobState.Running)
+                job.Lease = 0;
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public Task FailAsync(JobLease lease, string message)
+    {
+        lock (_gate)
+        {
+            var job = Require(lease);
+            job.Fail(message);
+            job.Lease = 0;
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public Task AddEventAsync(JobLease lease, JobEvent added)
+    {
+        Require(lease).Add(added);
+        return Task.CompletedTask;
+    }
+
+    public Task<bool> TryEnterAsync(string id, JobState state, params IReadOnlyList<JobState> from)
+    {
+        lock (_gate)
+        {
+            var job = Require(id);
+            if (job.Lease != 0 || !from.Contains(job.Record.State))
+                return Task.FromResult(false);
+            job.Enter(state, message: "", change: null);
+            return Task.FromResult(true);
+        }
+    }
+
+    public Task<bool> TryDeleteAsync(string id)
+    {
+        FileJob job;
+        lock (_gate)
+        {
+            job = Require(id);
+            if (job.Lease != 0 || !job.Record.State.IsOver())
+                return Task.FromResult(false);
+            _jobs.TryRemove(id, out _);
+        }
+
+        _files.DeleteFolder(job.Folder, Path.Combine(_root, $".deleting-{Guid.NewGuid():N}"));
+        return Task.FromResult(true);
+    }
+
+    public string Folder(string id) => Path.Combine(_root, id);
+
+    private FileJob Require(string id) =>
+        _jobs.GetValueOrDefault(id) ?? throw DomainException.NotFound("job", id, _jobs.Keys);
+
+    private FileJob Require(JobLease lease)
+    {
+        var job = Require(lease.Job);
+        return job.Lease == lease.Token
+            ? job
+            : throw DomainException.Conflict(
+                $"jobs/{lease.Job}", $"The job '{lease.Job}' was taken from this server", "let it go");
+    }
+}

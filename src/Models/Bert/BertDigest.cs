@@ -1,0 +1,65 @@
+namespace Serving.Models.Bert;
+
+/// <summary>An encoder's digest, read from its weights without an encoder.</summary>
+internal static class BertDigest
+{
+    private const int ChunkFloats = 1 << 20;
+
+    /// <exception cref="ModelFileException">A parameter is missing or has another shape.</exception>
+    public static string Read(BertConfig config, IBertWeights weights)
+    {
+        using var digest = new ParameterDigest();
+        var chunk = Array.Empty<float>();
+        foreach (var (name, rows, columns) in Parameters(config))
+        {
+            digest.Begin(name, rows, columns);
+            var rowsPerChunk = Math.Max(1, ChunkFloats / columns);
+            for (var row = 0; row < rows; row += rowsPerChunk)
+            {
+                var size = Math.Min(rowsPerChunk, rows - row) * columns;
+                if (chunk.Length < size)
+                    chunk = new float[size];
+                weights.Read(name, rows, columns, row, chunk.AsSpan(0, size));
+                digest.Append(chunk.AsSpan(0, size));
+            }
+        }
+
+        return digest.Finish();
+    }
+
+    /// <summary>Every parameter, in the order in which <see cref="BertParameters.Load"/> reads them.</summary>
+    private static IEnumerable<(string Name, int Rows, int Columns)> Parameters(BertConfig config)
+    {
+        yield return (BertTensors.WordEmbeddings, config.Vocab, config.Hidden);
+        yield return (BertTensors.PositionEmbeddings, config.MaxPositions, config.Hidden);
+        yield return (BertTensors.TypeEmbeddings, config.Types, config.Hidden);
+        foreach (var part in Norm(BertTensors.EmbeddingNorm))
+            yield return part;
+        for (var layer = 0; layer < config.Layers; layer++)
+        {
+            foreach (var stack in BertStacks.OfLayer(config, layer))
+            {
+                foreach (var matrix in stack)
+                {
+                    var (rows, columns) = BertTensors.Shape(config, matrix);
+                    yield return (BertTensors.Weight(layer, matrix), rows, columns);
+                }
+
+                foreach (var matrix in stack)
+                {
+                    var rows = BertTensors.Shape(config, matrix).Rows;
+                    yield return (BertTensors.Module(layer, matrix) + ".bias", 1, rows);
+                }
+            }
+
+            foreach (var part in Norm(BertTensors.AttentionNorm(layer)).Concat(Norm(BertTensors.OutputNorm(layer))))
+                yield return part;
+        }
+
+        yield return (BertTensors.PoolerWeight, config.Hidden, config.Hidden);
+        yield return (BertTensors.Pooler + ".bias", 1, config.Hidden);
+
+        (string, int, int)[] Norm(string name) =>
+            [(name + ".weight", 1, config.Hidden), (name + ".bias", 1, config.Hidden)];
+    }
+}

@@ -1,0 +1,74 @@
+using Serving.Tensors;
+
+namespace Serving.Models.Bert;
+
+/// <summary>Everything that an encoder loads; freed together.</summary>
+internal sealed class BertParameters : IDisposable
+{
+    private readonly List<IDisposable> _owned = [];
+
+    public Tensor Words { get; private set; }
+
+    public Tensor Positions { get; private set; }
+
+    public Tensor Types { get; private set; }
+
+    public Norm EmbeddingNorm { get; private set; }
+
+    public IReadOnlyList<BertLayer> Layers { get; private set; } = [];
+
+    public Dense Pooler { get; private set; }
+
+    /// <summary>SHA-256 over names, shapes and float32 values.</summary>
+    public string Digest { get; private set; } = "";
+
+    /// <summary>Bytes on the device.</summary>
+    public long Bytes =>
+        _owned.Sum(owned => owned is PackedWeight weight ? weight.Bytes : ((Tensor)owned).Storage.Bytes);
+
+    /// <summary>Reads everything; what was read is freed when something is missing.</summary>
+    public static BertParameters Load(
+        TensorBackend backend, BertConfig config, IBertWeights weights, WeightFormat format)
+    {
+        var parameters = new BertParameters();
+        try
+        {
+            using var reader = new ParameterReader(backend, weights, format, parameters._owned);
+            parameters.Words = reader.Tensor(BertTensors.WordEmbeddings, config.Vocab, config.Hidden);
+            parameters.Positions = reader.Tensor(BertTensors.PositionEmbeddings, config.MaxPositions, config.Hidden);
+            parameters.Types = reader.Tensor(BertTensors.TypeEmbeddings, config.Types, config.Hidden);
+            parameters.EmbeddingNorm = reader.Norm(BertTensors.EmbeddingNorm, config.Hidden);
+            parameters.Layers =
+                [.. Enumerable.Range(0, config.Layers).Select(layer => LoadLayer(reader, config, layer))];
+            parameters.Pooler = reader.Dense([(BertTensors.Pooler, config.Hidden)], config.Hidden);
+            parameters.Digest = reader.Digest();
+            return parameters;
+        }
+        catch
+        {
+            parameters.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var owned in _owned)
+            owned.Dispose();
+    }
+
+    private static BertLayer LoadLayer(ParameterReader reader, BertConfig config, int layer)
+    {
+        (string, int) Member(BertMatrix matrix) =>
+            (BertTensors.Module(layer, matrix), BertTensors.Shape(config, matrix).Rows);
+        Dense[] stacks =
+        [
+            .. BertStacks.OfLayer(config, layer).Select(stack => reader.Dense(
+                [.. stack.Select(Member)], BertTensors.Shape(config, stack[0]).Columns))
+        ];
+        return new(
+            stacks,
+            reader.Norm(BertTensors.AttentionNorm(layer), config.Hidden),
+            reader.Norm(BertTensors.OutputNorm(layer), config.Hidden));
+    }
+}

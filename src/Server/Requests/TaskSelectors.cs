@@ -1,0 +1,11 @@
+using Serving.Catalog.Stored;
+
+namespace Serving.Server.Requests;
+
+internal static class TaskSelectors
+{
+    public static TaskSelector ToSelector(this V1.TaskReference reference) => new(
+        reference.Task,
+        reference.WhichCase == V1.TaskReference.WhichOneofCase.Alias ? reference.Alias : null,
+        reference.WhichCase == V1.TaskReference.WhichOneofCase.Version ? reference.Version : null);
+}

@@ -1,0 +1,216 @@
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging.Abstractions;
+using Serving.Jobs.Records;
+using Serving.Jobs.Store;
+using Serving.Jobs.Workers;
+using Serving.Storage;
+using Serving.Testing;
+
+namespace Serving.Jobs.Tests;
+
+/// <summary>Jobs by workers that a test leads.</summary>
+public sealed class JobRunnerTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly Launcher _launcher = new();
+    private readonly FileJobRepository _jobs;
+    private readonly JobRunner _runner;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _running;
+
+    public JobRunnerTests()
+    {
+        _jobs = new(
+            _folder.At("jobs"), long.MaxValue, DiskFileSystem.Instance, TimeProvider.System,
+            NullLogger<FileJobRepository>.Instance);
+        _runner = new(_jobs, new Recipes(), _launcher, publisher: null!, NullLogger<JobRunner>.Instance);
+        _running = _runner.RunAsync(Task.CompletedTask, _stop.Token);
+    }
+
+    public void Dispose()
+    {
+        _stop.Cancel();
+        try
+        {
+            _running.GetAwaiter().GetResult();
+        }
+        catch (OperationCanceledException)
+        {
+            // As asked.
+        }
+
+        _runner.Dispose();
+        _stop.Dispose();
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public async Task Job_WhoseWorkerIsDone_HasItsResults()
+    {
+        var id = await SubmitAsync();
+        var worker = await _launcher.NextAsync();
+        Assert.Equal(
+            (id, _jobs.Folder(id), "{}", "/models/mini", "/d", "/t/1", 3),
+            (worker.Order.Job, worker.Order.Folder, worker.Order.Recipe, worker.Order.Models["mini"],
+                worker.Order.Datasets["d"], worker.Order.Tasks["t/1"], worker.Order.Threads));
+        Directory.CreateDirectory(Path.Combine(_jobs.Folder(id), "artifacts"));
+        Directory.CreateDirectory(Path.Combine(_jobs.Folder(id), "checkpoints"));
+        await File.WriteAllTextAsync(Path.Combine(_jobs.Folder(id), "artifacts", "a.json"), "{}");
+        worker.Say(new WorkerProgress(1, 2, 0.5, 0.1, 100, SecondsLeft: 1));
+        worker.Say(new WorkerEvaluation(1, new Dictionary<string, double> { ["accuracy"] = 1 }, IsBest: true));
+        worker.End(new WorkerDone(new Dictionary<string, double> { ["accuracy"] = 1 }, TaskVersion: null, Model: null));
+        var job = await EndAsync(id);
+        Assert.Equal(
+            (JobState.Succeeded, "", 1.0, "a.json", 1),
+            (job.State, job.Message, job.Metrics["accuracy"], job.Artifacts.Single().Name, job.Progress!.Step));
+        Assert.Equal(5, await _jobs.CountEventsAsync(id)); // Queued, running, progress, evaluation, succeeded.
+        await Eventually.TrueAsync(
+            () => !Directory.Exists(Path.Combine(_jobs.Folder(id), "checkpoints")), "checkpoints are deleted");
+    }
+
+    [Fact]
+    public async Task Worker_ThatDies_IsStartedAgain_UntilItComesNoFurther()
+    {
+        var id = await SubmitAsync();
+        for (var step = 1; step <= 2; step++)
+        {
+            var worker = await _launcher.NextAsync();
+            worker.Say(new WorkerProgress(step, 9, 0, 0, 0, SecondsLeft: null));
+            worker.End();
+        }
+
+        for (var attempt = 2; attempt <= 5; attempt++)
+            (await _launcher.NextAsync()).End();
+        var job = await EndAsync(id);
+        Assert.Equal(
+            (JobState.Failed, "Its process ended 5 times at step 2 (it died); it may lack memory."),
+            (job.State, job.Message));
+    }
+
+    [Fact]
+    public async Task Job_ThatIsCancelled_EndsSo_HoweverItsWorkerEnds()
+    {
+        var polite = await SubmitAsync();
+        var worker = await _launcher.NextAsync();
+        await _runner.CancelAsync(polite);
+        await worker.Cancelled.Within();
+        worker.End(new WorkerCancelled());
+        Assert.Equal(JobState.Cancelled, (await EndAsync(polite)).State);
+
+        var dead = await SubmitAsync();
+        worker = await _launcher.NextAsync();
+        await _runner.CancelAsync(dead);
+        worker.End();
+        Assert.Equal(JobState.Cancelled, (await EndAsync(dead)).State);
+
+        var busy = await SubmitAsync();
+        var waiting = await SubmitAsync();
+        worker = await _launcher.NextAsync();
+        await _runner.CancelAsync(waiting);
+        Assert.Equal(JobState.Cancelled, (await EndAsync(waiting)).State);
+        worker.End(new WorkerFailed("No data."));
+        var job = await EndAsync(busy);
+        Assert.Equal((JobState.Failed, "No data."), (job.State, job.Message));
+    }
+
+    [Fact]
+    public async Task Job_InAnotherState_IsNeitherResumedNorDeleted()
+    {
+        var id = await SubmitAsync();
+        var worker = await _launcher.NextAsync();
+        var error = await Assert.ThrowsAsync<DomainException>(() => _runner.DeleteAsync(id));
+        Assert.Equal(
+            (ErrorKind.FailedPrecondition, $"jobs/{id}", "The job is running; cancel it first."),
+            (error.Kind, error.Subject, error.Message));
+        error = await Assert.ThrowsAsync<DomainException>(() => _runner.ResumeAsync(id));
+        Assert.Equal("The job is running; only one that failed or was cancelled can be resumed.", error.Message);
+        worker.End(new WorkerFailed("Once."));
+        await EndAsync(id);
+
+        await _runner.ResumeAsync(id);
+        (await _launcher.NextAsync()).End(new WorkerFailed("Twice."));
+        Assert.Equal("Twice.", (await EndAsync(id)).Message);
+        await _runner.DeleteAsync(id);
+        await Assert.ThrowsAsync<DomainException>(() => _jobs.GetAsync(id));
+    }
+
+    private async Task<string> SubmitAsync()
+    {
+        var job = await _jobs.CreateAsync(JsonSerializer.Deserialize<JsonElement>("{}"), "{}");
+        _runner.Wake();
+        return job.Id;
+    }
+
+    private async Task<JobRecord> EndAsync(string id)
+    {
+        await Eventually.TrueAsync(
+            () => _jobs.GetAsync(id).GetAwaiter().GetResult().State.IsOver(), $"the job {id} is over");
+        return await _jobs.GetAsync(id);
+    }
+
+    private sealed class Recipes : IJobRecipes
+    {
+        public RecipeFacts Describe(string recipe) =>
+            new(["mini"], ["d"], [("t", "1")], Incumbent: null, "current", Judged: null);
+
+        public Task<RecipeInputs> LocateAsync(RecipeFacts recipe) => Task.FromResult(new RecipeInputs(
+            new Dictionary<string, string> { ["mini"] = "/models/mini" },
+            new Dictionary<string, string> { ["d"] = "/d" },
+            new Dictionary<string, string> { [WorkOrder.TaskKey("t", "1")] = "/t/1" }));
+    }
+
+    private sealed class Launcher : IJobLauncher
+    {
+        private readonly Channel<Worker> _launched = Channel.CreateUnbounded<Worker>();
+
+        public int Threads => 3;
+
+        public IJobWorker Launch(WorkOrder order)
+        {
+            var worker = new Worker(order);
+            _launched.Writer.TryWrite(worker);
+            return worker;
+        }
+
+        public Task<Worker> NextAsync() => _launched.Reader.ReadAsync().AsTask().Within();
+    }
+
+    private sealed class Worker(WorkOrder order) : IJobWorker
+    {
+        private readonly Channel<WorkerMessage> _said = Channel.CreateUnbounded<WorkerMessage>();
+        private readonly TaskCompletionSource _cancelled = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public WorkOrder Order => order;
+
+        public Task Cancelled => _cancelled.Task;
+
+        public int? ProcessId => null;
+
+        public void Say(WorkerMessage message) => _said.Writer.TryWrite(message);
+
+        /// <param name="last">Null for a worker that dies.</param>
+        public void End(WorkerMessage? last = null)
+        {
+            if (last is not null)
+                Say(last);
+            _said.Writer.Complete();
+        }
+
+        public async IAsyncEnumerable<WorkerMessage> MessagesAsync(
+            [EnumeratorCancellation] CancellationToken cancellationToken)
+        {
+            await foreach (var message in _said.Reader.ReadAllAsync(cancellationToken))
+                yield return message;
+        }
+
+        public void Cancel() => _cancelled.TrySetResult();
+
+        public Task<string> EndAsync() => Task.FromResult("it died");
+
+        public void Dispose()
+        {
+        }
+    }
+}
