@@ -4,7 +4,7 @@ namespace Serving.Models.Tasks;
 
 /// <summary>How far the masks of two tasks over one backbone lie apart: Σ |a - b| / Σ (|a| + |b|).</summary>
 /// <remarks>
-/// Zhao et al. 2020, fig. 5, over all tensors of the backbone that at least one of the two masks; weights of all tensors
+/// Zhao et al. 2020, fig. 5, over all tensors of the backbone that at least one of the two masks; all weights
 /// count alike. A task that does not mask a tensor keeps all of it. Heads are no part of the backbone.
 /// </remarks>
 /// <param name="Total">0 for the same masks to 1 for disjoint ones; 0 if neither masks anything.</param>

@@ -67,7 +67,7 @@ public sealed class Setting
     /// <summary>The present value in a recipe.</summary>
     public object? Get(object root) => _property.GetValue(Groups(root)[^1]);
 
-    /// <summary>The present value in words: of a new recipe, the default. Empty if there is none that is valid.</summary>
+    /// <summary>The present value in words: of a new recipe, the default. Empty if no value is valid.</summary>
     public string Describe(object root) => Get(root) switch
     {
         null or "" or bool => "",

@@ -44,13 +44,21 @@ internal static class RecipeDocs
             [
                 setting.Name,
                 $"{Words(setting.Kind)}{(setting.List ? "s" : "")}",
-                setting.Required ? "must be given" : setting.Default.Length > 0 ? setting.Default : setting.Otherwise,
+                Default(setting),
                 Range(setting),
                 setting.Help
             ];
             text.Append($"| {string.Join(" | ", cells)} |\n");
         }
     }
+
+    private static string Default(SettingDescription setting) => setting switch
+    {
+        { Required: true } => "must be given",
+        { Kind: SettingKind.Flag } => "off",
+        { Default.Length: > 0 } => setting.Default,
+        _ => setting.Otherwise
+    };
 
     private static string Range(SettingDescription setting) => string.Join("; ", ((string[])
     [

@@ -145,8 +145,8 @@ public sealed class ClassifierTrainerTests
             Data());
         Refused("dropout: It is 1; it must be 0 to below 1.", settings with { Dropout = 1 }, Data());
         Refused(
-            "mask.layers: Layer 9 is to be masked; the model has layers 0 to 2.", settings with { Mask = new() { Layers = [9] } },
-            Data());
+            "mask.layers: Layer 9 is to be masked; the model has layers 0 to 2.",
+            settings with { Mask = new() { Layers = [9] } }, Data());
         Refused("warm_up: It is 1.5; it must be 0 to 1.", settings with { WarmUp = 1.5 }, Data());
         var data = Data();
         Refused(

@@ -214,13 +214,15 @@ public sealed class AnalysisTests : RecipeFixture
     {
         var tone = Task("tone-task", Train("tone-task", Classifier(TrainingMethod.Mask, epochs: 1)));
         Refused(
-            "dataset: Of the task 'tone-task' and the dataset 'pairs' one has pairs and one has not; both are needed alike.",
+            "dataset: Of the task 'tone-task' and the dataset 'pairs' one has pairs and one has not; both are "
+            + "needed alike.",
             new EvaluationRecipe { Task = tone, Dataset = "pairs" });
         Refused(
             "dataset: The dataset 'corpus' has no labels; upload it with a label column.",
             new EvaluationRecipe { Task = tone, Dataset = "corpus" });
         Refused(
-            "dataset: Labels of the dataset 'marks' that the task 'tone-task' does not know: 0.5, 1.5. It knows bad, good.",
+            "dataset: Labels of the dataset 'marks' that the task 'tone-task' does not know: 0.5, 1.5. It knows "
+            + "bad, good.",
             new EvaluationRecipe { Task = tone, Dataset = "marks" });
         Refused(
             "tasks: It is a list of 1; it must be 2 to 64 task versions.", new MaskSimilarityRecipe { Tasks = [tone] });

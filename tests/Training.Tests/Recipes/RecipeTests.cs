@@ -101,7 +101,8 @@ public sealed class RecipeTests : RecipeFixture
         Refused("vocabulary_size: It is 5; it must be 100 to 65536.", Pretraining with { VocabularySize = 5 });
         Refused("datasets: There is no corpus; name at least one dataset.", Pretraining with { Datasets = [] });
         Refused(
-            "held_out_documents: The corpus has no more than 200 documents, which are held out; give more text, or hold out less.",
+            "held_out_documents: The corpus has no more than 200 documents, which are held out; give more text, or "
+            + "hold out less.",
             Pretraining with { HeldOutDocuments = 200 });
 
         void Refused(string message, Recipe bad)
