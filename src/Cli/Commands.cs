@@ -20,18 +20,22 @@ internal static class Commands
 
     public static readonly Option<bool> Json = new("--json") { Recursive = true, Description = "Answers as JSON." };
 
-    public static RootCommand Create() => new("Classifies texts with many tasks on one backbone.")
+    public static RootCommand Create()
     {
-        ClassifyCommand.Create(),
-        TasksCommands.Create(),
-        ModelsCommands.Create(),
-        DatasetsCommands.Create(),
-        TrainCommands.Create(),
-        AnalyzeCommands.Create(),
-        JobsCommands.Create(),
-        Server,
-        Json
-    };
+        var root = new RootCommand("Classifies texts with many tasks on one backbone.")
+        {
+            ClassifyCommand.Create(),
+            TasksCommands.Create(),
+            ModelsCommands.Create(),
+            DatasetsCommands.Create()
+        };
+        foreach (var group in RecipeCommands.Create())
+            root.Add(group);
+        root.Add(JobsCommands.Create());
+        root.Add(Server);
+        root.Add(Json);
+        return root;
+    }
 
     /// <summary>Gives a command its work; what goes wrong is one line on standard error and exit code 1.</summary>
     public static void Do(
@@ -60,14 +64,6 @@ internal static class Commands
                 return await FailAsync("Cancelled.");
             }
         });
-
-    /// <summary>Sets a field if its option was given; what is not said stays at the server's default.</summary>
-    public static void Set<T>(T? value, Action<T> set)
-        where T : struct
-    {
-        if (value is { } given)
-            set(given);
-    }
 
     private static Uri[] Addresses(string text)
     {

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
-using CsvHelper;
+using Serving.Tables;
 
 namespace Serving.Cli;
 
@@ -23,43 +23,37 @@ internal static class InputFile
     {
         var rows = Path.GetExtension(path).ToLowerInvariant() switch
         {
-            ".tsv" or ".txt" => ReadTable(path, '\t', columns),
-            ".csv" => ReadTable(path, ',', columns),
+            ".tsv" or ".txt" => ReadTable(path, TableFormat.Tsv, columns),
+            ".csv" => ReadTable(path, TableFormat.Csv, columns),
             ".jsonl" or ".ndjson" => ReadJsonLines(path, columns),
             var other => throw new CommandException($"{path} ends in '{other}'; .tsv, .csv and .jsonl can be read.")
         };
         return rows.Count > 0 ? rows : throw new CommandException($"{path} has no texts.");
     }
 
-    private static List<InputRow> ReadTable(string path, char delimiter, InputColumns columns)
+    private static List<InputRow> ReadTable(string path, TableFormat format, InputColumns columns)
     {
         try
         {
             using var stream = File.OpenRead(path);
-            using var csv = CsvReader.Create(stream, new CsvReaderOptions
-            {
-                Separator = delimiter,
-                HasHeader = columns.HasHeader,
-                // Quotes in tab-separated data sets are just quotes.
-                Mode = delimiter == '\t' ? CsvMode.NoEscape : CsvMode.Rfc4180
-            });
-            string[] header = columns.HasHeader ? [.. csv.Headers] : [];
+            using var table = Table.Open(stream, format, columns.HasHeader);
+            string[] header = [.. table.Header];
             var text = Find(path, header, columns.Text, UsualTexts) ?? throw Missing(path, "text", header);
             var pair = Find(path, header, columns.Pair, UsualPairs);
             var label = Find(path, header, columns.Label, UsualLabels);
             var rows = new List<InputRow>();
-            while (csv.Read())
+            foreach (var (_, fields) in table.Rows.Where(row => row.Fields is not [""])) // Not an empty line.
             {
-                string Field(int column) => column < csv.FieldCount
-                    ? csv.GetString(column)
+                string Field(int column) => column < fields.Count
+                    ? fields[column]
                     : throw new CommandException(
-                        $"{path}: text number {csv.RowNumber} has {csv.FieldCount} columns; {column + 1} are needed.");
+                        $"{path}: text number {rows.Count + 1} has {fields.Count} columns; {column + 1} are needed.");
                 rows.Add(new(Field(text), pair is { } p ? Field(p) : null, label is { } l ? Field(l) : null));
             }
 
             return rows;
         }
-        catch (CsvFormatException exception)
+        catch (TableException exception)
         {
             throw new CommandException($"{path}: {exception.Message}", exception);
         }

@@ -26,7 +26,9 @@ internal static class Report
 
             var metrics = ClassificationMetrics.Of(pairs, labels.Length);
             values["accuracy"] = metrics.Accuracy;
-            values["f1"] = metrics.F1;
+            values["macro_f1"] = metrics.MacroF1;
+            if (metrics.F1 is { } f1)
+                values["f1"] = f1;
             values["matthews"] = metrics.Matthews;
         }
 

@@ -18,12 +18,19 @@ public interface IJobRecipes
 /// <param name="Tasks">Task versions.</param>
 /// <param name="Incumbent">The version that the result is compared with; null for none.</param>
 /// <param name="IncumbentMetric">The name of its metric among the result's.</param>
+/// <param name="Judged">What the result is judged by; null if it is not judged.</param>
 public sealed record RecipeFacts(
     IReadOnlyList<string> Models,
     IReadOnlyList<string> Datasets,
     IReadOnlyList<(string Task, string Version)> Tasks,
     string? Incumbent,
-    string IncumbentMetric);
+    string IncumbentMetric,
+    JudgedMetric? Judged);
+
+/// <summary>The metric by which a result is judged; more is better.</summary>
+/// <param name="Metric">Its name among the result's.</param>
+/// <param name="Word">What people call it.</param>
+public sealed record JudgedMetric(string Metric, string Word);
 
 /// <summary>Folders on this machine.</summary>
 /// <param name="Models">By name.</param>

@@ -40,9 +40,9 @@ public sealed class JobPublisher(TaskCatalog catalog, IBlobStore tasks, ModelSto
     /// <returns>Why the alias does not move; empty if it does.</returns>
     private string Gate(string alias, Publication publish, RecipeFacts recipe, WorkerDone result)
     {
-        var (name, metric) = result.Metrics.TryGetValue("accuracy", out var accuracy)
-            ? ("accuracy", accuracy)
-            : ("correlation", result.Metrics.GetValueOrDefault("pearson"));
+        if (recipe.Judged is not { } judged)
+            return "";
+        var (name, metric) = (judged.Word, result.Metrics.GetValueOrDefault(judged.Metric));
         if (publish.MinMetric is { } least && metric < least)
             return Refusal($"the {name} is {metric:F4}, below {least:F4}.");
         if (!publish.NotBelowCurrent)

@@ -36,6 +36,14 @@ public static class BitMask
     /// <exception cref="ArgumentException">The masks differ in length.</exception>
     public static double Dissimilarity(ReadOnlySpan<byte> a, ReadOnlySpan<byte> b)
     {
+        var (different, kept) = Compare(a, b);
+        return Ratio(different, kept);
+    }
+
+    /// <summary>At how many weights they differ, and how many they keep, counted twice where both do.</summary>
+    /// <exception cref="ArgumentException">The masks differ in length.</exception>
+    internal static (long Different, long Kept) Compare(ReadOnlySpan<byte> a, ReadOnlySpan<byte> b)
+    {
         if (a.Length != b.Length)
         {
             throw new ArgumentException(
@@ -50,6 +58,8 @@ public static class BitMask
             kept += BitOperations.PopCount(a[i]) + BitOperations.PopCount(b[i]);
         }
 
-        return kept == 0 ? 0 : (double)different / kept;
+        return (different, kept);
     }
+
+    internal static double Ratio(long different, long kept) => kept == 0 ? 0 : (double)different / kept;
 }

@@ -9,7 +9,8 @@ public sealed class ClassificationMetricsTests
         (int, int)[] pairs = [(1, 1), (1, 1), (1, 1), (0, 1), (1, 0), (1, 0), (0, 0), (0, 0), (0, 0), (0, 0)];
         var metrics = ClassificationMetrics.Of(pairs, labels: 2);
         Assert.Equal(0.7, metrics.Accuracy, 12);
-        Assert.Equal(6.0 / 9.0, metrics.F1, 12); // 2 TP / (2 TP + FP + FN)
+        Assert.Equal(6.0 / 9.0, metrics.F1!.Value, 12); // 2 TP / (2 TP + FP + FN)
+        Assert.Equal(((6.0 / 9.0) + (8.0 / 11.0)) / 2, metrics.MacroF1, 12); // Of the other: 2 TN / (2 TN + FP + FN)
         Assert.Equal(((3 * 4) - (1 * 2)) / Math.Sqrt(4 * 5 * 5 * 6), metrics.Matthews, 12);
     }
 
@@ -19,7 +20,8 @@ public sealed class ClassificationMetricsTests
         (int, int)[] pairs = [(0, 0), (0, 1), (1, 1), (1, 1), (2, 2), (2, 0)];
         var metrics = ClassificationMetrics.Of(pairs, labels: 3);
         Assert.Equal(4.0 / 6.0, metrics.Accuracy, 12);
-        Assert.Equal(((2.0 / 4) + (4.0 / 5) + (2.0 / 3)) / 3, metrics.F1, 12);
+        Assert.Equal(((2.0 / 4) + (4.0 / 5) + (2.0 / 3)) / 3, metrics.MacroF1, 12);
+        Assert.Null(metrics.F1);
 
         // Right 2, 2, 2; predicted 2, 3, 1; (4 * 6 - 12) / sqrt((36 - 12) (36 - 14))
         Assert.Equal(12 / Math.Sqrt(24 * 22), metrics.Matthews, 12);

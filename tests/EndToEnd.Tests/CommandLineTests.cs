@@ -116,7 +116,7 @@ public sealed class CommandLineTests
         var (exit, _, errors) = await CommandLine.RunAsync(
             server.Address, "train", "head", "--model", "own", "--dataset", "films", "--epochs", "0");
         Assert.Equal(
-            (1, "INVALID_ARGUMENT: spec.classifier.epochs: Epochs is 0; it must be 1 to 1000."), (exit, errors.Trim()));
+            (1, "INVALID_ARGUMENT: spec.classifier.epochs: It is 0; it must be 1 to 1000."), (exit, errors.Trim()));
     }
 
     private static async Task<string> RunAsync(ServerProcess server, params string[] arguments)

@@ -152,7 +152,8 @@ public sealed class JobRunnerTests : IDisposable
 
     private sealed class Recipes : IJobRecipes
     {
-        public RecipeFacts Describe(string recipe) => new(["mini"], ["d"], [("t", "1")], Incumbent: null, "current");
+        public RecipeFacts Describe(string recipe) =>
+            new(["mini"], ["d"], [("t", "1")], Incumbent: null, "current", Judged: null);
 
         public Task<RecipeInputs> LocateAsync(RecipeFacts recipe) => Task.FromResult(new RecipeInputs(
             new Dictionary<string, string> { ["mini"] = "/models/mini" },

@@ -18,7 +18,8 @@ namespace Serving.Jobs.Tests;
 /// <summary>What becomes of a result, also if power goes while it is published.</summary>
 public sealed class PublishTests : IDisposable
 {
-    private static readonly RecipeFacts Recipe = new([], [], [], Incumbent: null, "current");
+    private static readonly RecipeFacts Recipe =
+        new([], [], [], Incumbent: null, "current", new("accuracy", "accuracy"));
 
     private readonly DataFolder _data = new();
     private readonly CpuBackend _backend = new(threads: 1);

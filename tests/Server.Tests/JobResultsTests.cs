@@ -59,8 +59,9 @@ public sealed class JobResultsTests
         var texts = new ProjectionRecipe { Task = first, Dataset = "letters", MostExamples = 20 };
         var projection = await RunAsync(server, new() { Projection = texts });
         Assert.Contains("silhouette_after", projection.Metrics.Keys);
-        var sweep = await RunAsync(
-            server, new() { Sweep = new() { Base = Mask(epochs: 1), InitialSparsities = { 0.1 } } });
+        var swept = Mask(epochs: 1);
+        swept.Seed = 0; // Those of the sweep are used.
+        var sweep = await RunAsync(server, new() { Sweep = new() { Base = swept, InitialSparsities = { 0.1 } } });
         Assert.Equal(["initial sparsity 0.1"], sweep.Metrics.Keys);
 
         var unknown = await Refused(() => server.Client.DownloadArtifactAsync(evaluation.Id, "../job.json", path));
@@ -73,12 +74,17 @@ public sealed class JobResultsTests
             missing.StatusCode, missing.Status.Detail.Contains("'first'", StringComparison.Ordinal)));
         var setting = await Refused(() => server.Client.Jobs.SubmitJobAsync(
             new() { Spec = new() { MaskSimilarity = new() { Tasks = { first } } } }).ResponseAsync);
+        var seeded = await Refused(() => server.Client.Jobs.SubmitJobAsync(
+            new() { Spec = new() { Sweep = new() { Base = Mask(epochs: 1), InitialSparsities = { 0.1 } } } })
+                .ResponseAsync);
+        Assert.Equal("spec.sweep.base.seed: It says nothing here; leave it out.", seeded.Status.Detail);
         var trained = Mask(epochs: 0);
+        trained.Seed = 0;
         var nested = await Refused(() => server.Client.Jobs.SubmitJobAsync(
             new() { Spec = new() { Sweep = new() { Base = trained, InitialSparsities = { 0.1 } } } }).ResponseAsync);
-        Assert.StartsWith("spec.sweep.base.epochs: Epochs is 0;", nested.Status.Detail);
+        Assert.StartsWith("spec.sweep.base.epochs: It is 0;", nested.Status.Detail);
         Assert.Equal(
-            "spec.mask_similarity.tasks: Tasks is a list of 1; it must be 2 to 64 task versions.",
+            "spec.mask_similarity.tasks: It is a list of 1; it must be 2 to 64 task versions.",
             setting.Status.Detail);
     }
 

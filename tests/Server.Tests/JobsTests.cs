@@ -288,14 +288,14 @@ public sealed class JobsTests
 
         const StatusCode invalid = StatusCode.InvalidArgument;
         await RefusedAsync(
-            invalid, "spec.classifier.epochs", "Epochs is 0; it must be 1 to 1000.", recipe => recipe.Epochs = 0);
+            invalid, "spec.classifier.epochs", "It is 0; it must be 1 to 1000.", recipe => recipe.Epochs = 0);
         await RefusedAsync(
-            invalid, "spec.classifier.learning_rate", "LearningRate is 2; it must be above 0, at most 1.",
+            invalid, "spec.classifier.learning_rate", "It is 2; it must be above 0, at most 1.",
             recipe => recipe.LearningRate = 2);
         await RefusedAsync(
             invalid,
             "spec.classifier.max_tokens",
-            "MaxTokens is 41; it must be 3 to 40, what the model has positions for.",
+            "It is 41; it must be 3 to 40, what the model has positions for.",
             recipe => recipe.MaxTokens = 41);
         await RefusedAsync(
             invalid, "spec.classifier.method", "It is missing; finetune, mask or head only is needed.",

@@ -45,13 +45,13 @@ public sealed class PretrainingJobsTests
         await RefusedAsync("spec.pretraining.objectives: so, qt compare sentences, and no document of the corpus has "
             + "two; ", recipe => recipe.Objectives.AddRange([Objective.SentenceOrder, Objective.QuickThoughts]));
         await RefusedAsync(
-            "spec.pretraining.vocabulary_size: VocabularySize is 99; it must be 100 to 65536.",
+            "spec.pretraining.vocabulary_size: It is 99; it must be 100 to 65536.",
             recipe => recipe.VocabularySize = 99);
         await RefusedAsync(
-            "spec.pretraining.vocabulary_size: VocabularySize is 2000000000; it must be 100 to 65536.",
+            "spec.pretraining.vocabulary_size: It is 2000000000; it must be 100 to 65536.",
             recipe => recipe.VocabularySize = 2_000_000_000);
         await RefusedAsync(
-            "spec.pretraining.short_sequences: ShortSequences is 1.5; it must be 0 to 1.",
+            "spec.pretraining.short_sequences: It is 1.5; it must be 0 to 1.",
             recipe => recipe.ShortSequences = 1.5);
         await RefusedAsync("spec.pretraining.datasets: There is no corpus; ", recipe => recipe.Datasets.Clear());
         await RefusedAsync(
@@ -62,8 +62,10 @@ public sealed class PretrainingJobsTests
         small.BatchSize = 1000;
         var job = await RunAsync(server, small);
         Assert.Equal(JobState.Failed, job.State);
-        Assert.Matches(@"^The corpus has \d+ sequences, less than one batch of 1000; give more text, or choose a "
-            + @"smaller batch\.$", job.Message);
+        Assert.Matches(
+            @"^batch_size: The corpus has \d+ sequences, less than one batch of 1000; give more text, or choose a "
+            + @"smaller batch\.$",
+            job.Message);
 
         async Task RefusedAsync(string message, Action<PretrainingRecipe> change)
         {

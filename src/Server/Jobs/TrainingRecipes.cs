@@ -16,8 +16,9 @@ internal sealed class TrainingRecipes(TaskCatalog catalog, ModelStore models, Da
         [.. recipe.Models.Concat(recipe.TaskVersions.Select(task => task.Model)).Distinct(StringComparer.Ordinal)],
         [.. recipe.DatasetNames.Distinct(StringComparer.Ordinal)],
         [.. recipe.TaskVersions.Select(task => (task.Task, task.Version)).Distinct()],
-        (recipe as ClassifierRecipe)?.Incumbent?.Version,
-        ClassifierRecipe.CurrentMetric);
+        (recipe as IComparableRecipe)?.Incumbent?.Version,
+        IComparableRecipe.IncumbentMetric,
+        recipe.Metric is { } metric ? new(metric.Name, metric.Word) : null);
 
     public async Task<RecipeInputs> LocateAsync(RecipeFacts recipe)
     {

@@ -9,7 +9,8 @@ using Serving.Models;
 using Serving.Server.Datasets;
 using Serving.Server.Jobs;
 using Serving.Storage;
-using Serving.Training;
+using Serving.Training.Recipes;
+using Serving.Training.Settings;
 
 namespace Serving.Server.Services;
 
@@ -22,6 +23,9 @@ internal sealed class JobsService(
     private const int LargestPageSize = 1000;
     private const int ChunkBytes = 1 << 18;
 
+    public override Task<V1.DescribeRecipesResponse> DescribeRecipes(
+        V1.DescribeRecipesRequest request, ServerCallContext context) => Task.FromResult(RecipeDescriptions.All);
+
     public override async Task<V1.Job> SubmitJob(V1.SubmitJobRequest request, ServerCallContext context)
     {
         var spec = request.Spec ?? throw Errors.InvalidArgument("spec", "It is missing; it says what is to be done.");
@@ -30,7 +34,7 @@ internal sealed class JobsService(
             models.Require(name);
         foreach (var name in recipe.DatasetNames)
             datasets.Require(name);
-        ThrowUnlessPublishable(spec);
+        ThrowUnlessPublishable(spec.Publish, recipe);
         try
         {
             var inputs = new LocatedInputs(await recipes.LocateAsync(TrainingRecipes.Describe(recipe)));
@@ -38,7 +42,7 @@ internal sealed class JobsService(
         }
         catch (SettingException exception)
         {
-            throw Errors.InvalidArgument(RecipeMessages.Field(spec, exception.Setting), exception.Message);
+            throw Errors.InvalidArgument(RecipeMessages.Field(spec, exception.Setting), exception.Reason);
         }
         catch (ArgumentException exception)
         {
@@ -131,15 +135,15 @@ internal sealed class JobsService(
     private async Task<V1.Job> MessageAsync(JobRecord job) =>
         JobMessages.Message(job, await jobs.CountEventsAsync(job.Id));
 
-    private void ThrowUnlessPublishable(V1.JobSpec spec)
+    private void ThrowUnlessPublishable(V1.Publish? publish, Recipe recipe)
     {
-        if (spec.Publish is not { } publish)
+        if (publish is null)
             return;
-        var makesModel = spec.Pretraining is not null || spec.Classifier?.Method == V1.TrainingMethod.Finetune;
+        var makesModel = recipe.Outputs.HasFlag(RecipeOutputs.Model);
         if (publish.Task.Length > 0)
         {
             ResourceName.Require("spec.publish.task", publish.Task);
-            if (spec.Classifier is null)
+            if (!recipe.Outputs.HasFlag(RecipeOutputs.TaskVersion))
                 throw Errors.InvalidArgument(
                     "spec.publish.task", "No task version comes of this recipe; leave it out.");
             if (makesModel && publish.Model.Length == 0)
@@ -157,7 +161,7 @@ internal sealed class JobsService(
                     "spec.publish.no_alias", "There is an alias to point at the version; leave out one.");
         }
 
-        if (publish.NotBelowCurrent && (publish.Alias.Length == 0 || spec.Classifier is null))
+        if (publish.NotBelowCurrent && (publish.Alias.Length == 0 || recipe is not IComparableRecipe))
             throw Errors.InvalidArgument(
                 "spec.publish.not_below_current",
                 "It compares with the version that an alias points at; name the alias, or leave it out.");

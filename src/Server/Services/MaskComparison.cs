@@ -1,9 +1,8 @@
-using Serving.Models;
 using Serving.Models.Tasks;
 
 namespace Serving.Server.Services;
 
-/// <summary>How far the masks of versions lie apart, see <see cref="BitMask.Dissimilarity"/>.</summary>
+/// <summary>How far the masks of versions lie apart, see <see cref="MaskDistance"/>.</summary>
 internal static class MaskComparison
 {
     /// <param name="versions">Each with its folder.</param>
@@ -35,19 +34,13 @@ internal static class MaskComparison
 
     private static V1.TaskComparison Compare(TaskPack a, TaskPack b, int first, int second)
     {
-        var comparison = new V1.TaskComparison { First = first, Second = second };
-        var different = 0.0;
-        var kept = 0L;
-        foreach (var (name, _, _) in a.Masks.Where(mask => b.HasMask(mask.Name)))
+        var distance = MaskDistance.Between(a, b);
+        return new()
         {
-            var dissimilarity = BitMask.Dissimilarity(a.ReadMask(name), b.ReadMask(name));
-            var both = BitMask.PopCount(a.ReadMask(name)) + BitMask.PopCount(b.ReadMask(name));
-            comparison.DissimilarityByTensor.Add(name, dissimilarity);
-            different += dissimilarity * both;
-            kept += both;
-        }
-
-        comparison.Dissimilarity = kept == 0 ? 0 : different / kept;
-        return comparison;
+            First = first,
+            Second = second,
+            Dissimilarity = distance.Total,
+            DissimilarityByTensor = { distance.ByTensor.ToDictionary() }
+        };
     }
 }

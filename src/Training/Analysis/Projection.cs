@@ -1,3 +1,5 @@
+using MathNet.Numerics.LinearAlgebra;
+
 namespace Serving.Training.Analysis;
 
 /// <summary>A point of a <see cref="Projection"/>.</summary>
@@ -10,77 +12,49 @@ public readonly record struct ProjectedPoint(double X, double Y);
 public sealed record Projection(
     IReadOnlyList<ProjectedPoint> Points, IReadOnlyList<double> Explained, double Silhouette)
 {
-    private const int Iterations = 200;
+    private const int Components = 2;
 
+    /// <summary>The two principal components. Along each direction the largest coefficient is positive.</summary>
     /// <param name="vectors">At least two, all of one length.</param>
     /// <param name="labels">One a vector.</param>
     public static Projection Of(IReadOnlyList<float[]> vectors, IReadOnlyList<string> labels)
     {
-        var width = vectors[0].Length;
-        var mean = new double[width];
-        foreach (var vector in vectors)
-        {
-            for (var i = 0; i < width; i++)
-                mean[i] += vector[i] / (double)vectors.Count;
-        }
-
-        double[][] centered = [.. vectors.Select(vector => vector.Select((value, i) => value - mean[i]).ToArray())];
-        var total = centered.Sum(vector => Dot(vector, vector));
-        var first = Direction(centered, without: null);
-        var second = Direction(centered, first);
-        ProjectedPoint[] points =
-            [.. centered.Select(vector => new ProjectedPoint(Dot(vector, first), Dot(vector, second)))];
+        var raw = Matrix<double>.Build.Dense(vectors.Count, vectors[0].Length, (row, column) => vectors[row][column]);
+        var mean = raw.ColumnSums() / vectors.Count;
+        var centered = Matrix<double>.Build.Dense(
+            raw.RowCount, raw.ColumnCount, (row, column) => raw[row, column] - mean[column]);
+        var total = centered.Enumerate().Sum(value => value * value);
+        var components = Directions(centered).Select(direction => centered * Upright(direction)).ToList();
         return new(
-            points,
-            total == 0
-                ? [0, 0]
-                : [points.Sum(point => point.X * point.X) / total, points.Sum(point => point.Y * point.Y) / total],
+            [.. components[0].Zip(components[1], (x, y) => new ProjectedPoint(x, y))],
+            [.. components.Select(component => total == 0 ? 0 : component.DotProduct(component) / total)],
             MeanSilhouette(vectors, labels));
     }
 
-    /// <summary>The direction of the largest variance, by power iteration.</summary>
-    private static double[] Direction(double[][] vectors, double[]? without)
+    /// <summary>Unit vectors along the largest variances.</summary>
+    /// <param name="centered">[vectors, width], with means of 0.</param>
+    /// <remarks>
+    /// Eigenvectors of XᵀX, or, where there are fewer vectors than coordinates, of the smaller XXᵀ: Xᵀu is one of XᵀX
+    /// for each eigenvector u of XXᵀ.
+    /// </remarks>
+    private static IEnumerable<Vector<double>> Directions(Matrix<double> centered)
     {
-        // Begins at the longest vector, which can't be at a right angle to all of them.
-        var direction = Unit(
-            Without(vectors.MaxBy(vector => Dot(Without(vector, without), Without(vector, without)))!, without));
-        for (var iteration = 0; iteration < Iterations; iteration++)
+        var isTall = centered.RowCount >= centered.ColumnCount;
+        var products = isTall ? centered.TransposeThisAndMultiply(centered) : centered.TransposeAndMultiply(centered);
+        var vectors = products.Evd(Symmetricity.Symmetric).EigenVectors; // By rising eigenvalues.
+        for (var i = 1; i <= Components; i++)
         {
-            var next = new double[direction.Length];
-            foreach (var vector in vectors)
-            {
-                var part = Dot(vector, direction);
-                for (var i = 0; i < next.Length; i++)
-                    next[i] += part * vector[i];
-            }
-
-            direction = Unit(Without(next, without));
+            var found = i <= vectors.ColumnCount
+                ? vectors.Column(vectors.ColumnCount - i)
+                : Vector<double>.Build.Dense(vectors.RowCount);
+            var direction = isTall ? found : centered.TransposeThisAndMultiply(found);
+            var length = direction.L2Norm();
+            yield return length == 0 ? direction : direction / length;
         }
-
-        return direction;
     }
 
-    private static double[] Without(double[] vector, double[]? direction)
-    {
-        if (direction is null)
-            return vector;
-        var part = Dot(vector, direction);
-        return [.. vector.Select((value, i) => value - (part * direction[i]))];
-    }
-
-    private static double[] Unit(double[] vector)
-    {
-        var length = Math.Sqrt(Dot(vector, vector));
-        return length == 0 ? vector : [.. vector.Select(value => value / length)];
-    }
-
-    private static double Dot(double[] a, double[] b)
-    {
-        var sum = 0.0;
-        for (var i = 0; i < a.Length; i++)
-            sum += a[i] * b[i];
-        return sum;
-    }
+    private static Vector<double> Upright(Vector<double> direction) =>
+        direction[direction.AbsoluteMaximumIndex()] < 0 ? -direction : direction;
 
     /// <summary>
     /// Mean of (b - a) / max(a, b): a is the mean distance within a label, b that to the nearest other.

@@ -6,39 +6,6 @@ using Serving.Training.Layers;
 
 namespace Serving.Training.Bert;
 
-/// <summary>How scores begin.</summary>
-public enum ScoreInitialization
-{
-    /// <summary>Uniform, such that the fraction asked for is at or below the threshold.</summary>
-    Uniform,
-
-    /// <summary>Two values: below the threshold for weights of small magnitude, above it for the others.</summary>
-    Magnitude
-}
-
-/// <summary>Which matrices of a backbone are masked, and how their scores begin.</summary>
-public sealed record MaskSettings
-{
-    /// <summary>The fraction of each matrix that is dropped at first: 0 to below 1.</summary>
-    public double InitialSparsity { get; init; } = 0.05;
-
-    /// <summary>A weight is kept while its score is above this.</summary>
-    public float Threshold { get; init; } = 0.01f;
-
-    /// <summary>How far below zero scores begin.</summary>
-    public float Scale { get; init; } = 0.02f;
-
-    public ScoreInitialization Initialization { get; init; }
-
-    /// <summary>Matrices of a layer.</summary>
-    public IReadOnlyList<BertMatrix> Matrices { get; init; } = Enum.GetValues<BertMatrix>();
-
-    /// <summary>Layers, from 0; null for all.</summary>
-    public IReadOnlyList<int>? Layers { get; init; }
-
-    public bool MasksPooler { get; init; } = true;
-}
-
 /// <summary>Masks over a backbone's weights, as real-valued scores (Zhao et al. 2020, sec. 3.2).</summary>
 /// <remarks>
 /// A weight is kept while its score is above the threshold; the gradient of a score is that of the masked weight, times
@@ -67,9 +34,9 @@ public sealed class BertScores : IWeightMasks, IMaskSource, IDisposable
     /// <exception cref="ArgumentException">A setting is out of range, or nothing is masked.</exception>
     public static BertScores Create(TrainingBackend backend, BertModel model, MaskSettings settings, ulong seed)
     {
-        ThrowUnlessValid(model.Config, settings);
+        settings.Validate(model.Config);
         var scores = new BertScores(backend, settings.Threshold);
-        foreach (var (name, rows, columns) in Chosen(model.Config, settings))
+        foreach (var (name, rows, columns) in settings.Masked(model.Config))
         {
             var (weight, firstRow, _) = model.Find(name);
             if (!scores._scores.TryGetValue(weight, out var parameter))
@@ -135,43 +102,4 @@ public sealed class BertScores : IWeightMasks, IMaskSource, IDisposable
 
     private (string Name, Parameter Scores, int FirstRow, int Rows) Find(string name) =>
         _masked.Find(entry => entry.Name == name);
-
-    private static IEnumerable<(string Name, int Rows, int Columns)> Chosen(BertConfig config, MaskSettings settings)
-    {
-        for (var layer = 0; layer < config.Layers; layer++)
-        {
-            if (settings.Layers?.Contains(layer) == false)
-                continue;
-            foreach (var matrix in settings.Matrices.Distinct().Order())
-            {
-                var (rows, columns) = BertTensors.Shape(config, matrix);
-                yield return (BertTensors.Weight(layer, matrix), rows, columns);
-            }
-        }
-
-        if (settings.MasksPooler)
-            yield return (BertTensors.PoolerWeight, config.Hidden, config.Hidden);
-    }
-
-    /// <exception cref="ArgumentException">A setting is out of range, or nothing is masked.</exception>
-    internal static void ThrowUnlessValid(BertConfig config, MaskSettings settings)
-    {
-        if (settings.InitialSparsity is not (>= 0 and < 1))
-            throw new ArgumentException($"The initial sparsity is {settings.InitialSparsity}; 0 to below 1 is needed.");
-        if (!(settings.Threshold > 0 && settings.Threshold < 1))
-            throw new ArgumentException($"The threshold is {settings.Threshold}; above 0 and below 1 is needed.");
-        if (!(settings.Scale > 0 && settings.Scale < 1))
-            throw new ArgumentException($"The scale is {settings.Scale}; above 0 and below 1 is needed.");
-        foreach (var layer in settings.Layers ?? [])
-        {
-            if (layer < 0 || layer >= config.Layers)
-            {
-                throw new ArgumentException(
-                    $"Layer {layer} is to be masked; the model has layers 0 to {config.Layers - 1}.");
-            }
-        }
-
-        if (!Chosen(config, settings).Any())
-            throw new ArgumentException("No matrix is to be masked; choose at least one.");
-    }
 }

@@ -1,6 +1,7 @@
 using System.Text;
 using Serving.Models.Bert;
 using Serving.Tensors;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Bert;
 
@@ -8,6 +9,7 @@ namespace Serving.Training.Bert;
 public enum Initialization
 {
     /// <summary>From a normal distribution (Devlin et al. 2019, appendix A.2).</summary>
+    [Choice("normal")]
     Normal,
 
     /// <summary>
@@ -15,6 +17,7 @@ public enum Initialization
     /// head to the token before, the second to the token after, then to those two away, and so on. A small model would
     /// spend most of a short training on learning that.
     /// </summary>
+    [Choice("neighbors")]
     Neighbors
 }
 

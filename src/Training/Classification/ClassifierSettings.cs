@@ -1,5 +1,6 @@
 using Serving.Training.Bert;
 using Serving.Training.Optimization;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Classification;
 
@@ -7,74 +8,105 @@ namespace Serving.Training.Classification;
 public enum TrainingMethod
 {
     /// <summary>All weights: the baseline, which costs a backbone of its own.</summary>
+    [Choice("finetune")]
     Finetune,
 
     /// <summary>Masks over frozen weights (Zhao et al. 2020).</summary>
+    [Choice("mask")]
     Mask,
 
     /// <summary>The head alone, over frozen weights: the linear probe.</summary>
+    [Choice("head")]
     HeadOnly
 }
 
-/// <summary>How a classifier is trained.</summary>
+/// <summary>How a classifier is trained. What is not given follows from the method.</summary>
 public sealed record ClassifierSettings
 {
+    private readonly float? _learningRate;
+    private readonly float? _headLearningRate;
+    private readonly bool _hasHeadLearningRate;
+    private readonly AdamSettings? _adam;
+    private readonly float? _dropout;
+
+    [Setting("What is learned.")]
     public required TrainingMethod Method { get; init; }
 
     /// <summary>Which weights are masked; for masks only.</summary>
+    [SettingGroup("mask", For = TrainingMethod.Mask)]
     public MaskSettings Mask { get; init; } = new();
 
     /// <summary>False leaves the random head as it begins, as Zhao et al. 2020 do; for masks only.</summary>
+    [Setting("Leaves the head as it begins, random.", Name = "mask.freeze_head", On = false, For = TrainingMethod.Mask)]
     public bool TrainsHead { get; init; } = true;
 
-    /// <summary>1 to 1000.</summary>
+    [Setting("How often the whole dataset is learned from.", Min = 1, Max = 1000)]
     public int Epochs { get; init; } = 3;
 
-    /// <summary>Examples of a step, 1 to 4096.</summary>
+    [Setting("Examples of a step.", Min = 1, Max = 4096, Unit = "examples")]
     public int BatchSize { get; init; } = 32;
 
-    /// <summary>At the end of the warm-up; above 0, at most 1. Masks need about 100 times that of weights.</summary>
-    public float LearningRate { get; init; } = 1e-4f;
+    /// <remarks>
+    /// Masks need about 100 times that of weights: scores have to cross a threshold, weights only bend.
+    /// </remarks>
+    [Setting("The learning rate at the end of the warm-up.", Above = 0, Max = 1)]
+    public float LearningRate
+    {
+        get => _learningRate ?? Method switch
+        {
+            TrainingMethod.Finetune => 1e-4f,
+            TrainingMethod.Mask => 2e-2f,
+            _ => 1e-2f
+        };
+        init => _learningRate = value;
+    }
 
-    /// <summary>The head's, if it differs; above 0, at most 1.</summary>
-    public float? HeadLearningRate { get; init; }
+    /// <summary>The head's, if it differs; null for that of the rest.</summary>
+    /// <remarks>At that of scores a head forgets with each batch what it learned from the last.</remarks>
+    [Setting("The head's learning rate.", Above = 0, Max = 1, Otherwise = "that of the rest")]
+    public float? HeadLearningRate
+    {
+        get => _hasHeadLearningRate ? _headLearningRate : Method == TrainingMethod.Mask ? 3e-3f : null;
+        init => (_headLearningRate, _hasHeadLearningRate) = (value, true);
+    }
 
     public Decay Decay { get; init; } = Decay.Linear;
 
-    /// <summary>The part of all steps in which the learning rate rises, 0 to 1.</summary>
+    [Setting("The part of all steps in which the learning rate rises, before it falls to 0.", Min = 0, Max = 1)]
     public double WarmUp { get; init; } = 0.1;
 
-    public AdamSettings Adam { get; init; } = new();
+    /// <summary>Weights that only bend decay by default; scores and heads do not.</summary>
+    [SettingGroup]
+    public AdamSettings Adam
+    {
+        get => _adam ?? new() { WeightDecay = Method == TrainingMethod.Finetune ? 0.01f : 0 };
+        init => _adam = value;
+    }
 
-    /// <summary>Of hidden states, attention weights and the pooled vector, 0 to below 1.</summary>
-    public float Dropout { get; init; } = 0.1f;
+    /// <remarks>Masks leave little to forget.</remarks>
+    [Setting("Dropout of hidden states, attention weights and the pooled vector.", Min = 0, Below = 1)]
+    public float Dropout
+    {
+        get => _dropout ?? (Method == TrainingMethod.Mask ? 0 : 0.1f);
+        init => _dropout = value;
+    }
 
-    /// <summary>Steps between evaluations; 0 for one at the end of each epoch.</summary>
+    [Setting("Steps between evaluations.", Min = 0, Unit = "steps", Zero = "one at the end of each epoch")]
     public int EvaluationInterval { get; init; }
 
-    /// <summary>Evaluations without a better one after which training stops; 0 for never.</summary>
+    [Setting("Evaluations without a better one after which training stops.", Min = 0, Zero = "never")]
     public int Patience { get; init; }
 
-    /// <summary>Steps between checkpoints; 0 for none. Results do not depend on it.</summary>
+    [Setting("Steps between checkpoints; the result does not depend on it.", Min = 0, Unit = "steps", Zero = "none")]
     public int CheckpointInterval { get; init; } = 200;
 
-    /// <summary>Everything random follows from it.</summary>
+    [Setting("Everything random follows from it.")]
     public ulong Seed { get; init; }
 
-    /// <exception cref="ArgumentException">A setting is out of range; the message names it.</exception>
+    /// <exception cref="SettingException">A setting is out of range; the message names it.</exception>
     public void Validate()
     {
-        Range.Require(Epochs is >= 1 and <= 1000, nameof(Epochs), Epochs, "1 to 1000");
-        Range.Require(BatchSize is >= 1 and <= 4096, nameof(BatchSize), BatchSize, "1 to 4096");
-        Range.Require(LearningRate is > 0 and <= 1, nameof(LearningRate), LearningRate, "above 0, at most 1");
-        Range.Require(
-            HeadLearningRate is null or (> 0 and <= 1), nameof(HeadLearningRate), HeadLearningRate ?? 0,
-            "above 0, at most 1");
-        Range.Require(WarmUp is >= 0 and <= 1, nameof(WarmUp), WarmUp, "0 to 1");
-        Range.Require(Dropout is >= 0 and < 1, nameof(Dropout), Dropout, "0 to below 1");
-        Range.Require(EvaluationInterval >= 0, nameof(EvaluationInterval), EvaluationInterval, "0 or more");
-        Range.Require(Patience >= 0, nameof(Patience), Patience, "0 or more");
-        Range.Require(CheckpointInterval >= 0, nameof(CheckpointInterval), CheckpointInterval, "0 or more");
+        SettingSet.Check(this);
         Adam.Validate();
     }
 }

@@ -4,6 +4,7 @@ using Serving.Training.Bert;
 using Serving.Training.Checkpoints;
 using Serving.Training.Loop;
 using Serving.Training.Optimization;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Classification;
 
@@ -27,7 +28,7 @@ public sealed class ClassifierTrainer : IDisposable
         settings.Validate();
         data.Validate();
         if (settings.Method == TrainingMethod.Mask)
-            BertScores.ThrowUnlessValid(config, settings.Mask);
+            SettingException.Within("mask", () => settings.Mask.Validate(config));
         _backend = backend;
         _settings = settings;
         _learner = new(backend, config, weights, data, settings);

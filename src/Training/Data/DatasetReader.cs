@@ -4,7 +4,7 @@ using System.IO.Compression;
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
-using CsvHelper;
+using Serving.Tables;
 
 namespace Serving.Training.Data;
 
@@ -62,8 +62,8 @@ public static class DatasetReader
         ThrowUnlessSound(path, mostBytes);
         var rows = format switch
         {
-            DatasetFormat.Tsv => ReadTabs(path, columns, onProblem),
-            DatasetFormat.Csv => ReadCommas(path, columns, onProblem),
+            DatasetFormat.Tsv => ReadTable(path, TableFormat.Tsv, columns, onProblem),
+            DatasetFormat.Csv => ReadTable(path, TableFormat.Csv, columns, onProblem),
             DatasetFormat.Jsonl => ReadJson(path, columns, onProblem),
             _ => ReadLines(path, onProblem)
         };
@@ -88,50 +88,31 @@ public static class DatasetReader
         }
     }
 
-    private static IEnumerable<DatasetRow> ReadTabs(
-        string path, DatasetColumns columns, Action<DatasetProblem> onProblem)
+    private static IEnumerable<DatasetRow> ReadTable(
+        string path, TableFormat format, DatasetColumns columns, Action<DatasetProblem> onProblem)
     {
-        Places? places = null;
-        foreach (var (number, line) in Lines(path))
+        using var stream = Open(path);
+        using var table = Checked(() => Table.Open(stream, format, columns.HasHeader));
+        Places? places = table.Header.Count > 0 ? Places.Find(columns, table.Header, table.Header.Count) : null;
+        using var rows = table.Rows.GetEnumerator();
+        while (Checked(rows.MoveNext))
         {
-            var fields = line.Split('\t');
-            if (places is null)
-            {
-                places = Places.Find(columns, columns.HasHeader ? fields : [], fields.Length);
-                if (columns.HasHeader)
-                    continue;
-            }
-
+            var (number, fields) = rows.Current;
+            places ??= Places.Find(columns, [], fields.Count);
             if (places.Row(number, fields, onProblem) is { } row)
                 yield return row;
         }
     }
 
-    private static IEnumerable<DatasetRow> ReadCommas(
-        string path, DatasetColumns columns, Action<DatasetProblem> onProblem)
+    private static T Checked<T>(Func<T> read)
     {
-        using var stream = Open(path);
-        using var csv = CsvReader.Create(
-            stream, new CsvReaderOptions { Separator = ',', HasHeader = columns.HasHeader, Mode = CsvMode.Rfc4180 });
-        Places? places = null;
-        while (Next(csv))
+        try
         {
-            string[] fields = [.. Enumerable.Range(0, csv.FieldCount).Select(column => csv.GetString(column))];
-            places ??= Places.Find(columns, columns.HasHeader ? [.. csv.Headers] : [], fields.Length);
-            if (places.Row(csv.RowNumber, fields, onProblem) is { } row)
-                yield return row;
+            return read();
         }
-
-        static bool Next(CsvReader csv)
+        catch (TableException exception)
         {
-            try
-            {
-                return csv.Read();
-            }
-            catch (CsvFormatException exception)
-            {
-                throw new DatasetException($"It is no CSV: {exception.Message}", exception);
-            }
+            throw new DatasetException($"It is no CSV: {exception.Message}", exception);
         }
     }
 
@@ -257,17 +238,17 @@ public static class DatasetReader
     /// <summary>Where a table's columns are.</summary>
     private sealed record Places(int Text, int? Pair, int? Label)
     {
-        public static Places Find(DatasetColumns columns, string[] header, int count) => new(
+        public static Places Find(DatasetColumns columns, IReadOnlyList<string> header, int count) => new(
             Place(columns.Text, header, count),
             columns.Pair is null ? null : Place(columns.Pair, header, count),
             columns.Label is null ? null : Place(columns.Label, header, count));
 
-        public DatasetRow? Row(long number, string[] fields, Action<DatasetProblem> onProblem)
+        public DatasetRow? Row(long number, IReadOnlyList<string> fields, Action<DatasetProblem> onProblem)
         {
             var needed = 1 + Math.Max(Text, Math.Max(Pair ?? 0, Label ?? 0));
-            if (fields.Length < needed)
+            if (fields.Count < needed)
             {
-                onProblem(new(number, $"has {fields.Length} columns, {needed} are needed"));
+                onProblem(new(number, $"has {fields.Count} columns, {needed} are needed"));
                 return null;
             }
 
@@ -276,12 +257,15 @@ public static class DatasetReader
                 Label is not null, Pair is not null, onProblem);
         }
 
-        private static int Place(string column, string[] header, int count)
+        private static int Place(string column, IReadOnlyList<string> header, int count)
         {
-            var named = Array.IndexOf(header, column);
-            if (named >= 0)
-                return named;
-            if (header.Length > 0)
+            for (var i = 0; i < header.Count; i++)
+            {
+                if (header[i] == column)
+                    return i;
+            }
+
+            if (header.Count > 0)
                 throw new DatasetException($"There is no column '{column}'; there are: {string.Join(", ", header)}.");
             return int.TryParse(column, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= 1
                 && number <= count

@@ -1,3 +1,5 @@
+using Serving.Training.Settings;
+
 namespace Serving.Training.Pretraining;
 
 /// <summary>What a backbone is pretrained for (Aroca-Ouellette and Rudzicz 2020, sec. 3).</summary>
@@ -7,45 +9,59 @@ public enum Objective
     MaskedLanguageModel,
 
     /// <summary>NSP: whether the second segment follows the first, or comes from another document.</summary>
+    [Choice("nsp")]
     NextSentence,
 
     /// <summary>ASP: whether the second segment follows the first, precedes it, or is from another document.</summary>
+    [Choice("asp")]
     AdjacentSentence,
 
     /// <summary>SO: whether two adjacent segments are in order, or swapped.</summary>
+    [Choice("so")]
     SentenceOrder,
 
     /// <summary>SDP: whether two segments are adjacent, of one document with something between, or of two.</summary>
+    [Choice("sdp")]
     SentenceDistance,
 
     /// <summary>SCP: whether the text was corrupted.</summary>
+    [Choice("scp")]
     SentenceCorruption,
 
     /// <summary>TCP: whether a token was corrupted.</summary>
+    [Choice("tcp")]
     TokenCorruption,
 
     /// <summary>TF: how often a token occurs in its document, from 0 to 10.</summary>
+    [Choice("tf")]
     TermFrequency,
 
     /// <summary>TF-IDF: the same, times the inverse document frequency.</summary>
+    [Choice("tf-idf")]
     TermImportance,
 
     /// <summary>QT: which of the batch's texts follows a text (quick thoughts, Logeswaran and Lee 2018).</summary>
+    [Choice("qt")]
     QuickThoughts,
 
     /// <summary>FS: a text's vector is near the tokens of its neighbor (FastSent, Hill et al. 2016).</summary>
+    [Choice("fs")]
     FastSent,
 
     /// <summary>TGS: in which order three shuffled tokens are.</summary>
+    [Choice("tgs")]
     TrigramShuffling,
 
     /// <summary>Cap: whether a token's word is capitalized.</summary>
+    [Choice("cap")]
     Capitalization,
 
     /// <summary>TLP: how many characters a token has.</summary>
+    [Choice("tlp")]
     TokenLength,
 
     /// <summary>SBO: finds hidden tokens from the neighboring states only (Joshi et al. 2020).</summary>
+    [Choice("sbo")]
     SpanBoundary
 }
 

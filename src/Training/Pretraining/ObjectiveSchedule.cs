@@ -1,4 +1,5 @@
 using Serving.Tensors;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Pretraining;
 
@@ -6,24 +7,30 @@ namespace Serving.Training.Pretraining;
 public enum Combination
 {
     /// <summary>All of them at each step.</summary>
+    [Choice("sum")]
     Sum,
 
     /// <summary>One more after each equal part of training, in their order.</summary>
+    [Choice("inc")]
     Incremental,
 
     /// <summary>One at each step, in turns.</summary>
+    [Choice("alt")]
     Alternating,
 
     /// <summary>Masked language modelling and one other at each step, in turns.</summary>
+    [Choice("alt+")]
     AlternatingPlus,
 
     /// <summary>
     /// Continual multi-task learning (Sun et al. 2020): each stage adds an objective, which gets most of the tokens
     /// while the earlier ones go on; at the end all have had equally many.
     /// </summary>
+    [Choice("cmtl")]
     Continual,
 
     /// <summary>The same for all but masked language modelling, which is in each step.</summary>
+    [Choice("cmtl+")]
     ContinualPlus
 }
 

@@ -1,5 +1,6 @@
 using Serving.Training.Bert;
 using Serving.Training.Optimization;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Pretraining;
 
@@ -9,38 +10,54 @@ public sealed record PretrainingSettings
     /// <summary>The most steps, with a budget of time as well.</summary>
     public const long MostSteps = 10_000_000;
 
-    /// <summary>1 to <see cref="MostSteps"/>.</summary>
-    public required long Steps { get; init; }
+    private readonly long? _steps;
+
+    /// <summary>With a budget the most there are by default; the budget decides then.</summary>
+    [Setting(
+        "How many steps there are; needed without a budget.", Min = 1, Max = MostSteps, Unit = "steps",
+        Otherwise = "what the budget allows")]
+    public long Steps
+    {
+        get => _steps ?? (Budget is null ? 0 : MostSteps);
+        init => _steps = value;
+    }
 
     /// <summary>
-    /// How long training may take, all of its processes together; the learning rate then depends on time instead of
-    /// steps (Izsak et al. 2021), and results depend on the machine. Null for no limit.
+    /// All of its processes together; the learning rate then depends on time instead of steps (Izsak et al. 2021), and
+    /// results depend on the machine.
     /// </summary>
+    [Setting(
+        "How long training may take; the learning rate then goes by time, and the result depends on the machine.",
+        Above = 0, Unit = "seconds", Otherwise = "no limit")]
     public TimeSpan? Budget { get; init; }
 
-    /// <summary>After this time, a loss above <see cref="GiveUpLoss"/> ends training; null for never.</summary>
+    [Setting(
+        "After this time an evaluation with a loss above give_up_loss fails the job.", Min = 0, Unit = "seconds",
+        Otherwise = "never")]
     public TimeSpan? GiveUpAfter { get; init; }
 
-    /// <summary>In nats a hidden token; above 0.</summary>
+    [Setting("The loss that is too high then.", Above = 0, Unit = "nats a hidden token")]
     public double GiveUpLoss { get; init; } = 6;
 
-    /// <summary>Sequences of a step, 1 to 65536.</summary>
+    [Setting("Sequences of a step.", Min = 1, Max = 65_536, Unit = "sequences")]
     public int BatchSize { get; init; } = 64;
 
-    /// <summary>At the end of the warm-up; above 0, at most 1.</summary>
+    [Setting("The learning rate at the end of the warm-up.", Above = 0, Max = 1)]
     public float LearningRate { get; init; } = 1e-3f;
 
     public Decay Decay { get; init; } = Decay.Linear;
 
-    /// <summary>The part of all steps in which the learning rate rises, 0 to 1.</summary>
+    [Setting("The part of all steps in which the learning rate rises, before it falls to 0.", Min = 0, Max = 1)]
     public double WarmUp { get; init; } = 0.06;
 
+    [SettingGroup(Without = "weight_decay")]
     public AdamSettings Adam { get; init; } = new() { WeightDecay = 0.01f, Beta2 = 0.98f, Epsilon = 1e-6f };
 
-    /// <summary>Objectives beside masked language modelling, in the order in which stages add them.</summary>
+    /// <summary>In the order in which stages add them.</summary>
+    [Setting("What is learned beside masked language modelling, in the order of stages.", Otherwise = "nothing")]
     public IReadOnlyList<Objective> Objectives { get; init; } = [];
 
-    /// <summary>How the objectives share the steps.</summary>
+    [Setting("How the objectives share the steps.")]
     public Combination Combination { get; init; }
 
     /// <summary>
@@ -48,51 +65,41 @@ public sealed record PretrainingSettings
     /// what splitting and corrupting texts costs from what the objectives teach (Aroca-Ouellette and Rudzicz 2020, sec.
     /// 4).
     /// </summary>
+    [Setting(
+        "A control run: texts are arranged for the objectives, but only masked language modelling is learned.",
+        Name = "control")]
     public bool IsControl { get; init; }
 
-    /// <summary>Epochs after which hidden tokens repeat; 0 for never (Izsak et al. 2021 use 10 copies).</summary>
+    /// <remarks>Izsak et al. 2021 use 10 copies.</remarks>
+    [Setting("Epochs after which the same tokens are hidden again.", Min = 0, Unit = "epochs", Zero = "never")]
     public int MaskedCopies { get; init; }
 
-    /// <summary>The share of sequences that are cut to a random length, 0 to 1.</summary>
+    [Setting("The share of sequences that are cut to a random length.", Min = 0, Max = 1)]
     public double ShortSequences { get; init; }
 
-    /// <summary>How the first weights are drawn.</summary>
+    [Setting("How the first weights are drawn.")]
     public Initialization Initialization { get; init; } = Initialization.Neighbors;
 
-    /// <summary>The standard deviation of the first weights, above 0, at most 1.</summary>
+    [Setting("The standard deviation of the first weights.", Above = 0, Max = 1)]
     public double InitialDeviation { get; init; } = InitialBertWeights.Deviation;
 
-    /// <summary>0 to below 1.</summary>
+    [Setting("Dropout of hidden states and attention weights.", Min = 0, Below = 1)]
     public float Dropout { get; init; } = 0.1f;
 
-    /// <summary>Steps between evaluations on held-out sequences; 0 for one at the end.</summary>
+    /// <summary>On held-out sequences.</summary>
+    [Setting("Steps between evaluations.", Min = 0, Unit = "steps", Zero = "one at the end")]
     public int EvaluationInterval { get; init; }
 
-    /// <summary>Steps between checkpoints; 0 for none. Results do not depend on it.</summary>
+    [Setting("Steps between checkpoints; the result does not depend on it.", Min = 0, Unit = "steps", Zero = "none")]
     public int CheckpointInterval { get; init; } = 200;
 
-    /// <summary>Everything random follows from it.</summary>
+    [Setting("Everything random follows from it.")]
     public ulong Seed { get; init; }
 
-    /// <exception cref="ArgumentException">A setting is out of range; the message names it.</exception>
+    /// <exception cref="SettingException">A setting is out of range; the message names it.</exception>
     public void Validate()
     {
-        Range.Require(Steps is >= 1 and <= MostSteps, nameof(Steps), Steps, $"1 to {MostSteps}");
-        Range.Require(Budget is null || Budget > TimeSpan.Zero, nameof(Budget), Budget ?? default, "longer than 0");
-        Range.Require(
-            GiveUpAfter is null || GiveUpAfter >= TimeSpan.Zero, nameof(GiveUpAfter), GiveUpAfter ?? default,
-            "0 or longer");
-        Range.Require(GiveUpLoss > 0, nameof(GiveUpLoss), GiveUpLoss, "above 0");
-        Range.Require(BatchSize is >= 1 and <= 65_536, nameof(BatchSize), BatchSize, "1 to 65536");
-        Range.Require(LearningRate is > 0 and <= 1, nameof(LearningRate), LearningRate, "above 0, at most 1");
-        Range.Require(WarmUp is >= 0 and <= 1, nameof(WarmUp), WarmUp, "0 to 1");
-        Range.Require(MaskedCopies >= 0, nameof(MaskedCopies), MaskedCopies, "0 or more");
-        Range.Require(ShortSequences is >= 0 and <= 1, nameof(ShortSequences), ShortSequences, "0 to 1");
-        Range.Require(
-            InitialDeviation is > 0 and <= 1, nameof(InitialDeviation), InitialDeviation, "above 0, at most 1");
-        Range.Require(Dropout is >= 0 and < 1, nameof(Dropout), Dropout, "0 to below 1");
-        Range.Require(EvaluationInterval >= 0, nameof(EvaluationInterval), EvaluationInterval, "0 or more");
-        Range.Require(CheckpointInterval >= 0, nameof(CheckpointInterval), CheckpointInterval, "0 or more");
+        SettingSet.Check(this);
         Adam.Validate();
         ValidateObjectives();
     }
@@ -127,7 +134,7 @@ public sealed record PretrainingSettings
         if (IsControl && (Combination is Combination.Alternating or Combination.Continual))
         {
             throw new SettingException(
-                nameof(IsControl),
+                "control",
                 "A control run learns masked language modelling at each step; "
                 + $"{Combination} does not have it in each.");
         }

@@ -4,6 +4,7 @@ using Serving.Training.Bert;
 using Serving.Training.Checkpoints;
 using Serving.Training.Loop;
 using Serving.Training.Optimization;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Pretraining;
 

@@ -8,33 +8,44 @@ using Serving.Text;
 using Serving.Text.Bert;
 using Serving.Training.Classification;
 using Serving.Training.Data;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Recipes;
 
 /// <summary>Trains a classifier on a dataset: masks, all weights or the head alone.</summary>
-public sealed record ClassifierRecipe : Recipe
+[Recipe(
+    "classifier", "train mask", "Learns masks over a frozen backbone: a task version.", Setting = "method",
+    Value = TrainingMethod.Mask)]
+[Recipe(
+    "classifier", "train finetune", "Trains all weights: a model of its own, and a task version for it.",
+    Setting = "method", Value = TrainingMethod.Finetune)]
+[Recipe(
+    "classifier", "train head", "Trains the head alone over a frozen backbone: a task version.", Setting = "method",
+    Value = TrainingMethod.HeadOnly)]
+public sealed record ClassifierRecipe : Recipe, IComparableRecipe
 {
-    /// <summary>The metric of the <see cref="Incumbent"/>: accuracy, or correlation for regression.</summary>
-    public const string CurrentMetric = "current";
-
-    /// <summary>The backbone, by name.</summary>
+    [Setting("The backbone.", Kind = SettingKind.Model)]
     public required string Model { get; init; }
 
-    /// <summary>What is learned from, by name.</summary>
+    [Setting("What is learned from; it has labels.", Kind = SettingKind.Dataset)]
     public required string Dataset { get; init; }
 
-    /// <summary>What selects the best state; null takes a part of the dataset.</summary>
+    /// <summary>What selects the best state.</summary>
+    [Setting(
+        "What the best state is chosen by.", Kind = SettingKind.Dataset, Otherwise = "a part of the dataset")]
     public string? ValidationDataset { get; init; }
 
-    /// <summary>The part of the dataset to judge by, above 0 and below 1, when there is no other.</summary>
+    [Setting("The part of the dataset to judge by, if no other is named.", Above = 0, Below = 1)]
     public double ValidationShare { get; init; } = 0.1;
 
-    /// <summary>Whether labels are numbers to be predicted rather than classes.</summary>
+    [Setting("Labels are numbers to be predicted rather than classes.", Name = "regression")]
     public bool IsRegression { get; init; }
 
-    /// <summary>Longer texts are cut off at the end, pairs at the longer text.</summary>
+    /// <summary>Of pairs the longer text is cut off. No more than the model has positions for.</summary>
+    [Setting("Tokens of a text, special ones included; longer texts are cut off.", Min = 3, Unit = "tokens")]
     public int MaxTokens { get; init; } = 128;
 
+    [SettingGroup]
     public required ClassifierSettings Settings { get; init; }
 
     /// <summary>A task version to evaluate on the same data, for the conditions of publishing; null for none.</summary>
@@ -47,16 +58,25 @@ public sealed record ClassifierRecipe : Recipe
 
     public override IReadOnlyList<TaskInput> TaskVersions => Incumbent is null ? [] : [Incumbent];
 
+    public override RecipeOutputs Outputs => Settings.Method == TrainingMethod.Finetune
+        ? RecipeOutputs.TaskVersion | RecipeOutputs.Model
+        : RecipeOutputs.TaskVersion;
+
+    public override RecipeMetric Metric =>
+        IsRegression ? new("pearson", "correlation") : new("accuracy", "accuracy");
+
+    public Recipe With(TaskInput incumbent) => this with { Incumbent = incumbent };
+
     public override void Validate(IRecipeInputs inputs)
     {
+        SettingSet.Check(this);
         Settings.Validate();
-        Range.Require(ValidationShare is > 0 and < 1, nameof(ValidationShare), ValidationShare, "above 0 and below 1");
         var config = Config(inputs);
-        Range.Require(
-            MaxTokens >= 3 && MaxTokens <= config.MaxPositions, nameof(MaxTokens), MaxTokens,
+        SettingException.ThrowUnless(
+            MaxTokens <= config.MaxPositions, nameof(MaxTokens), MaxTokens,
             $"3 to {config.MaxPositions}, what the model has positions for");
         if (Settings.Method == TrainingMethod.Mask)
-            Bert.BertScores.ThrowUnlessValid(config, Settings.Mask);
+            SettingException.Within("mask", () => Settings.Mask.Validate(config));
         var manifests = DatasetNames.Select(name => LabelledDataset.Manifest(inputs, name)).ToList();
         foreach (var manifest in manifests)
             LabelledDataset.ThrowUnlessLabelled(manifest, IsRegression, nameof(Dataset));
@@ -103,7 +123,7 @@ public sealed record ClassifierRecipe : Recipe
         var state = trainer.Run(context.Observer, new(context.Checkpoints), context.CancellationToken);
         var metrics = new Dictionary<string, double>(state.Best!.ToMetrics(data.IsRegression), StringComparer.Ordinal);
         if (Incumbent is not null)
-            metrics[CurrentMetric] = IncumbentMetric(context, validation);
+            metrics[IComparableRecipe.IncumbentMetric] = MetricOfIncumbent(context, validation);
 
         var isNewModel = Settings.Method == TrainingMethod.Finetune;
         var model = isNewModel ? context.NewArtifact("model") : null;
@@ -130,7 +150,7 @@ public sealed record ClassifierRecipe : Recipe
     }
 
     /// <summary>The incumbent's metric; a label that it does not know counts as an error.</summary>
-    private double IncumbentMetric(RecipeContext context, List<DatasetRow> validation)
+    private double MetricOfIncumbent(RecipeContext context, List<DatasetRow> validation)
     {
         using var incumbent = TrainedClassifier.Open(context.Inputs, Incumbent!);
         var logits = incumbent.Logits(

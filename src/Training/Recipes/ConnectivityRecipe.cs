@@ -1,40 +1,44 @@
 using Serving.Training.Analysis;
 using Serving.Training.Classification;
 using Serving.Training.Data;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Recipes;
 
 /// <summary>Whether a path of low loss connects two classifiers for one task (Zhao et al. 2020, sec. 6).</summary>
+[Recipe("connectivity", "analyze connectivity", "Losses along a path between two classifiers.")]
 public sealed record ConnectivityRecipe : Recipe
 {
-    /// <summary>Its model must have the shape of the other's; often trained by masks.</summary>
+    /// <summary>Often trained by masks.</summary>
+    [Setting("Where the path begins.", Kind = SettingKind.Task)]
     public required TaskInput First { get; init; }
 
-    /// <summary>Often with all weights trained.</summary>
+    /// <summary>Often with all weights trained. Its model has the shape of the first's.</summary>
+    [Setting("Where the path ends: another task version for the same labels.", Kind = SettingKind.Task)]
     public required TaskInput Second { get; init; }
 
-    /// <summary>What losses are measured on.</summary>
+    [Setting("What losses are measured on.", Kind = SettingKind.Dataset)]
     public required string Dataset { get; init; }
 
-    /// <summary>What a curve is learned from; null for the line alone.</summary>
+    [Setting("What a Bézier curve is learned from.", Kind = SettingKind.Dataset, Otherwise = "the line alone")]
     public string? TrainingDataset { get; init; }
 
-    /// <summary>Points of a path, ends included, 3 to 101.</summary>
+    [Setting("Points of a path, ends included.", Min = 3, Max = 101, Unit = "points")]
     public int Points { get; init; } = 11;
 
-    /// <summary>Longer texts are cut off.</summary>
+    [Setting("Tokens of a text, special ones included; longer texts are cut off.", Min = 3, Unit = "tokens")]
     public int MaxTokens { get; init; } = 128;
 
-    /// <summary>Of learning the curve, 1 to 100000.</summary>
+    [Setting("Steps of learning the curve.", Min = 1, Max = 100_000, Unit = "steps")]
     public int Steps { get; init; } = 200;
 
-    /// <summary>1 to 4096.</summary>
+    [Setting("Examples of a step.", Min = 1, Max = 4096, Unit = "examples")]
     public int BatchSize { get; init; } = 32;
 
-    /// <summary>Above 0, at most 1.</summary>
+    [Setting("The learning rate of the curve.", Above = 0, Max = 1)]
     public float LearningRate { get; init; } = 1e-4f;
 
-    /// <summary>Everything random follows from it.</summary>
+    [Setting("Everything random follows from it.")]
     public ulong Seed { get; init; }
 
     public override IReadOnlyList<string> Models => [First.Model, Second.Model];
@@ -46,14 +50,11 @@ public sealed record ConnectivityRecipe : Recipe
 
     public override void Validate(IRecipeInputs inputs)
     {
-        Range.Require(Points is >= 3 and <= 101, nameof(Points), Points, "3 to 101");
-        Range.Require(Steps is >= 1 and <= 100_000, nameof(Steps), Steps, "1 to 100000");
-        Range.Require(BatchSize is >= 1 and <= 4096, nameof(BatchSize), BatchSize, "1 to 4096");
-        Range.Require(LearningRate is > 0 and <= 1, nameof(LearningRate), LearningRate, "above 0, at most 1");
+        SettingSet.Check(this);
         using var first = TrainedClassifier.Open(inputs, First);
         using var second = TrainedClassifier.Open(inputs, Second);
-        Range.Require(
-            MaxTokens >= 3 && MaxTokens <= first.Config.MaxPositions, nameof(MaxTokens), MaxTokens,
+        SettingException.ThrowUnless(
+            MaxTokens <= first.Config.MaxPositions, nameof(MaxTokens), MaxTokens,
             $"3 to {first.Config.MaxPositions}, what the model has positions for");
         if (first.Config != second.Config)
         {

@@ -1,17 +1,23 @@
 using System.Globalization;
 using Serving.Training.Analysis;
 using Serving.Training.Classification;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Recipes;
 
 /// <summary>Evaluates a task version on a dataset, with the logits that it is served with.</summary>
+[Recipe("evaluation", "analyze evaluate", "Judges a task: accuracy, F1, Matthews, confusion, calibration.")]
 public sealed record EvaluationRecipe : Recipe
 {
+    [Setting("What is judged.", Kind = SettingKind.Task)]
     public required TaskInput Task { get; init; }
 
+    [Setting("What it is judged on; it has labels, all of which the task knows.", Kind = SettingKind.Dataset)]
     public required string Dataset { get; init; }
 
-    /// <summary>Longer texts are cut off; 0 for as many as the model has positions for.</summary>
+    [Setting(
+        "Tokens of a text, special ones included; longer texts are cut off.", Min = 3, Unit = "tokens",
+        Zero = "as many as the model reads")]
     public int MaxTokens { get; init; }
 
     public override IReadOnlyList<string> Models => [Task.Model];
@@ -22,7 +28,7 @@ public sealed record EvaluationRecipe : Recipe
 
     public override void Validate(IRecipeInputs inputs)
     {
-        Range.Require(MaxTokens is 0 or >= 3, nameof(MaxTokens), MaxTokens, "0 for the model's most, or at least 3");
+        SettingSet.Check(this);
         TrainedClassifier.ThrowUnlessReads(inputs, Task, Dataset, nameof(Dataset));
     }
 

@@ -3,6 +3,7 @@ using Serving.Text;
 using Serving.Text.Bert;
 using Serving.Training.Classification;
 using Serving.Training.Data;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Recipes;
 
@@ -28,7 +29,7 @@ internal static class LabelledDataset
         if (isRegression && !manifest.HasNumbers)
         {
             throw new SettingException(
-                "IsRegression", $"Labels of the dataset '{manifest.Name}' are no numbers; regression needs numbers.");
+                "regression", $"Labels of the dataset '{manifest.Name}' are no numbers; regression needs numbers.");
         }
 
         if (!isRegression && manifest.Labels.Count == 0)

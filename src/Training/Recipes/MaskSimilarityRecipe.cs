@@ -2,15 +2,17 @@ using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Models.Tasks;
 using Serving.Training.Analysis;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Recipes;
 
 /// <summary>How much tasks' masks over one backbone differ, by tensor and block (Zhao et al. 2020, fig. 5).</summary>
+[Recipe("mask_similarity", "analyze similarity", "How far tasks' masks differ, by tensor and by block.")]
 public sealed record MaskSimilarityRecipe : Recipe
 {
     private const int MostTasks = 64;
 
-    /// <summary>At least two, of one backbone.</summary>
+    [Setting("The tasks, 2 to 64, of one backbone.", Kind = SettingKind.Task)]
     public required IReadOnlyList<TaskInput> Tasks { get; init; }
 
     public override IReadOnlyList<string> Models => [.. Tasks.Select(task => task.Model)];
@@ -21,7 +23,7 @@ public sealed record MaskSimilarityRecipe : Recipe
 
     public override void Validate(IRecipeInputs inputs)
     {
-        Range.Require(
+        SettingException.ThrowUnless(
             Tasks.Count is >= 2 and <= MostTasks, nameof(Tasks), $"a list of {Tasks.Count}",
             $"2 to {MostTasks} task versions");
         var other = Tasks.FirstOrDefault(task => task.Model != Tasks[0].Model);
@@ -69,15 +71,15 @@ public sealed record MaskSimilarityRecipe : Recipe
             for (var b = a + 1; b < packs.Count; b++)
             {
                 context.CancellationToken.ThrowIfCancellationRequested();
-                var byTensor = tensors.ConvertAll(
-                    tensor => BitMask.Dissimilarity(Bits(packs[a], tensor), Bits(packs[b], tensor)));
+                var distance = MaskDistance.Between(packs[a], packs[b]);
+                var byTensor = tensors.ConvertAll(tensor => distance.ByTensor.GetValueOrDefault(tensor.Name));
                 pairs.Add(new(
                     Tasks[a].Task,
                     Tasks[b].Task,
                     byTensor,
                     [.. tensors.Zip(byTensor).GroupBy(pair => Block(pair.First.Name))
                         .Select(block => block.Average(pair => pair.Second))],
-                    byTensor.Average(),
+                    distance.Total,
                     1 - (2 * kept[a] * kept[b] / (kept[a] + kept[b]))));
             }
         }
@@ -105,21 +107,9 @@ public sealed record MaskSimilarityRecipe : Recipe
     }
 
     private static double Kept(TaskPack pack, List<(string Name, int Rows, int Columns)> tensors) =>
-        tensors.Sum(tensor => (double)BitMask.PopCount(Bits(pack, tensor)))
+        tensors.Sum(tensor => (double)BitMask.PopCount(
+            MaskDistance.Bits(pack, tensor.Name, tensor.Rows, tensor.Columns)))
         / tensors.Sum(tensor => (double)tensor.Rows * tensor.Columns);
-
-    /// <summary>A task that does not mask a tensor keeps all of it.</summary>
-    private static ReadOnlySpan<byte> Bits(TaskPack pack, (string Name, int Rows, int Columns) tensor)
-    {
-        if (pack.HasMask(tensor.Name))
-            return pack.ReadMask(tensor.Name);
-        var count = (long)tensor.Rows * tensor.Columns;
-        var all = new byte[BitMask.ByteCount(tensor.Rows, tensor.Columns)];
-        all.AsSpan().Fill(byte.MaxValue);
-        if (count % 8 != 0)
-            all[^1] = (byte)((1 << (int)(count % 8)) - 1);
-        return all;
-    }
 
     /// <returns>"layer 3", or "pooler".</returns>
     private static string Block(string tensor) => tensor.StartsWith("encoder.layer.", StringComparison.Ordinal)
@@ -130,6 +120,9 @@ public sealed record MaskSimilarityRecipe : Recipe
         [.. Enumerable.Range(0, rows[0].Count).Select(
             column => (IReadOnlyList<double>)[.. rows.Select(row => row[column])])];
 
+    /// <param name="Tensors">0 for a tensor that neither masks.</param>
+    /// <param name="Blocks">The means of their tensors.</param>
+    /// <param name="Mean">Of all weights, see <see cref="MaskDistance.Total"/>.</param>
     /// <param name="IfIndependent">The expected difference of independent masks that keep as many weights.</param>
     private sealed record MaskPair(
         string A, string B, IReadOnlyList<double> Tensors, IReadOnlyList<double> Blocks, double Mean,

@@ -2,16 +2,18 @@ using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Models.Tasks;
 using Serving.Training.Analysis;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Recipes;
 
 /// <summary>The memory of n tasks as masks over a backbone and as fine-tuned ones (Zhao et al. 2020, fig. 3).</summary>
+[Recipe("memory", "analyze memory", "What n tasks take as masks, and as fine-tuned models.")]
 public sealed record MemoryRecipe : Recipe
 {
-    /// <summary>Every task is taken to be as large as this one.</summary>
+    [Setting("Every task is taken to be as large as this one.", Kind = SettingKind.Task)]
     public required TaskInput Task { get; init; }
 
-    /// <summary>The most tasks, 1 to 10000.</summary>
+    [Setting("The most tasks.", Min = 1, Max = 10_000, Unit = "tasks")]
     public int MostTasks { get; init; } = 20;
 
     public override IReadOnlyList<string> Models => [Task.Model];
@@ -20,8 +22,7 @@ public sealed record MemoryRecipe : Recipe
 
     public override IReadOnlyList<TaskInput> TaskVersions => [Task];
 
-    public override void Validate(IRecipeInputs inputs) =>
-        Range.Require(MostTasks is >= 1 and <= 10_000, nameof(MostTasks), MostTasks, "1 to 10000");
+    public override void Validate(IRecipeInputs inputs) => SettingSet.Check(this);
 
     public override RecipeResult Run(RecipeContext context)
     {

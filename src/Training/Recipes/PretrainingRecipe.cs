@@ -9,65 +9,74 @@ using Serving.Text.Trainers;
 using Serving.Training.Bert;
 using Serving.Training.Data;
 using Serving.Training.Pretraining;
+using Serving.Training.Settings;
 using Purpose = Serving.Training.RandomPurposes.Pretraining;
 
 namespace Serving.Training.Recipes;
 
 /// <summary>Pretrains a backbone from scratch: vocabulary, corpus, masked language modelling, objectives.</summary>
+[Recipe("pretraining", "train pretrain", "Learns a backbone from text: a model.")]
 public sealed record PretrainingRecipe : Recipe
 {
-    /// <summary>The corpora, by name; their texts are documents.</summary>
+    private const int MostHidden = 8192;
+    private const string HiddenSetting = "hidden_size";
+
+    [Setting("The corpora; each row is a document.", Kind = SettingKind.Dataset)]
     public required IReadOnlyList<string> Datasets { get; init; }
 
-    /// <summary>A multiple of the heads.</summary>
-    public required int Hidden { get; init; }
+    [Setting(
+        "The width of the hidden states; a multiple of the heads.", Name = HiddenSetting, Min = 1, Max = MostHidden)]
+    public int Hidden { get; init; } = 256;
 
-    public required int Layers { get; init; }
+    [Setting("Layers of the model.", Min = 1, Max = 128, Unit = "layers")]
+    public int Layers { get; init; } = 4;
 
-    public required int Heads { get; init; }
+    [Setting("Attention heads of a layer.", Min = 1, Max = MostHidden, Unit = "heads")]
+    public int Heads { get; init; } = 4;
 
     /// <summary>0 for four times the hidden size.</summary>
     public int Inner { get; init; }
 
-    /// <summary>The most tokens of a sequence that the model can read, once it is trained.</summary>
+    [Setting(
+        "The most tokens that the model can read; those past the sequence length stay untrained.", Min = 16, Max = 8192,
+        Unit = "tokens")]
     public int MaxPositions { get; init; } = 512;
 
-    /// <summary>100 to 65536.</summary>
+    [Setting("Pieces of the vocabulary.", Min = 100, Max = 65_536, Unit = "pieces")]
     public int VocabularySize { get; init; } = 8192;
 
+    [Setting("Tells upper and lower case apart.", Name = "cased", On = false)]
     public bool IsLowercase { get; init; } = true;
 
-    /// <summary>Tokens of a training sequence, special ones included.</summary>
+    [Setting("Tokens of a training sequence, special ones included.", Min = 16, Unit = "tokens")]
     public int SequenceLength { get; init; } = 128;
 
-    /// <summary>Documents at the beginning that are not learned from, but judged by.</summary>
+    [Setting("Documents at the beginning that are not learned from, but judged by.", Min = 1, Unit = "documents")]
     public int HeldOutDocuments { get; init; } = 200;
 
-    /// <summary>How weights are stored.</summary>
+    [Setting("Stores weights in half the bytes.", Name = "store_bfloat16", On = WeightFormat.BFloat16)]
     public WeightFormat Format { get; init; }
 
+    [SettingGroup]
     public required PretrainingSettings Settings { get; init; }
 
     public override IReadOnlyList<string> Models => [];
 
     public override IReadOnlyList<string> DatasetNames => Datasets;
 
+    public override RecipeOutputs Outputs => RecipeOutputs.Model;
+
     public override void Validate(IRecipeInputs inputs)
     {
+        SettingSet.Check(this);
         Settings.Validate();
-        const int mostHidden = 8192;
-        Range.Require(Heads is > 0 and <= mostHidden, nameof(Heads), Heads, $"1 to {mostHidden}");
-        Range.Require(
-            Hidden is > 0 and <= mostHidden && Hidden % Heads == 0, nameof(Hidden), Hidden,
-            $"a multiple of the {Heads} heads, at most {mostHidden}");
-        Range.Require(Layers is > 0 and <= 128, nameof(Layers), Layers, "1 to 128");
-        Range.Require(Inner is >= 0 and <= 4 * mostHidden, nameof(Inner), Inner, $"0 to {4 * mostHidden}");
-        Range.Require(VocabularySize is >= 100 and <= 65_536, nameof(VocabularySize), VocabularySize, "100 to 65536");
-        Range.Require(MaxPositions is >= 16 and <= 8192, nameof(MaxPositions), MaxPositions, "16 to 8192");
-        Range.Require(
-            SequenceLength >= 16 && SequenceLength <= MaxPositions, nameof(SequenceLength), SequenceLength,
-            $"16 to {MaxPositions}");
-        Range.Require(HeldOutDocuments >= 1, nameof(HeldOutDocuments), HeldOutDocuments, "1 or more");
+        SettingException.ThrowUnless(
+            Hidden % Heads == 0, HiddenSetting, Hidden,
+            $"a multiple of the {Heads} heads, at most {MostHidden}");
+        SettingException.ThrowUnless(
+            Inner is >= 0 and <= 4 * MostHidden, nameof(Inner), Inner, $"0 to {4 * MostHidden}");
+        SettingException.ThrowUnless(
+            SequenceLength <= MaxPositions, nameof(SequenceLength), SequenceLength, $"16 to {MaxPositions}");
         ThrowUnlessFitting();
         if (Datasets.Count == 0)
             throw new SettingException(nameof(Datasets), "There is no corpus; name at least one dataset.");
@@ -156,7 +165,7 @@ public sealed record PretrainingRecipe : Recipe
             (4 * sizeof(float) * weights / gibibyte, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / gibibyte);
         if (needed > there)
         {
-            throw new SettingException(nameof(Hidden), string.Create(
+            throw new SettingException(HiddenSetting, string.Create(
                 CultureInfo.InvariantCulture,
                 $"Training the model takes at least {needed:F1} GiB; there are {there:F1} GiB. "
                 + $"Choose fewer or smaller layers."));

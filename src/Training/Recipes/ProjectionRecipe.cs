@@ -4,6 +4,7 @@ using Serving.Training.Analysis;
 using Serving.Training.Autograd;
 using Serving.Training.Bert;
 using Serving.Training.Layers;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Recipes;
 
@@ -12,15 +13,18 @@ namespace Serving.Training.Recipes;
 /// By principal components, which, unlike t-SNE, distort no distances and depend on no seed. The silhouette is that of
 /// the full vectors.
 /// </remarks>
+[Recipe("projection", "analyze projection", "[CLS] vectors in two dimensions, without the masks and with them.")]
 public sealed record ProjectionRecipe : Recipe
 {
     private const int BatchSize = 32;
 
+    [Setting("The task whose masks are shown.", Kind = SettingKind.Task)]
     public required TaskInput Task { get; init; }
 
+    [Setting("The texts; they have labels.", Kind = SettingKind.Dataset)]
     public required string Dataset { get; init; }
 
-    /// <summary>The dataset's first rows that are taken, 3 to 5000.</summary>
+    [Setting("How many of the dataset's first rows are taken.", Min = 3, Max = 5000, Unit = "examples")]
     public int MostExamples { get; init; } = 500;
 
     public override IReadOnlyList<string> Models => [Task.Model];
@@ -31,7 +35,7 @@ public sealed record ProjectionRecipe : Recipe
 
     public override void Validate(IRecipeInputs inputs)
     {
-        Range.Require(MostExamples is >= 3 and <= 5000, nameof(MostExamples), MostExamples, "3 to 5000");
+        SettingSet.Check(this);
         TrainedClassifier.ThrowUnlessReads(inputs, Task, Dataset, nameof(Dataset));
         if (LabelledDataset.Manifest(inputs, Dataset).Labels.Count < 2)
         {

@@ -3,36 +3,24 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Serving.Storage;
 using Serving.Tensors;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Recipes;
 
 /// <summary>What a training job does, as it is stored.</summary>
-[JsonPolymorphic(TypeDiscriminatorPropertyName = "recipe")]
-[JsonDerivedType(typeof(ClassifierRecipe), "classifier")]
-[JsonDerivedType(typeof(PretrainingRecipe), "pretraining")]
-[JsonDerivedType(typeof(EvaluationRecipe), "evaluation")]
-[JsonDerivedType(typeof(MaskSimilarityRecipe), "mask_similarity")]
-[JsonDerivedType(typeof(MemoryRecipe), "memory")]
-[JsonDerivedType(typeof(ConnectivityRecipe), "connectivity")]
-[JsonDerivedType(typeof(ProjectionRecipe), "projection")]
-[JsonDerivedType(typeof(SweepRecipe), "sweep")]
+/// <remarks>
+/// A class derived from it is a whole recipe: <see cref="RecipeAttribute"/> names it, <see cref="SettingAttribute"/>s
+/// declare its settings. It is registered in <see cref="RecipeKinds"/>.
+/// </remarks>
 public abstract record Recipe
 {
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.General)
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        WriteIndented = true,
-        RespectRequiredConstructorParameters = true,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false) }
-    };
-
     /// <exception cref="JsonException">It is no recipe.</exception>
-    public static Recipe Parse(string json) => JsonSerializer.Deserialize<Recipe>(json, Json)!;
+    public static Recipe Parse(string json) => RecipeJson.Default.Parse(json);
 
     public string ToJson() => Serialize(this);
 
     /// <summary>How recipes and reports are written.</summary>
-    internal static string Serialize<T>(T value) => JsonSerializer.Serialize(value, Json) + "\n";
+    internal static string Serialize<T>(T value) => RecipeJson.Default.Serialize(value);
 
     /// <summary>The settings by name, for lineage.</summary>
     public IReadOnlyDictionary<string, JsonElement> ToDictionary() =>
@@ -49,6 +37,12 @@ public abstract record Recipe
     /// <summary>The task versions that it reads; their backbones need not be among the models.</summary>
     [JsonIgnore]
     public virtual IReadOnlyList<TaskInput> TaskVersions => [];
+
+    /// <summary>What comes out.</summary>
+    public virtual RecipeOutputs Outputs => RecipeOutputs.Report;
+
+    /// <summary>What the result is judged by; null if it is not judged.</summary>
+    public virtual RecipeMetric? Metric => null;
 
     /// <summary>Checks everything that can be known before training.</summary>
     /// <exception cref="ArgumentException">The recipe is not valid.</exception>

@@ -5,6 +5,7 @@ using Serving.Storage;
 using Serving.Training.Analysis;
 using Serving.Training.Classification;
 using Serving.Training.Loop;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Recipes;
 
@@ -21,21 +22,26 @@ public enum BlockOrder
 /// <summary>
 /// Trains masks over ranges of initial sparsity (Zhao et al. 2020, fig. 1) or masked blocks (fig. 2).
 /// </summary>
+[Recipe(
+    "sweep", "analyze sweep", "Trains masks over a range of initial sparsities, or of masked blocks.",
+    Setting = "base.method", Value = TrainingMethod.Mask)]
 public sealed record SweepRecipe : Recipe
 {
     private const int MostRuns = 1000;
 
-    /// <summary>The recipe of each run, except for what the sweep changes.</summary>
+    /// <summary>The recipe of each run, except for what the sweep changes, seeds among it.</summary>
+    [SettingGroup("base", Without = "seed")]
     public required ClassifierRecipe Base { get; init; }
 
-    /// <summary>0 to below 1 each.</summary>
+    [Setting("The initial sparsities to try.", Min = 0, Below = 1, Otherwise = "none")]
     public IReadOnlyList<double> InitialSparsities { get; init; } = [];
 
-    /// <summary>How many layers are masked: 0 to all, in both orders. The pooler is as in the base.</summary>
+    /// <summary>0 to all, in both orders. The pooler is as in the base.</summary>
+    [Setting("The numbers of masked layers to try, bottom up and top down.", Min = 0, Otherwise = "none")]
     public IReadOnlyList<int> MaskedBlocks { get; init; } = [];
 
-    /// <summary>Each point is trained with each; at least one.</summary>
-    public required IReadOnlyList<ulong> Seeds { get; init; }
+    [Setting("Each point is trained with each.")]
+    public IReadOnlyList<ulong> Seeds { get; init; } = [0];
 
     public override IReadOnlyList<string> Models => Base.Models;
 
@@ -45,28 +51,20 @@ public sealed record SweepRecipe : Recipe
     {
         if (Base.Settings.Method != TrainingMethod.Mask)
             throw new SettingException(nameof(Base), "A sweep is over masks; choose the method mask.");
-        Range.Require(Seeds.Count >= 1, nameof(Seeds), "an empty list", "at least one seed");
+        SettingException.ThrowUnless(Seeds.Count >= 1, nameof(Seeds), "an empty list", "at least one seed");
         var runs = (InitialSparsities.Count + (2 * MaskedBlocks.Count)) * Seeds.Count;
-        Range.Require(
+        SettingException.ThrowUnless(
             runs is >= 1 and <= MostRuns, nameof(InitialSparsities), $"a sweep of {runs} trainings",
-            $"1 to {MostRuns} together with MaskedBlocks and Seeds");
-        foreach (var sparsity in InitialSparsities)
-            Range.Require(sparsity is >= 0 and < 1, nameof(InitialSparsities), sparsity, "0 to below 1 each");
+            $"1 to {MostRuns} with masked_blocks and seeds");
+        SettingSet.Check(this);
         var layers = new BertFolder(inputs.ModelFolder(Base.Model)).LoadConfig().Layers;
         foreach (var blocks in MaskedBlocks)
         {
-            Range.Require(
-                blocks >= 0 && blocks <= layers, nameof(MaskedBlocks), blocks, $"0 to {layers}, the model's layers");
+            SettingException.ThrowUnless(
+                blocks <= layers, nameof(MaskedBlocks), blocks, $"0 to {layers}, the model's layers");
         }
 
-        try
-        {
-            Base.Validate(inputs);
-        }
-        catch (SettingException exception)
-        {
-            throw new SettingException($"{nameof(Base)}.{exception.Setting}", exception.Message);
-        }
+        SettingException.Within("base", () => Base.Validate(inputs));
     }
 
     public override RecipeResult Run(RecipeContext context)

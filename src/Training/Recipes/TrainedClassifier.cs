@@ -6,6 +6,7 @@ using Serving.Text.Bert;
 using Serving.Training.Bert;
 using Serving.Training.Classification;
 using Serving.Training.Data;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Recipes;
 

@@ -413,6 +413,9 @@ public sealed partial class HttpRoutesTests
 
     private static IEnumerable<Row> JobRows()
     {
+        yield return new(
+            "GET /v1/recipes", "/v1/recipes", 200, "recipes[0].recipe=classifier", "recipes[0].command=train mask",
+            "recipes[0].given.method=TRAINING_METHOD_MASK", "recipes[0].settings[0].name=model");
         yield return new("GET /v1/jobs", "/v1/jobs", 200, "jobs=[]");
         yield return new("POST /v1/jobs", "/v1/jobs", 400, "details[0].fieldViolations[0].field=spec") { Json = "{}" };
         yield return new("POST /v1/jobs", "/v1/jobs", 200, "spec.memory.task.task=tone", "spec.memory.mostTasks=3")

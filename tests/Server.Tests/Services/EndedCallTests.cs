@@ -5,7 +5,7 @@ using Serving.Server.Services;
 
 namespace Serving.Server.Tests.Services;
 
-/// <summary>What a call throws when its end is not its own: which status it gets, and whether the log hears of it.</summary>
+/// <summary>What a call throws once somebody else has ended it: its status, and whether the log hears of it.</summary>
 public sealed class EndedCallTests
 {
     public static TheoryData<string, Exception, StatusCode, bool> Ends => new()

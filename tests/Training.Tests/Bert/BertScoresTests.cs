@@ -1,8 +1,7 @@
 using Serving.Models;
 using Serving.Models.Bert;
-using Serving.Training.Autograd;
 using Serving.Training.Bert;
-using Serving.Training.Layers;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Tests.Bert;
 
@@ -83,43 +82,21 @@ public sealed class BertScoresTests
         Assert.All(ofStack.Slice(0, firstRow).ToArray(), score => Assert.True(score > 1));
     }
 
-    /// <summary>Until they are to be trained; the weights that they keep can be trained meanwhile.</summary>
-    [Fact]
-    public void Create_LeavesScoresFrozen_AndWeightsThatAreDroppedWithoutGradient()
-    {
-        using var backend = Small.Backend();
-        using var model = Small.Model(backend);
-        using var head = new ClassifierHead(backend, Small.Labels, Small.Config.Hidden, seed: 2, isTrained: true);
-        using var scores = BertScores.Create(backend, model, new() { InitialSparsity = 0.5 }, seed: 1);
-        using var tape = new Tape(backend);
-        model.TrainAll();
-
-        Small.Step(tape, model, head, scores, Small.Examples(8, seed: 3), DropoutKeys.Off);
-
-        Assert.All(scores.Parameters, parameter => Assert.False(parameter.IsTrained));
-        var name = BertTensors.Weight(1, BertMatrix.Intermediate);
-        var (weight, firstRow, rows) = model.Find(name);
-        var gradients = weight.Gradient.Slice(firstRow, rows).ToArray();
-        var bits = scores.Bits(name);
-        for (var i = 0; i < gradients.Length; i++)
-            Assert.Equal(((bits[i / 8] >> (i % 8)) & 1) != 0, gradients[i] != 0);
-    }
-
     [Fact]
     public void Create_BadSettings_SayWhatIsNeeded()
     {
         using var backend = Small.Backend();
         using var model = Small.Model(backend);
-        Refused("The initial sparsity is 1; 0 to below 1 is needed.", new() { InitialSparsity = 1 });
-        Refused("The initial sparsity is NaN; 0 to below 1 is needed.", new() { InitialSparsity = double.NaN });
-        Refused("The threshold is 0; above 0 and below 1 is needed.", new() { Threshold = 0 });
-        Refused("The scale is -1; above 0 and below 1 is needed.", new() { Scale = -1 });
-        Refused("Layer 3 is to be masked; the model has layers 0 to 2.", new() { Layers = [3] });
-        Refused("No matrix is to be masked; choose at least one.", new() { Layers = [], MasksPooler = false });
+        Refused("initial_sparsity: It is 1; it must be 0 to below 1.", new() { InitialSparsity = 1 });
+        Refused("initial_sparsity: It is NaN; it must be 0 to below 1.", new() { InitialSparsity = double.NaN });
+        Refused("threshold: It is 0; it must be above 0 and below 1.", new() { Threshold = 0 });
+        Refused("scale: It is -1; it must be above 0 and below 1.", new() { Scale = -1 });
+        Refused("layers: Layer 3 is to be masked; the model has layers 0 to 2.", new() { Layers = [3] });
+        Refused("layers: No matrix is to be masked; choose at least one.", new() { Layers = [], MasksPooler = false });
 
         void Refused(string message, MaskSettings settings) =>
             Assert.Equal(
                 message,
-                Assert.Throws<ArgumentException>(() => BertScores.Create(backend, model, settings, seed: 1)).Message);
+                Assert.Throws<SettingException>(() => BertScores.Create(backend, model, settings, seed: 1)).Message);
     }
 }

@@ -139,14 +139,15 @@ public sealed class ClassifierTrainerTests
     public void Create_BadSettingsOrData_AreRefused()
     {
         var settings = Settings(TrainingMethod.Mask);
-        Refused("Epochs is 0; it must be 1 to 1000.", settings with { Epochs = 0 }, Data());
+        Refused("epochs: It is 0; it must be 1 to 1000.", settings with { Epochs = 0 }, Data());
         Refused(
-            "LearningRate is NaN; it must be above 0, at most 1.", settings with { LearningRate = float.NaN }, Data());
-        Refused("Dropout is 1; it must be 0 to below 1.", settings with { Dropout = 1 }, Data());
-        Refused(
-            "Layer 9 is to be masked; the model has layers 0 to 2.", settings with { Mask = new() { Layers = [9] } },
+            "learning_rate: It is NaN; it must be above 0, at most 1.", settings with { LearningRate = float.NaN },
             Data());
-        Refused("WarmUp is 1.5; it must be 0 to 1.", settings with { WarmUp = 1.5 }, Data());
+        Refused("dropout: It is 1; it must be 0 to below 1.", settings with { Dropout = 1 }, Data());
+        Refused(
+            "mask.layers: Layer 9 is to be masked; the model has layers 0 to 2.",
+            settings with { Mask = new() { Layers = [9] } }, Data());
+        Refused("warm_up: It is 1.5; it must be 0 to 1.", settings with { WarmUp = 1.5 }, Data());
         var data = Data();
         Refused(
             "There are 0 examples to learn from and 60 to judge by; at least one of each is needed.", settings,

@@ -47,6 +47,9 @@ internal static class Released
             {
                 Method = name == Mask ? TrainingMethod.Mask : TrainingMethod.Finetune,
                 LearningRate = name == Mask ? 0.03f : 0.003f,
+                HeadLearningRate = null,
+                Adam = new(),
+                Dropout = 0.1f,
                 Epochs = 3,
                 BatchSize = 10,
                 CheckpointInterval = Step,

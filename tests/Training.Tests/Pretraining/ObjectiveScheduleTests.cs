@@ -1,4 +1,5 @@
 using Serving.Training.Pretraining;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Tests.Pretraining;
 

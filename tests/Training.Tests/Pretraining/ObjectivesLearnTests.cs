@@ -1,6 +1,7 @@
 using Serving.Models.Bert;
 using Serving.Training.Bert;
 using Serving.Training.Pretraining;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Tests.Pretraining;
 

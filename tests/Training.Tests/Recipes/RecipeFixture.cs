@@ -62,6 +62,7 @@ public abstract class RecipeFixture : IRecipeInputs, IDisposable
             Epochs = epochs,
             BatchSize = 16,
             LearningRate = method == TrainingMethod.Finetune ? 3e-3f : 3e-2f,
+            HeadLearningRate = null,
             Dropout = 0,
             Seed = 2
         }

@@ -83,21 +83,26 @@ public sealed class RecipeTests : RecipeFixture
     {
         var recipe = Classifier(TrainingMethod.Mask);
         Refused(
-            "The dataset 'corpus' has no labels; upload it with a label column.", recipe with { Dataset = "corpus" });
+            "dataset: The dataset 'corpus' has no labels; upload it with a label column.",
+            recipe with { Dataset = "corpus" });
         Refused(
-            "Labels of the dataset 'tone' are no numbers; regression needs numbers.",
+            "regression: Labels of the dataset 'tone' are no numbers; regression needs numbers.",
             recipe with { IsRegression = true });
         Refused(
-            "Of 'tone' and 'pairs' one has pairs and one has not; both are needed alike.",
+            "validation_dataset: Of 'tone' and 'pairs' one has pairs and one has not; both are needed alike.",
             recipe with { ValidationDataset = "pairs" });
-        Refused("ValidationShare is 0; it must be above 0 and below 1.", recipe with { ValidationShare = 0 });
+        Refused("validation_share: It is 0; it must be above 0 and below 1.", recipe with { ValidationShare = 0 });
         Refused(
-            "MaxTokens is 65; it must be 3 to 64, what the model has positions for.", recipe with { MaxTokens = 65 });
-        Refused("Hidden is 33; it must be a multiple of the 2 heads, at most 8192.", Pretraining with { Hidden = 33 });
-        Refused("VocabularySize is 5; it must be 100 to 65536.", Pretraining with { VocabularySize = 5 });
-        Refused("There is no corpus; name at least one dataset.", Pretraining with { Datasets = [] });
+            "max_tokens: It is 65; it must be 3 to 64, what the model has positions for.",
+            recipe with { MaxTokens = 65 });
         Refused(
-            "The corpus has no more than 200 documents, which are held out; give more text, or hold out less.",
+            "hidden_size: It is 33; it must be a multiple of the 2 heads, at most 8192.",
+            Pretraining with { Hidden = 33 });
+        Refused("vocabulary_size: It is 5; it must be 100 to 65536.", Pretraining with { VocabularySize = 5 });
+        Refused("datasets: There is no corpus; name at least one dataset.", Pretraining with { Datasets = [] });
+        Refused(
+            "held_out_documents: The corpus has no more than 200 documents, which are held out; give more text, or "
+            + "hold out less.",
             Pretraining with { HeldOutDocuments = 200 });
 
         void Refused(string message, Recipe bad)

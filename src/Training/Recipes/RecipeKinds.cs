@@ -1,0 +1,17 @@
+namespace Serving.Training.Recipes;
+
+/// <summary>All recipes there are.</summary>
+public static class RecipeKinds
+{
+    public static IReadOnlyList<RecipeKind> All { get; } =
+    [
+        RecipeKind.Of<ClassifierRecipe>(),
+        RecipeKind.Of<PretrainingRecipe>(),
+        RecipeKind.Of<EvaluationRecipe>(),
+        RecipeKind.Of<MaskSimilarityRecipe>(),
+        RecipeKind.Of<MemoryRecipe>(),
+        RecipeKind.Of<ConnectivityRecipe>(),
+        RecipeKind.Of<ProjectionRecipe>(),
+        RecipeKind.Of<SweepRecipe>()
+    ];
+}
