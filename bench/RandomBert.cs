@@ -3,7 +3,7 @@ using Serving.Models.Bert;
 namespace Serving.Bench;
 
 /// <summary>Weights as an untrained BERT has them.</summary>
-internal sealed class RandomBertWeights : IBertWeights
+internal sealed class RandomBertWeights : IParameterSource
 {
     // One stretch of values for all parameters: drawing 110 million takes longer than most measurements.
     private readonly float[] _values = RandomTensors.NormalValues(1 << 20, seed: 1);

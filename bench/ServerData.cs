@@ -3,7 +3,7 @@ using Serving.Backends;
 using Serving.Client;
 using Serving.Models.Bert;
 using Serving.Models.Safetensors;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 
 namespace Serving.Bench;
 
@@ -35,16 +35,16 @@ internal sealed class ServerData : IDisposable
     {
         var masks = new RandomMasks(1 + (1000 * seed), firstLayer);
         masks.Prepare(encoder.Config);
-        var writer = new TaskPackWriter();
+        var writer = new VersionWriter();
         var maskable = BertTensors.Maskable(encoder.Config).Where(tensor => masks.HasMask(tensor.Name));
         foreach (var (name, rows, columns) in maskable)
             writer.AddMask(name, rows, columns, masks.ReadMask(name).ToArray());
         writer.SetHead(RandomTensors.NormalValues(2 * encoder.Config.Hidden, seed: 2 + seed), [0f, 0f]);
         var version = writer.Write(parent, new()
         {
-            Format = TaskManifest.CurrentFormat,
+            Format = VersionManifest.CurrentFormat,
             Labels = ["negative", "positive"],
-            Inputs = TaskInputs.Text,
+            Inputs = TextInputs.Text,
             Backbone = encoder.Digest,
             Kept = new Dictionary<string, long>(),
             Files = new Dictionary<string, string>()
@@ -84,7 +84,7 @@ internal sealed class ServerData : IDisposable
     }
 
     /// <summary>Keeps what an encoder reads, so that it can be written as a model.</summary>
-    private sealed class RecordingWeights(IBertWeights inner) : IBertWeights
+    private sealed class RecordingWeights(IParameterSource inner) : IParameterSource
     {
         private readonly Dictionary<string, (int Rows, int Columns, float[] Values)> _read = new(
             StringComparer.Ordinal);

@@ -5,7 +5,6 @@ using Google.Rpc;
 using Grpc.Core;
 using Serving.Client;
 using Serving.V1;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Bench;
 

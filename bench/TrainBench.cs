@@ -63,7 +63,7 @@ internal static class TrainBench
     {
         var config = Shapes.Bert(shape);
         using var backend = BackendFactory.Create(device, new() { Threads = threads });
-        using var model = BertModel.Load(backend, config, new InitialBertWeights(seed: 1));
+        using var model = BertModel.Load(backend, config, new InitialParameters(seed: 1));
         using var head = new ClassifierHead(backend, Labels, config.Hidden, seed: 2, isTrained: true);
         using var tokenHead = new MaskedLanguageHead(backend, model, seed: 3);
         using var scores = method == "mask" ? BertScores.Create(backend, model, new(), seed: 3) : null;

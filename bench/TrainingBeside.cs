@@ -1,6 +1,5 @@
 using Serving.Client;
 using Serving.V1;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Bench;
 

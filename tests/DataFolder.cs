@@ -1,5 +1,5 @@
 using Serving.Models.Bert;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Tensors.Cpu;
 
 namespace Serving.Testing;
@@ -28,7 +28,7 @@ internal sealed class DataFolder : IDisposable
 
     /// <summary>Writes a version outside of the data root.</summary>
     /// <returns>Its folder, which is named after the version.</returns>
-    public string WriteVersion(int seed, int labels = 2, TaskInputs inputs = TaskInputs.Text) =>
+    public string WriteVersion(int seed, int labels = 2, TextInputs inputs = TextInputs.Text) =>
         _folder.At(RandomTask.Write(_folder.Path, Backbone.Config, Backbone.Digest, seed, labels, inputs));
 
     public string At(string name) => _folder.At(name);

@@ -1,6 +1,6 @@
 using Serving.Models;
 using Serving.Models.Bert;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 
 namespace Serving.Testing;
 
@@ -16,12 +16,12 @@ internal static class RandomTask
         string backbone,
         int seed,
         int labels = 2,
-        TaskInputs inputs = TaskInputs.Text,
+        TextInputs inputs = TextInputs.Text,
         float headScale = 1f,
         int firstLayer = 1)
     {
         var random = new Random(seed);
-        var writer = new TaskPackWriter();
+        var writer = new VersionWriter();
         foreach (var (name, rows, columns) in BertTensors.Maskable(config))
         {
             if (name.Split('.') is ["encoder", "layer", var layer, ..] && int.Parse(layer) < firstLayer)
@@ -36,7 +36,7 @@ internal static class RandomTask
         writer.SetHead(weight, new float[labels]);
         return writer.Write(parent, new()
         {
-            Format = TaskManifest.CurrentFormat,
+            Format = VersionManifest.CurrentFormat,
             Labels = [.. Enumerable.Range(0, labels).Select(i => $"label-{i}")],
             Inputs = inputs,
             Backbone = backbone,

@@ -4,7 +4,7 @@ using Serving.Catalog.Resident;
 using Serving.Catalog.Stored;
 using Serving.Inference.Scheduling;
 using Serving.Models;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Storage;
 
 namespace Serving.Catalog;
@@ -141,7 +141,7 @@ public sealed class TaskCatalog(
     /// </param>
     /// <returns>Whether it is new.</returns>
     public Task<bool> CommitAsync(
-        TaskUpload upload, string version, string? alias, string? firstAlias) => ChangeAsync(
+        VersionUpload upload, string version, string? alias, string? firstAlias) => ChangeAsync(
         async () =>
         {
             var isFirst = IsFirst(upload.Task, version);
@@ -266,7 +266,7 @@ public sealed class TaskCatalog(
             task => task.Name, task => task, StringComparer.Ordinal));
 
     /// <summary>Changes an alias; where somebody else changed the task's aliases meanwhile, on top of that.</summary>
-    /// <param name="digests">See <see cref="TaskPack.Open"/>.</param>
+    /// <param name="digests">See <see cref="VersionFiles.Open"/>.</param>
     private async Task PointAsync(
         string task, string alias, Func<AliasTarget?, AliasTarget?> change,
         IReadOnlyDictionary<string, string>? digests = null)

@@ -30,7 +30,7 @@ public sealed class TaskRouter(TaskCatalog catalog)
     /// <summary>Finds a task's version in a table.</summary>
     /// <param name="field">Where the selector stands in the request.</param>
     /// <exception cref="DomainException">It is not there, or its model is not loaded.</exception>
-    public static TaskRoute Resolve(RoutingTable table, TaskSelector selector, double place, string field)
+    public static TaskRoute Resolve(RoutingTable table, VersionSelector selector, double place, string field)
     {
         var tasks = table.Desired;
         var task = ResourceName.Require($"{field}.task", selector.Task);

@@ -1,7 +1,7 @@
 using Serving.Catalog.Resident;
 using Serving.Catalog.Stored;
 using Serving.Models;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Storage;
 
 namespace Serving.Catalog;
@@ -49,12 +49,12 @@ internal sealed class VersionLoader(IBlobStore blobs)
         ModelHost host, string task, StoredVersion version, IReadOnlyDictionary<string, string>? digests = null)
     {
         // A file's digest in the manifest is right for no other version's file.
-        var isKnown = digests?.GetValueOrDefault(TaskPack.ManifestFile) == version.Version;
+        var isKnown = digests?.GetValueOrDefault(VersionFiles.ManifestFile) == version.Version;
         var folder = await FolderAsync(task, version.Version);
         try
         {
             await host.Engine.LoadTaskAsync(
-                task, () => TaskPack.Open(folder, version.Version, isKnown ? digests : null));
+                task, () => VersionFiles.Open(folder, version.Version, isKnown ? digests : null));
         }
         catch (ModelFileException exception)
         {

@@ -4,7 +4,6 @@ using Grpc.Core;
 using Serving.Client;
 using Serving.V1;
 using Spectre.Console;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Cli;
 

@@ -3,7 +3,6 @@ using System.Globalization;
 using Serving.Client;
 using Serving.V1;
 using Spectre.Console;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Cli;
 

@@ -2,7 +2,6 @@ using System.CommandLine;
 using Grpc.Core;
 using Serving.Client;
 using Serving.V1;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Cli;
 

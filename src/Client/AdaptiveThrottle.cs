@@ -5,7 +5,6 @@ using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Serving.V1;
 using RpcStatus = Google.Rpc.Status;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Client;
 

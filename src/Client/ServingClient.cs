@@ -8,7 +8,6 @@ using Grpc.Net.Client.Balancer;
 using Grpc.Net.Client.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Serving.V1;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Client;
 
@@ -175,7 +174,7 @@ public sealed class ServingClient : IDisposable
         {
             await call.RequestStream.WriteAsync(new() { Header = header }, cancellationToken).ConfigureAwait(false);
             var sent = 0L;
-            foreach (var name in TaskFiles.All)
+            foreach (var name in VersionDownload.All)
             {
                 var chunks = ChunksAsync(Path.Combine(folder, name), cancellationToken);
                 await foreach (var data in chunks.ConfigureAwait(false))
@@ -236,7 +235,7 @@ public sealed class ServingClient : IDisposable
         CancellationToken cancellationToken = default)
     {
         using var call = Tasks.ExportTask(new() { Task = task }, cancellationToken: cancellationToken);
-        using var files = new TaskFiles(folder);
+        using var files = new VersionDownload(folder);
         var version = "";
         var received = 0L;
         await foreach (var part in call.ResponseStream.ReadAllAsync(cancellationToken).ConfigureAwait(false))

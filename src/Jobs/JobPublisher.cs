@@ -27,7 +27,7 @@ public sealed class JobPublisher(TaskCatalog catalog, IBlobStore tasks, ModelSto
         var firstAlias = publish.NoAlias ? null : TaskAliases.DefaultAlias;
         var moved = alias ?? (catalog.IsFirst(publish.Task, version) ? firstAlias : null);
         var gate = moved is null ? "" : Gate(moved, publish, recipe, result);
-        using var upload = new TaskUpload(tasks.Begin(), publish.Task, version, long.MaxValue);
+        using var upload = new VersionUpload(tasks.Begin(), publish.Task, version, long.MaxValue);
         foreach (var file in Directory.GetFiles(result.TaskVersion))
             await CopyAsync(upload, file);
         upload.Finish();
@@ -63,7 +63,7 @@ public sealed class JobPublisher(TaskCatalog catalog, IBlobStore tasks, ModelSto
             $"The alias '{alias}' was not moved: {FormattableString.Invariant(why)}";
     }
 
-    private static async Task CopyAsync(TaskUpload upload, string path)
+    private static async Task CopyAsync(VersionUpload upload, string path)
     {
         var buffer = new byte[1 << 20];
         await using var file = File.OpenRead(path);

@@ -1,7 +1,7 @@
 using Serving.Catalog;
 using Serving.Catalog.Stored;
 using Serving.Models;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Server;
 using Serving.Server.Configuration;
 using Serving.Server.Lifetime;
@@ -37,7 +37,7 @@ static async Task SayWhatToTryAsync(WebApplication app)
     string[] tasks = [.. table.Tasks.Values
         .Where(task => task.Aliases.Aliases.GetValueOrDefault(TaskAliases.DefaultAlias) is { } target
             && task.Versions.TryGetValue(target.Version, out var version)
-            && version.Manifest.Inputs == TaskInputs.Text
+            && version.Manifest.Inputs == TextInputs.Text
             && table.FindHost(version) is not null)
         .Select(task => task.Name)
         .Take(3)];

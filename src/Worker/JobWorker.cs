@@ -125,7 +125,7 @@ internal static class JobWorker
 
         public string DatasetFolder(string name) => order.Datasets[name];
 
-        public string TaskFolder(TaskInput task) => order.Tasks[WorkOrder.TaskKey(task.Task, task.Version)];
+        public string TaskFolder(VersionInput task) => order.Tasks[WorkOrder.TaskKey(task.Task, task.Version)];
     }
 
     /// <summary>Says something once a second, and whatever was measured.</summary>

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Serving.Catalog.Stored;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Storage;
 using Serving.Testing.PowerCut;
 
@@ -82,7 +82,7 @@ public sealed class FileTaskRepositoryTests : TaskRepositoryTests
             Assert.True(!isDone || task.Aliases.Aliases.Count == 1);
             Assert.All(task.Aliases.Aliases, alias => Assert.Contains(alias.Value.Version, task.Versions.Keys));
             foreach (var stored in task.Versions.Keys)
-                TaskPack.Open(Data.At(Path.Combine("cut", "t", stored)), version).Dispose();
+                VersionFiles.Open(Data.At(Path.Combine("cut", "t", stored)), version).Dispose();
         });
     }
 
@@ -121,7 +121,7 @@ public sealed class FileTaskRepositoryTests : TaskRepositoryTests
         {
             Assert.False(isDone && task.Versions.Count > 0);
             foreach (var stored in task.Versions.Keys)
-                TaskPack.Open(Data.At(Path.Combine("cut", "t", stored)), version).Dispose();
+                VersionFiles.Open(Data.At(Path.Combine("cut", "t", stored)), version).Dispose();
         });
     }
 

@@ -118,7 +118,7 @@ public abstract class TaskRepositoryTests : IDisposable
         (ITaskRepository Repository, IBlobStore Blobs) to, string task, int seed)
     {
         var folder = Data.WriteVersion(seed);
-        using var upload = new TaskUpload(to.Blobs.Begin(), task, Path.GetFileName(folder), long.MaxValue);
+        using var upload = new VersionUpload(to.Blobs.Begin(), task, Path.GetFileName(folder), long.MaxValue);
         foreach (var file in Directory.GetFiles(folder))
             await upload.AppendAsync(Path.GetFileName(file), await File.ReadAllBytesAsync(file), default);
         var version = upload.Finish();

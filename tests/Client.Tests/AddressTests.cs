@@ -4,7 +4,6 @@ using Grpc.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Serving.Testing;
 using Serving.V1;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Client.Tests;
 

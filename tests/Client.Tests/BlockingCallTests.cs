@@ -1,7 +1,6 @@
 using Grpc.Core;
 using Serving.Testing;
 using Serving.V1;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Client.Tests;
 

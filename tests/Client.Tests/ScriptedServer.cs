@@ -6,7 +6,6 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Serving.V1;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Client.Tests;
 

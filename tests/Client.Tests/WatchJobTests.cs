@@ -3,7 +3,6 @@ using Grpc.Core;
 using Microsoft.AspNetCore.Connections.Features;
 using Serving.Testing;
 using Serving.V1;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Client.Tests;
 

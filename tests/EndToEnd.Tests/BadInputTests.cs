@@ -2,10 +2,9 @@ using Google.Protobuf;
 using Google.Rpc;
 using Grpc.Core;
 using Grpc.Net.Client;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Testing;
 using Serving.V1;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.EndToEnd.Tests;
 
@@ -22,7 +21,7 @@ public sealed class BadInputTests : IAsyncLifetime
         _server = await ServerProcess.StartAsync(_data, ["--Server:MaxInputs=3", "--Server:MaxTasks=2"]);
         await Client.ImportTaskAsync("sentiment", _data.WriteVersion(seed: 1), alias: "production");
         await Client.ImportTaskAsync(
-            "entailment", _data.WriteVersion(seed: 2, inputs: TaskInputs.Pair), alias: "production");
+            "entailment", _data.WriteVersion(seed: 2, inputs: TextInputs.Pair), alias: "production");
     }
 
     public async Task DisposeAsync()

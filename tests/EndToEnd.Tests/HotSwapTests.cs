@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using Serving.Testing;
 using Serving.V1;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.EndToEnd.Tests;
 

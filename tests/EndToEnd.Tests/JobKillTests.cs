@@ -2,10 +2,9 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Grpc.Core;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Testing;
 using Serving.V1;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.EndToEnd.Tests;
 
@@ -175,7 +174,7 @@ public sealed partial class JobKillTests
     private static IReadOnlyDictionary<string, string> Files(DataFolder data, string task)
     {
         var folder = Directory.GetDirectories(data.At(Path.Combine("data", "tasks", task))).Single();
-        return TaskPack.ReadManifest(folder, Path.GetFileName(folder)).Files;
+        return VersionFiles.ReadManifest(folder, Path.GetFileName(folder)).Files;
     }
 
     private static int FreePort()

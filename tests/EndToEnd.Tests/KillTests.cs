@@ -2,7 +2,6 @@ using System.Diagnostics;
 using Grpc.Core;
 using Serving.Testing;
 using Serving.V1;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.EndToEnd.Tests;
 

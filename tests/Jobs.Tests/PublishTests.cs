@@ -7,7 +7,7 @@ using Serving.Inference.Scheduling;
 using Serving.Jobs.Records;
 using Serving.Jobs.Store;
 using Serving.Jobs.Workers;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Storage;
 using Serving.Tensors.Cpu;
 using Serving.Testing;
@@ -68,7 +68,7 @@ public sealed class PublishTests : IDisposable
             }
 
             foreach (var stored in tasks.Versions.Keys)
-                TaskPack.Open(_data.At(Path.Combine("cut", "tasks", "t", stored)), stored).Dispose();
+                VersionFiles.Open(_data.At(Path.Combine("cut", "tasks", "t", stored)), stored).Dispose();
         });
         Assert.Equal([JobState.Running, JobState.Succeeded], states.Order());
     }

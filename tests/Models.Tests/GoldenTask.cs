@@ -1,16 +1,16 @@
 using Serving.Models.Bert;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 
 namespace Serving.Models.Tests;
 
 /// <summary>The golden masks and head as a task version.</summary>
 internal static class GoldenTask
 {
-    public static TaskManifest Manifest(BertEncoder encoder) => new()
+    public static VersionManifest Manifest(BertEncoder encoder) => new()
     {
-        Format = TaskManifest.CurrentFormat,
+        Format = VersionManifest.CurrentFormat,
         Labels = ["negative", "neutral", "positive"],
-        Inputs = TaskInputs.Text,
+        Inputs = TextInputs.Text,
         Backbone = encoder.Digest,
         Threshold = 0.01,
         Kept = new Dictionary<string, long>(),
@@ -22,7 +22,7 @@ internal static class GoldenTask
     /// <returns>The version's folder.</returns>
     public static string Write(string parent, Golden golden, BertEncoder encoder, bool withMasks = true)
     {
-        var writer = new TaskPackWriter();
+        var writer = new VersionWriter();
         foreach (var name in withMasks ? golden.MaskNames : [])
         {
             var (rows, columns) = golden.MaskShape(name);

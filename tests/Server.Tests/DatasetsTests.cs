@@ -4,7 +4,6 @@ using Google.Rpc;
 using Grpc.Core;
 using Serving.Testing;
 using Serving.V1;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Server.Tests;
 

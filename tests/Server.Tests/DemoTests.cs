@@ -2,7 +2,6 @@ using Serving.Catalog.Stored;
 using Serving.Client;
 using Serving.Storage;
 using Serving.Testing;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Server.Tests;
 

@@ -2,7 +2,6 @@ using Grpc.Core;
 using Serving.Testing;
 using Serving.V1;
 using static Serving.Server.Tests.TrainingServer;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Server.Tests;
 

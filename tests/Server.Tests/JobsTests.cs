@@ -3,12 +3,11 @@ using Google.Rpc;
 using Grpc.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Serving.Jobs;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Testing;
 using Serving.V1;
 using static Serving.Server.Tests.TrainingServer;
 using Job = Serving.V1.Job;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Server.Tests;
 
@@ -351,6 +350,6 @@ public sealed class JobsTests
     private static IReadOnlyDictionary<string, string> Files(TestServer server, string task)
     {
         var folder = Directory.GetDirectories(Path.Combine(server.Data.Path, "tasks", task)).Single();
-        return TaskPack.ReadManifest(folder, Path.GetFileName(folder)).Files;
+        return VersionFiles.ReadManifest(folder, Path.GetFileName(folder)).Files;
     }
 }

@@ -3,7 +3,6 @@ using Grpc.Net.Client;
 using Microsoft.Extensions.DependencyInjection;
 using Serving.Testing;
 using Serving.V1;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Server.Tests;
 

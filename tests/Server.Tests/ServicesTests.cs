@@ -4,7 +4,6 @@ using Grpc.Health.V1;
 using Serving.Storage;
 using Serving.Testing;
 using Serving.V1;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Server.Tests;
 

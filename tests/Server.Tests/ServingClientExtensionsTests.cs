@@ -4,7 +4,6 @@ using Serving.Client;
 using Serving.Server.Tests.Wire;
 using Serving.Testing;
 using Serving.V1;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Server.Tests;
 

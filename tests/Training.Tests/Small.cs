@@ -20,7 +20,7 @@ internal static class Small
     public static CpuBackend Backend(int threads = 2) => new(threads);
 
     public static BertModel Model(TrainingBackend backend, ulong seed = 1) =>
-        BertModel.Load(backend, Config, new LargerWeights(new InitialBertWeights(seed)));
+        BertModel.Load(backend, Config, new LargerWeights(new InitialParameters(seed)));
 
     /// <summary>Sequences of 2 to 12 tokens; the third token of each is its label, if it has one.</summary>
     public static List<(TokenSequence Sequence, int Label)> Examples(int count, ulong seed)
@@ -64,7 +64,7 @@ internal static class Small
     }
 
     /// <summary>Weights ten times as large as BERT's first ones, so that nothing is nearly linear.</summary>
-    private sealed class LargerWeights(IBertWeights inner) : IBertWeights
+    private sealed class LargerWeights(IParameterSource inner) : IParameterSource
     {
         public void Read(string name, int rows, int columns, int firstRow, Span<float> values)
         {

@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Serving.Models;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Storage;
 
 namespace Serving.Catalog.Stored;
@@ -139,6 +139,6 @@ public sealed class FileTaskRepository : ITaskRepository, IDisposable
 
     private static StoredVersion ReadVersion(string folder, string version) => new(
         version,
-        TaskPack.ReadManifest(folder, version),
+        VersionFiles.ReadManifest(folder, version),
         Directory.EnumerateFiles(folder).Sum(file => new FileInfo(file).Length));
 }

@@ -1,11 +1,11 @@
 using System.Collections.Immutable;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 
 namespace Serving.Catalog.Stored;
 
 /// <summary>A version that is stored.</summary>
 /// <param name="FileBytes">What its files take.</param>
-public sealed record StoredVersion(string Version, TaskManifest Manifest, long FileBytes);
+public sealed record StoredVersion(string Version, VersionManifest Manifest, long FileBytes);
 
 /// <summary>A task that is stored.</summary>
 /// <param name="Problem">Why its aliases can't be used; null if they can.</param>

@@ -37,7 +37,7 @@ public sealed record StoredTasks(ImmutableSortedDictionary<string, StoredTask> B
     /// <summary>The version that a selector means.</summary>
     /// <param name="field">Where it stands in the request.</param>
     /// <exception cref="DomainException">It is not there, or a name is none.</exception>
-    public StoredVersion Find(TaskSelector selector, string field)
+    public StoredVersion Find(VersionSelector selector, string field)
     {
         var task = ResourceName.Require($"{field}.task", selector.Task);
         return selector.Version is { } version
@@ -47,7 +47,7 @@ public sealed record StoredTasks(ImmutableSortedDictionary<string, StoredTask> B
 
     /// <summary>The alias of a selector that names no version.</summary>
     /// <exception cref="DomainException">It is no name.</exception>
-    public static string AliasOf(TaskSelector selector, string field) => selector.Alias is { } alias
+    public static string AliasOf(VersionSelector selector, string field) => selector.Alias is { } alias
         ? ResourceName.Require($"{field}.alias", alias)
         : TaskAliases.DefaultAlias;
 }
@@ -55,4 +55,4 @@ public sealed record StoredTasks(ImmutableSortedDictionary<string, StoredTask> B
 /// <summary>Which version of a task is meant.</summary>
 /// <param name="Alias">An alias; null for the default one.</param>
 /// <param name="Version">A version instead of an alias; null for none.</param>
-public readonly record struct TaskSelector(string Task, string? Alias, string? Version);
+public readonly record struct VersionSelector(string Task, string? Alias, string? Version);

@@ -163,7 +163,7 @@ internal sealed class BatchRunner : IDisposable
     }
 
     /// <summary>One task on the text of one unit.</summary>
-    private readonly record struct Branch(ResidentTask Task, int Unit, PendingRequest Request, int TaskIndex)
+    private readonly record struct Branch(ResidentVersion Task, int Unit, PendingRequest Request, int TaskIndex)
     {
         public TaskScores Scores => Request.Scores[TaskIndex];
     }

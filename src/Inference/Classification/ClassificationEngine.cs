@@ -2,7 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using Serving.Inference.Scheduling;
 using Serving.Models;
 using Serving.Models.Bert;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Text;
 using Serving.Text.Bert;
 using Serving.Threading;
@@ -21,7 +21,7 @@ public sealed class ClassificationEngine : IDisposable
     private readonly BertTokenizer _tokenizer;
     private readonly EngineOptions _options;
     private readonly TimeProvider _time;
-    private readonly TaskRegistry _registry;
+    private readonly ResidentVersions _registry;
     private readonly EngineMetrics _metrics;
     private readonly WorkQueue<WorkUnit> _queue;
     private readonly ClassificationBatches _batches;
@@ -71,16 +71,16 @@ public sealed class ClassificationEngine : IDisposable
 
     /// <summary>Checks a task version and copies it into memory on a low-priority thread, beside requests.</summary>
     /// <param name="name">The task's name; requests reach the version once it is activated.</param>
-    /// <param name="folder">See <see cref="TaskPack"/>.</param>
+    /// <param name="folder">See <see cref="VersionFiles"/>.</param>
     /// <param name="expectedVersion">What the contents must hash to; null takes any.</param>
     /// <returns>The version.</returns>
     /// <exception cref="ModelFileException">The version is damaged, or not for this encoder.</exception>
     public Task<string> LoadTaskAsync(string name, string folder, string? expectedVersion = null) =>
-        LoadTaskAsync(name, () => TaskPack.Open(folder, expectedVersion));
+        LoadTaskAsync(name, () => VersionFiles.Open(folder, expectedVersion));
 
     /// <summary>The same for a version that the caller opens, on the low-priority thread.</summary>
     /// <param name="open">What it returns is disposed of here.</param>
-    public Task<string> LoadTaskAsync(string name, Func<TaskPack> open)
+    public Task<string> LoadTaskAsync(string name, Func<VersionFiles> open)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         return _loader.RunAsync(() =>
@@ -94,12 +94,12 @@ public sealed class ClassificationEngine : IDisposable
     public bool IsLoaded(string name, string version) => _registry.Snapshot.Loaded.ContainsKey((name, version));
 
     /// <summary>Makes a loaded version the one that requests without a version get, from the next request on.</summary>
-    /// <exception cref="UnknownTaskException">It is not loaded.</exception>
+    /// <exception cref="NotResidentException">It is not loaded.</exception>
     public void ActivateTask(string name, string version) => _registry.Activate(name, version);
 
     /// <summary>Unloads a version, also the active one. Requests that were admitted with it still finish.</summary>
     /// <returns>The bytes freed, once they are.</returns>
-    /// <exception cref="UnknownTaskException">It is not loaded.</exception>
+    /// <exception cref="NotResidentException">It is not loaded.</exception>
     public async Task<long> UnloadTaskAsync(string name, string version)
     {
         var freed = await _registry.UnloadAsync(name, version);
@@ -119,8 +119,8 @@ public sealed class ClassificationEngine : IDisposable
         _queue.TryReserve(task, isPaced, out place, out refusal);
 
     /// <summary>Classifies a text under one or several tasks, which share the layers below their first mask.</summary>
-    /// <exception cref="UnknownTaskException">A task is not loaded.</exception>
-    /// <exception cref="TaskInputException">The request does not have the texts that a task reads.</exception>
+    /// <exception cref="NotResidentException">A task is not loaded.</exception>
+    /// <exception cref="WrongInputsException">The request does not have the texts that a task reads.</exception>
     /// <exception cref="InvalidTextException">A text can't be tokenized.</exception>
     /// <exception cref="QueueFullException">Too much is waiting.</exception>
     /// <exception cref="EngineClosedException">The engine takes no more requests.</exception>
@@ -213,16 +213,16 @@ public sealed class ClassificationEngine : IDisposable
     private static void ThrowUnlessNamesTask(ClassificationRequest request)
     {
         if (request.Tasks.Count == 0)
-            throw new TaskInputException("The request names no task; at least one is needed.");
+            throw new WrongInputsException("The request names no task; at least one is needed.");
     }
 
-    private static void ThrowUnlessReads(ResidentTask task, ClassificationRequest request)
+    private static void ThrowUnlessReads(ResidentVersion task, ClassificationRequest request)
     {
-        var needsPair = task.Task.Inputs == TaskInputs.Pair;
+        var needsPair = task.Task.Inputs == TextInputs.Pair;
         if (needsPair && request.Pair is null)
-            throw new TaskInputException($"The task '{task.Name}' reads a text and its pair; the pair is missing.");
+            throw new WrongInputsException($"The task '{task.Name}' reads a text and its pair; the pair is missing.");
         if (!needsPair && request.Pair is not null)
-            throw new TaskInputException($"The task '{task.Name}' reads one text; leave the pair out.");
+            throw new WrongInputsException($"The task '{task.Name}' reads one text; leave the pair out.");
     }
 
     private void Enqueue(PendingRequest request, Reservation place, CancellationToken cancellationToken)
@@ -230,7 +230,7 @@ public sealed class ClassificationEngine : IDisposable
         var tokens = request.BranchTokens;
         if (tokens > _options.MaxQueuedTokens)
         {
-            throw new TaskInputException(
+            throw new WrongInputsException(
                 $"The request has {tokens} tokens over its {request.Tasks.Length} tasks; at most "
                 + $"{_options.MaxQueuedTokens} can wait. Split it.");
         }

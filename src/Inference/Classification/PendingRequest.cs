@@ -14,7 +14,7 @@ internal sealed class PendingRequest : WorkItem
 
     /// <param name="hidden">The length of a pooled vector.</param>
     public PendingRequest(
-        ClassificationRequest request, TokenSequence sequence, ResidentTask[] tasks, int hidden, TimeProvider time)
+        ClassificationRequest request, TokenSequence sequence, ResidentVersion[] tasks, int hidden, TimeProvider time)
         : base(request.Priority, request.Deadline, time)
     {
         Sequence = sequence;
@@ -30,7 +30,7 @@ internal sealed class PendingRequest : WorkItem
 
     public TokenSequence Sequence { get; }
 
-    public ResidentTask[] Tasks { get; }
+    public ResidentVersion[] Tasks { get; }
 
     public TaskScores[] Scores { get; }
 

@@ -6,7 +6,7 @@ internal static class BertDigest
     private const int ChunkFloats = 1 << 20;
 
     /// <exception cref="ModelFileException">A parameter is missing or has another shape.</exception>
-    public static string Read(BertConfig config, IBertWeights weights)
+    public static string Read(BertConfig config, IParameterSource weights)
     {
         using var digest = new ParameterDigest();
         var chunk = Array.Empty<float>();

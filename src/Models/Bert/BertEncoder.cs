@@ -30,7 +30,8 @@ public sealed class BertEncoder : IDisposable
     /// <summary>Reads all parameters.</summary>
     /// <exception cref="ModelFileException">A parameter is missing or has another shape.</exception>
     public static BertEncoder Load(
-        TensorBackend backend, BertConfig config, IBertWeights weights, WeightFormat format = WeightFormat.Float32) =>
+        TensorBackend backend, BertConfig config, IParameterSource weights,
+        WeightFormat format = WeightFormat.Float32) =>
         new(backend, config, BertParameters.Load(backend, config, weights, format));
 
     /// <summary>Memory for batches of up to so many tokens and branches.</summary>

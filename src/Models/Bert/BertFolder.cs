@@ -39,7 +39,7 @@ public sealed class BertFolder : IModelFolder
     {
         var config = LoadConfig();
         using var file = OpenWeights();
-        return BertEncoder.Load(backend, config, new CheckpointBertWeights(file), format);
+        return BertEncoder.Load(backend, config, new CheckpointParameters(file), format);
     }
 
     /// <exception cref="ModelFileException">config.json is missing or has unsupported values.</exception>
@@ -51,7 +51,7 @@ public sealed class BertFolder : IModelFolder
     {
         var config = LoadConfig();
         using var file = OpenWeights();
-        return BertDigest.Read(config, new CheckpointBertWeights(file));
+        return BertDigest.Read(config, new CheckpointParameters(file));
     }
 
     /// <summary>Maps the weights.</summary>

@@ -24,7 +24,7 @@ public static class BertFolderWriter
         Vocabulary vocabulary,
         bool isLowercase,
         IEnumerable<(string Name, int Rows, int Columns)> tensors,
-        IBertWeights weights,
+        IParameterSource weights,
         Tensors.WeightFormat format = Tensors.WeightFormat.Float32,
         IFileSystem? files = null)
     {
@@ -63,7 +63,8 @@ public static class BertFolderWriter
     }
 
     private static void Add(
-        SafetensorsWriter writer, string name, int rows, int columns, IBertWeights weights, Tensors.WeightFormat format)
+        SafetensorsWriter writer, string name, int rows, int columns, IParameterSource weights,
+        Tensors.WeightFormat format)
     {
         var values = new float[checked(rows * columns)];
         weights.Read(name, rows, columns, 0, values);

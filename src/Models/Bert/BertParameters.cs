@@ -28,7 +28,7 @@ internal sealed class BertParameters : IDisposable
 
     /// <summary>Reads everything; what was read is freed when something is missing.</summary>
     public static BertParameters Load(
-        TensorBackend backend, BertConfig config, IBertWeights weights, WeightFormat format)
+        TensorBackend backend, BertConfig config, IParameterSource weights, WeightFormat format)
     {
         var parameters = new BertParameters();
         try

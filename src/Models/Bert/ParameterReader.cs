@@ -5,7 +5,7 @@ namespace Serving.Models.Bert;
 
 /// <summary>Reads parameters onto a device and digests them on the way.</summary>
 internal sealed class ParameterReader(
-    TensorBackend backend, IBertWeights weights, WeightFormat format, List<IDisposable> owned) : IDisposable
+    TensorBackend backend, IParameterSource weights, WeightFormat format, List<IDisposable> owned) : IDisposable
 {
     // 4 MiB at a time, so that the largest table needs no array of its size.
     private const int ChunkFloats = 1 << 20;

@@ -1,7 +1,7 @@
 using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http.Features;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Server.Services;
 
 namespace Serving.Server.Http;
@@ -12,7 +12,8 @@ namespace Serving.Server.Http;
 /// </remarks>
 internal static class FileEndpoints
 {
-    private static readonly string[] VersionFiles = [TaskPack.ManifestFile, TaskPack.MaskFile, TaskPack.HeadFile];
+    private static readonly string[] FileNames =
+        [VersionFiles.ManifestFile, VersionFiles.MaskFile, VersionFiles.HeadFile];
 
     public static void MapFiles(this WebApplication app)
     {
@@ -38,7 +39,7 @@ internal static class FileEndpoints
                 Header = typeof(V1.ImportHeader),
                 InPath = "task",
                 Body = "A form with the three files. A part's file name says which it is, or its own name without one.",
-                Files = VersionFiles
+                Files = FileNames
             });
         app.MapGet("/v1/tasks/{task}/versions/{version}/files/{file}", ExportFileAsync)
             .WithTags("Tasks")
@@ -78,7 +79,7 @@ internal static class FileEndpoints
             "serving.v1.Tasks/ExportTask",
             request,
             file,
-            VersionFiles,
+            FileNames,
             service.ExportTask,
             part => part.Chunk?.File == file ? part.Chunk.Data : null,
             interceptor);

@@ -41,7 +41,7 @@ internal static class RecipeMessages
         ? $"{Prefix}.publish.not_below_current"
         : $"{Prefix}.{Group.Accessor.GetCaseFieldDescriptor(spec).Name}.{setting}";
 
-    private static TaskInput Task(V1.TaskReference reference, RoutingTable table, string field)
+    private static VersionInput Task(V1.TaskReference reference, RoutingTable table, string field)
     {
         var task = reference.ToSelector();
         var version = table.Desired.Find(task, field);
@@ -49,7 +49,7 @@ internal static class RecipeMessages
     }
 
     /// <summary>What publishing is to compare with; null if it is not to, or there is nothing yet.</summary>
-    private static TaskInput? Incumbent(V1.Publish? publish, RoutingTable table)
+    private static VersionInput? Incumbent(V1.Publish? publish, RoutingTable table)
     {
         if (publish is not { NotBelowCurrent: true })
             return null;

@@ -11,7 +11,7 @@ namespace Serving.Server.Jobs;
 
 /// <summary>From the message of a kind of recipes to recipes: each field is the setting of its name.</summary>
 /// <param name="resolve">Finds the version that a reference means, given the reference's path in the request.</param>
-internal sealed class RecipeReader(RecipeKind kind, Func<V1.TaskReference, string, TaskInput> resolve)
+internal sealed class RecipeReader(RecipeKind kind, Func<V1.TaskReference, string, VersionInput> resolve)
 {
     /// <summary>Reads a message; what is left out keeps its default.</summary>
     /// <param name="path">Of the message in the request: "spec.classifier".</param>

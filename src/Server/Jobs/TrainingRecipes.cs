@@ -44,5 +44,5 @@ internal sealed class LocatedInputs(RecipeInputs inputs) : IRecipeInputs
 
     public string DatasetFolder(string name) => inputs.Datasets[name];
 
-    public string TaskFolder(TaskInput task) => inputs.Tasks[WorkOrder.TaskKey(task.Task, task.Version)];
+    public string TaskFolder(VersionInput task) => inputs.Tasks[WorkOrder.TaskKey(task.Task, task.Version)];
 }

@@ -17,7 +17,7 @@ internal static class EngineErrors
         RpcException rpc => rpc,
         DomainException domain => Errors.Of(domain),
         InvalidTextException => Errors.InvalidArgument($"{input}.text", exception.Message),
-        TaskInputException => Errors.InvalidArgument(input, exception.Message),
+        WrongInputsException => Errors.InvalidArgument(input, exception.Message),
         _ => Of(exception)
     };
 
@@ -27,7 +27,7 @@ internal static class EngineErrors
         DomainException domain => Errors.Of(domain),
         QueueFullException full => Errors.ResourceExhausted(full.Message, full.RetryAfter),
         DeadlinePassedException => Errors.DeadlineExceeded(exception.Message),
-        UnknownTaskException => Errors.FailedPrecondition("tasks", exception.Message),
+        NotResidentException => Errors.FailedPrecondition("tasks", exception.Message),
         EngineClosedException or ObjectDisposedException => Errors.Unavailable(
             "The model is being unloaded or the server is stopping; retry."),
         NonFiniteScoresException => Errors.Internal(exception.Message),
@@ -41,6 +41,6 @@ internal static class EngineErrors
     /// </summary>
     public static bool IsExpected(Exception exception) =>
         exception is RpcException or DomainException or QueueFullException or DeadlinePassedException
-            or UnknownTaskException or EngineClosedException or ObjectDisposedException or NonFiniteScoresException
-            or ModelFileException or InvalidTextException or TaskInputException or OperationCanceledException;
+            or NotResidentException or EngineClosedException or ObjectDisposedException or NonFiniteScoresException
+            or ModelFileException or InvalidTextException or WrongInputsException or OperationCanceledException;
 }

@@ -150,7 +150,7 @@ internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, Serve
     }
 
     private static bool IsStale(Exception exception) =>
-        exception is UnknownTaskException or EngineClosedException or ObjectDisposedException;
+        exception is NotResidentException or EngineClosedException or ObjectDisposedException;
 
     private static async Task<InputScores> RunAsync(
         ClassificationRequest request, InputAdmission admission, CancellationToken cancelled)

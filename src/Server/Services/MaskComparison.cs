@@ -1,4 +1,4 @@
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 
 namespace Serving.Server.Services;
 
@@ -9,11 +9,11 @@ internal static class MaskComparison
     public static V1.CompareTasksResponse Compare(
         IReadOnlyList<(string Folder, string Version)> versions, CancellationToken cancelled)
     {
-        var packs = new List<TaskPack>();
+        var packs = new List<VersionFiles>();
         try
         {
             foreach (var (folder, version) in versions)
-                packs.Add(TaskPack.Open(folder, version));
+                packs.Add(VersionFiles.Open(folder, version));
             var response = new V1.CompareTasksResponse();
             for (var first = 0; first < packs.Count; first++)
             {
@@ -32,7 +32,7 @@ internal static class MaskComparison
         }
     }
 
-    private static V1.TaskComparison Compare(TaskPack a, TaskPack b, int first, int second)
+    private static V1.TaskComparison Compare(VersionFiles a, VersionFiles b, int first, int second)
     {
         var distance = MaskDistance.Between(a, b);
         return new()

@@ -148,7 +148,7 @@ internal static class Messages
         {
             Version = version.Version,
             Labels = { version.Manifest.Labels },
-            ReadsPair = version.Manifest.Inputs == Models.Tasks.TaskInputs.Pair,
+            ReadsPair = version.Manifest.Inputs == Models.Versions.TextInputs.Pair,
             Backbone = version.Manifest.Backbone,
             Model = host?.Name ?? "",
             Loaded = resident is not null,

@@ -3,7 +3,7 @@ using Grpc.Core;
 using Serving.Catalog;
 using Serving.Catalog.Stored;
 using Serving.Models;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Server.Configuration;
 using Serving.Server.Requests;
 using Serving.Storage;
@@ -55,7 +55,7 @@ internal sealed class TasksService(TaskCatalog catalog, IBlobStore blobs, Server
         var expected = header.ExpectedVersion.Length == 0
             ? null
             : ResourceName.RequireVersion("header.expected_version", header.ExpectedVersion);
-        using var upload = new TaskUpload(blobs.Begin(), task, expected, options.MaxTaskFileBytes);
+        using var upload = new VersionUpload(blobs.Begin(), task, expected, options.MaxTaskFileBytes);
         while (await requestStream.MoveNext(context.CancellationToken))
         {
             var chunk = requestStream.Current.Chunk
@@ -87,12 +87,12 @@ internal sealed class TasksService(TaskCatalog catalog, IBlobStore blobs, Server
         var version = catalog.Table.Desired.Find(selector, "task");
         var folder = await catalog.FolderAsync(selector.Task, version.Version);
         // Mapped: a deletion meanwhile does not disturb it.
-        using var pack = TaskPack.Open(folder, version.Version);
+        using var pack = VersionFiles.Open(folder, version.Version);
         await responseStream.WriteAsync(new()
         {
             Header = new() { Task = request.Task!.Task, ExpectedVersion = version.Version }
         });
-        foreach (var name in (string[])[TaskPack.ManifestFile, TaskPack.MaskFile, TaskPack.HeadFile])
+        foreach (var name in (string[])[VersionFiles.ManifestFile, VersionFiles.MaskFile, VersionFiles.HeadFile])
         {
             await using var file = File.OpenRead(Path.Combine(folder, name));
             var buffer = new byte[ChunkBytes];

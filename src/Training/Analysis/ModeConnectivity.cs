@@ -13,7 +13,7 @@ namespace Serving.Training.Analysis;
 
 /// <summary>A classifier at one end of a path: effective weights, and its head.</summary>
 /// <param name="HeadWeight">[labels, hidden]</param>
-public sealed record PathEnd(IBertWeights Weights, float[] HeadWeight, float[] HeadBias);
+public sealed record PathEnd(IParameterSource Weights, float[] HeadWeight, float[] HeadBias);
 
 /// <summary>A network on a path.</summary>
 /// <param name="T">0 at the first end, 1 at the second.</param>

@@ -9,7 +9,7 @@ namespace Serving.Training.Bert;
 
 /// <summary>BERT's parameters in training, and a forward pass that is recorded for the backward pass.</summary>
 /// <remarks>Also a source of weights: an encoder for serving can be made from it at any time.</remarks>
-public sealed class BertModel : IBertWeights, IDisposable
+public sealed class BertModel : IParameterSource, IDisposable
 {
     private readonly ParameterSet _parameters;
     private readonly Embedding _embedding;
@@ -17,7 +17,7 @@ public sealed class BertModel : IBertWeights, IDisposable
     private readonly TransformerLayer[] _layers;
     private readonly Linear _pooler;
 
-    private BertModel(TrainingBackend backend, BertConfig config, IBertWeights weights)
+    private BertModel(TrainingBackend backend, BertConfig config, IParameterSource weights)
     {
         Config = config;
         _parameters = new(backend, weights);
@@ -48,7 +48,7 @@ public sealed class BertModel : IBertWeights, IDisposable
 
     /// <summary>Copies weights onto the device; all are frozen.</summary>
     /// <exception cref="ModelFileException">One is missing or has another shape; nothing stays allocated.</exception>
-    public static BertModel Load(TrainingBackend backend, BertConfig config, IBertWeights weights) =>
+    public static BertModel Load(TrainingBackend backend, BertConfig config, IParameterSource weights) =>
         new(backend, config, weights);
 
     /// <summary>Trains every parameter.</summary>

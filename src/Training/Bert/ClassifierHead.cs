@@ -16,7 +16,7 @@ public sealed class ClassifierHead : IDisposable
     /// <param name="isTrained">False leaves the random weight as it is (Zhao et al. 2020 learn through it).</param>
     public ClassifierHead(TrainingBackend backend, int labels, int hidden, ulong seed, bool isTrained)
     {
-        _parameters = new(backend, new InitialBertWeights(seed));
+        _parameters = new(backend, new InitialParameters(seed));
         _linear = new(
             _parameters.AddMatrix(hidden, (BertTensors.ClassifierWeight, labels)),
             _parameters.AddVector((BertTensors.ClassifierBias, labels)));

@@ -16,7 +16,7 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
     private readonly ScalarBuffer _loss;
 
     public ClassifierLearner(
-        TrainingBackend backend, BertConfig config, IBertWeights weights, ClassifierData data,
+        TrainingBackend backend, BertConfig config, IParameterSource weights, ClassifierData data,
         ClassifierSettings settings)
     {
         _data = data;

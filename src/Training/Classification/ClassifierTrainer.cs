@@ -22,7 +22,7 @@ public sealed class ClassifierTrainer : IDisposable
 
     /// <exception cref="ArgumentException">A setting is out of range, or the data can't be learned from.</exception>
     public ClassifierTrainer(
-        TrainingBackend backend, BertConfig config, IBertWeights weights, ClassifierData data,
+        TrainingBackend backend, BertConfig config, IParameterSource weights, ClassifierData data,
         ClassifierSettings settings)
     {
         settings.Validate();

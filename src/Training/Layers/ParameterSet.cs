@@ -8,7 +8,7 @@ namespace Serving.Training.Layers;
 /// <summary>A model's parameters in a fixed order, read from weights and found by the names of checkpoints.</summary>
 /// <remarks>A parameter is a tensor of the checkpoint, or several that are stacked. All are frozen at first.</remarks>
 /// <param name="weights">Where values come from.</param>
-public sealed class ParameterSet(TrainingBackend backend, IBertWeights weights) : IDisposable
+public sealed class ParameterSet(TrainingBackend backend, IParameterSource weights) : IDisposable
 {
     private readonly List<Parameter> _parameters = [];
     private readonly Dictionary<string, (Parameter Parameter, int First, int Size)> _byName =

@@ -22,7 +22,7 @@ public sealed class AuxiliaryHeads : IDisposable
         TrainingBackend backend, BertModel model, IEnumerable<Objective> objectives, ulong seed, double deviation)
     {
         _model = model;
-        _parameters = new(backend, new InitialBertWeights(seed, deviation: deviation));
+        _parameters = new(backend, new InitialParameters(seed, deviation: deviation));
         foreach (var objective in objectives.Where(objective => objective != Objective.MaskedLanguageModel))
             _heads[objective] = AddHead(Objectives.Of(objective));
         _parameters.TrainAll();

@@ -17,11 +17,11 @@ public sealed class MaskedLanguageHead : IDisposable
 
     /// <summary>A new head, all of which is trained.</summary>
     public MaskedLanguageHead(
-        TrainingBackend backend, BertModel model, ulong seed, double deviation = InitialBertWeights.Deviation)
+        TrainingBackend backend, BertModel model, ulong seed, double deviation = InitialParameters.Deviation)
     {
         _model = model;
         var config = model.Config;
-        _parameters = new(backend, new InitialBertWeights(seed, deviation: deviation));
+        _parameters = new(backend, new InitialParameters(seed, deviation: deviation));
         _transform = PredictionTransform.Add(
             _parameters, "cls.predictions.transform", config.Hidden, config.LayerNormEpsilon);
         _bias = _parameters.AddVector(("cls.predictions.bias", config.Vocab));

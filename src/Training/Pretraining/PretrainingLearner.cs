@@ -24,7 +24,7 @@ internal sealed class PretrainingLearner : ILearner<PretrainingExample, Metrics,
     private readonly ObjectiveTotals _totals;
 
     public PretrainingLearner(
-        TrainingBackend backend, BertConfig config, IBertWeights weights, ExampleSampler sampler,
+        TrainingBackend backend, BertConfig config, IParameterSource weights, ExampleSampler sampler,
         ExampleSampler heldOut, PretrainingSettings settings)
     {
         _settings = settings;

@@ -81,7 +81,7 @@ public sealed record PretrainingSettings
     public Initialization Initialization { get; init; } = Initialization.Neighbors;
 
     [Setting("The standard deviation of the first weights.", Above = 0, Max = 1)]
-    public double InitialDeviation { get; init; } = InitialBertWeights.Deviation;
+    public double InitialDeviation { get; init; } = InitialParameters.Deviation;
 
     [Setting("Dropout of hidden states and attention weights.", Min = 0, Below = 1)]
     public float Dropout { get; init; } = 0.1f;

@@ -18,14 +18,14 @@ public sealed class PretrainingTrainer : IDisposable
     private readonly PretrainingLearner _learner;
     private readonly TrainingLoop<PretrainingExample, IReadOnlyDictionary<string, double>, PretrainingState> _loop;
 
-    /// <param name="weights">Where training begins, see <see cref="InitialBertWeights"/>.</param>
+    /// <param name="weights">Where training begins, see <see cref="InitialParameters"/>.</param>
     /// <param name="sampler">Makes examples from the corpus.</param>
     /// <param name="heldOut">Makes examples from held-out text, for evaluations.</param>
     /// <exception cref="ArgumentException">A setting is out of range, or the corpus is too small.</exception>
     public PretrainingTrainer(
         TrainingBackend backend,
         BertConfig config,
-        IBertWeights weights,
+        IParameterSource weights,
         ExampleSampler sampler,
         ExampleSampler heldOut,
         PretrainingSettings settings,

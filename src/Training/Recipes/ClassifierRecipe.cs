@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using Serving.Models.Bert;
 using Serving.Models.Safetensors;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Tensors;
 using Serving.Text;
 using Serving.Text.Bert;
@@ -49,14 +49,14 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe
     public required ClassifierSettings Settings { get; init; }
 
     /// <summary>A task version to evaluate on the same data, for the conditions of publishing; null for none.</summary>
-    public TaskInput? Incumbent { get; init; }
+    public VersionInput? Incumbent { get; init; }
 
     public override IReadOnlyList<string> Models => [Model];
 
     public override IReadOnlyList<string> DatasetNames =>
         ValidationDataset is null ? [Dataset] : [Dataset, ValidationDataset];
 
-    public override IReadOnlyList<TaskInput> TaskVersions => Incumbent is null ? [] : [Incumbent];
+    public override IReadOnlyList<VersionInput> TaskVersions => Incumbent is null ? [] : [Incumbent];
 
     public override RecipeOutputs Outputs => Settings.Method == TrainingMethod.Finetune
         ? RecipeOutputs.TaskVersion | RecipeOutputs.Model
@@ -65,7 +65,7 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe
     public override RecipeMetric Metric =>
         IsRegression ? new("pearson", "correlation") : new("accuracy", "accuracy");
 
-    public Recipe With(TaskInput incumbent) => this with { Incumbent = incumbent };
+    public Recipe With(VersionInput incumbent) => this with { Incumbent = incumbent };
 
     public override void Validate(IRecipeInputs inputs)
     {
@@ -119,7 +119,7 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe
         var data = Data(tokenizer, train, validation);
         using var weights = folder.OpenWeights();
         using var trainer = new ClassifierTrainer(
-            context.Backend, config, new CheckpointBertWeights(weights), data, Settings);
+            context.Backend, config, new CheckpointParameters(weights), data, Settings);
         var state = trainer.Run(context.Observer, new(context.Checkpoints), context.CancellationToken);
         var metrics = new Dictionary<string, double>(state.Best!.ToMetrics(data.IsRegression), StringComparer.Ordinal);
         if (Incumbent is not null)
@@ -138,8 +138,8 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe
 
     private void ThrowUnlessComparable(IRecipeInputs inputs, DatasetManifest dataset)
     {
-        var incumbent = TaskPack.ReadManifest(inputs.TaskFolder(Incumbent!), Incumbent!.Version);
-        if (incumbent.Inputs == TaskInputs.Pair != dataset.Columns.Pair is not null
+        var incumbent = VersionFiles.ReadManifest(inputs.TaskFolder(Incumbent!), Incumbent!.Version);
+        if (incumbent.Inputs == TextInputs.Pair != dataset.Columns.Pair is not null
             || incumbent.Labels.Count == 1 != IsRegression)
         {
             throw new SettingException(
@@ -180,7 +180,7 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe
         string backbone;
         using (var encoder = BertEncoder.Load(context.Backend, trainer.Model.Config, trainer.Model))
             backbone = encoder.Digest;
-        var writer = new TaskPackWriter();
+        var writer = new VersionWriter();
         var masks = trainer.Masks();
         foreach (var (name, rows, columns) in BertTensors.Maskable(trainer.Model.Config))
         {
@@ -193,9 +193,9 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe
         var parent = context.NewArtifact("task");
         var version = writer.Write(parent, new()
         {
-            Format = TaskManifest.CurrentFormat,
+            Format = VersionManifest.CurrentFormat,
             Labels = data.IsRegression ? ["value"] : data.Labels,
-            Inputs = hasPairs ? TaskInputs.Pair : TaskInputs.Text,
+            Inputs = hasPairs ? TextInputs.Pair : TextInputs.Text,
             Backbone = backbone,
             Threshold = Settings.Method == TrainingMethod.Mask ? Settings.Mask.Threshold : 0,
             Metrics = metrics,

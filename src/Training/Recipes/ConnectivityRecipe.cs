@@ -11,11 +11,11 @@ public sealed record ConnectivityRecipe : Recipe
 {
     /// <summary>Often trained by masks.</summary>
     [Setting("Where the path begins.", Kind = SettingKind.Task)]
-    public required TaskInput First { get; init; }
+    public required VersionInput First { get; init; }
 
     /// <summary>Often with all weights trained. Its model has the shape of the first's.</summary>
     [Setting("Where the path ends: another task version for the same labels.", Kind = SettingKind.Task)]
-    public required TaskInput Second { get; init; }
+    public required VersionInput Second { get; init; }
 
     [Setting("What losses are measured on.", Kind = SettingKind.Dataset)]
     public required string Dataset { get; init; }
@@ -46,7 +46,7 @@ public sealed record ConnectivityRecipe : Recipe
     public override IReadOnlyList<string> DatasetNames =>
         TrainingDataset is null ? [Dataset] : [Dataset, TrainingDataset];
 
-    public override IReadOnlyList<TaskInput> TaskVersions => [First, Second];
+    public override IReadOnlyList<VersionInput> TaskVersions => [First, Second];
 
     public override void Validate(IRecipeInputs inputs)
     {

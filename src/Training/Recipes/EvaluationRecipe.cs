@@ -10,7 +10,7 @@ namespace Serving.Training.Recipes;
 public sealed record EvaluationRecipe : Recipe
 {
     [Setting("What is judged.", Kind = SettingKind.Task)]
-    public required TaskInput Task { get; init; }
+    public required VersionInput Task { get; init; }
 
     [Setting("What it is judged on; it has labels, all of which the task knows.", Kind = SettingKind.Dataset)]
     public required string Dataset { get; init; }
@@ -24,7 +24,7 @@ public sealed record EvaluationRecipe : Recipe
 
     public override IReadOnlyList<string> DatasetNames => [Dataset];
 
-    public override IReadOnlyList<TaskInput> TaskVersions => [Task];
+    public override IReadOnlyList<VersionInput> TaskVersions => [Task];
 
     public override void Validate(IRecipeInputs inputs)
     {

@@ -1,6 +1,6 @@
 using Serving.Models;
 using Serving.Models.Bert;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Training.Analysis;
 using Serving.Training.Settings;
 
@@ -13,13 +13,13 @@ public sealed record MaskSimilarityRecipe : Recipe
     private const int MostTasks = 64;
 
     [Setting("The tasks, 2 to 64, of one backbone.", Kind = SettingKind.Task)]
-    public required IReadOnlyList<TaskInput> Tasks { get; init; }
+    public required IReadOnlyList<VersionInput> Tasks { get; init; }
 
     public override IReadOnlyList<string> Models => [.. Tasks.Select(task => task.Model)];
 
     public override IReadOnlyList<string> DatasetNames => [];
 
-    public override IReadOnlyList<TaskInput> TaskVersions => Tasks;
+    public override IReadOnlyList<VersionInput> TaskVersions => Tasks;
 
     public override void Validate(IRecipeInputs inputs)
     {
@@ -40,10 +40,10 @@ public sealed record MaskSimilarityRecipe : Recipe
     {
         Validate(context.Inputs);
         var config = new BertFolder(context.Inputs.ModelFolder(Tasks[0].Model)).LoadConfig();
-        var packs = new List<TaskPack>();
+        var packs = new List<VersionFiles>();
         try
         {
-            packs.AddRange(Tasks.Select(task => TaskPack.Open(context.Inputs.TaskFolder(task), task.Version)));
+            packs.AddRange(Tasks.Select(task => VersionFiles.Open(context.Inputs.TaskFolder(task), task.Version)));
             return Compare(context, config, packs);
         }
         finally
@@ -53,7 +53,7 @@ public sealed record MaskSimilarityRecipe : Recipe
         }
     }
 
-    private RecipeResult Compare(RecipeContext context, BertConfig config, List<TaskPack> packs)
+    private RecipeResult Compare(RecipeContext context, BertConfig config, List<VersionFiles> packs)
     {
         // A tensor that no task masks is the same for all.
         var tensors = BertTensors.Maskable(config)
@@ -106,7 +106,7 @@ public sealed record MaskSimilarityRecipe : Recipe
         });
     }
 
-    private static double Kept(TaskPack pack, List<(string Name, int Rows, int Columns)> tensors) =>
+    private static double Kept(VersionFiles pack, List<(string Name, int Rows, int Columns)> tensors) =>
         tensors.Sum(tensor => (double)BitMask.PopCount(
             MaskDistance.Bits(pack, tensor.Name, tensor.Rows, tensor.Columns)))
         / tensors.Sum(tensor => (double)tensor.Rows * tensor.Columns);

@@ -1,6 +1,6 @@
 using Serving.Models;
 using Serving.Models.Bert;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Training.Analysis;
 using Serving.Training.Settings;
 
@@ -11,7 +11,7 @@ namespace Serving.Training.Recipes;
 public sealed record MemoryRecipe : Recipe
 {
     [Setting("Every task is taken to be as large as this one.", Kind = SettingKind.Task)]
-    public required TaskInput Task { get; init; }
+    public required VersionInput Task { get; init; }
 
     [Setting("The most tasks.", Min = 1, Max = 10_000, Unit = "tasks")]
     public int MostTasks { get; init; } = 20;
@@ -20,7 +20,7 @@ public sealed record MemoryRecipe : Recipe
 
     public override IReadOnlyList<string> DatasetNames => [];
 
-    public override IReadOnlyList<TaskInput> TaskVersions => [Task];
+    public override IReadOnlyList<VersionInput> TaskVersions => [Task];
 
     public override void Validate(IRecipeInputs inputs) => SettingSet.Check(this);
 
@@ -34,7 +34,7 @@ public sealed record MemoryRecipe : Recipe
         var masked = classifier.Pack.Masks.Where(mask => mask.Name != BertTensors.ClassifierWeight).ToList();
         var maskBytes = masked.Sum(mask => BitMask.ByteCount(mask.Rows, mask.Columns));
         var rows = Enumerable.Range(1, MostTasks)
-            .Select(tasks => new TaskMemory(
+            .Select(tasks => new VersionMemory(
                 tasks, tasks * (encoder.Bytes + head), encoder.Bytes + (tasks * (maskBytes + head))))
             .ToList();
         context.WriteReport("memory.json", Serialize(new
@@ -59,5 +59,5 @@ public sealed record MemoryRecipe : Recipe
         });
     }
 
-    private sealed record TaskMemory(int Tasks, long FinetunedBytes, long MaskedBytes);
+    private sealed record VersionMemory(int Tasks, long FinetunedBytes, long MaskedBytes);
 }

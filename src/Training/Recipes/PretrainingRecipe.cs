@@ -121,7 +121,7 @@ public sealed record PretrainingRecipe : Recipe
         using var trainer = new PretrainingTrainer(
             context.Backend,
             config,
-            new InitialBertWeights(
+            new InitialParameters(
                 CounterRandom.Key(Settings.Seed, Purpose.Weights), config, Settings.Initialization,
                 Settings.InitialDeviation),
             new ExampleSampler(corpus, vocabulary, SequenceLength, Settings.ShortSequences),

@@ -19,7 +19,7 @@ public sealed record ProjectionRecipe : Recipe
     private const int BatchSize = 32;
 
     [Setting("The task whose masks are shown.", Kind = SettingKind.Task)]
-    public required TaskInput Task { get; init; }
+    public required VersionInput Task { get; init; }
 
     [Setting("The texts; they have labels.", Kind = SettingKind.Dataset)]
     public required string Dataset { get; init; }
@@ -31,7 +31,7 @@ public sealed record ProjectionRecipe : Recipe
 
     public override IReadOnlyList<string> DatasetNames => [Dataset];
 
-    public override IReadOnlyList<TaskInput> TaskVersions => [Task];
+    public override IReadOnlyList<VersionInput> TaskVersions => [Task];
 
     public override void Validate(IRecipeInputs inputs)
     {
@@ -65,7 +65,7 @@ public sealed record ProjectionRecipe : Recipe
     }
 
     private Projection Project(
-        RecipeContext context, BertConfig config, IBertWeights weights, List<TokenSequence> sequences,
+        RecipeContext context, BertConfig config, IParameterSource weights, List<TokenSequence> sequences,
         List<string> labels, string when)
     {
         using var model = BertModel.Load(context.Backend, config, weights);

@@ -36,7 +36,7 @@ public abstract record Recipe
 
     /// <summary>The task versions that it reads; their backbones need not be among the models.</summary>
     [JsonIgnore]
-    public virtual IReadOnlyList<TaskInput> TaskVersions => [];
+    public virtual IReadOnlyList<VersionInput> TaskVersions => [];
 
     /// <summary>What comes out.</summary>
     public virtual RecipeOutputs Outputs => RecipeOutputs.Report;
@@ -63,7 +63,7 @@ public interface IRecipeInputs
     string DatasetFolder(string name);
 
     /// <summary>A task version's folder.</summary>
-    string TaskFolder(TaskInput task);
+    string TaskFolder(VersionInput task);
 }
 
 /// <summary>Where a recipe runs.</summary>

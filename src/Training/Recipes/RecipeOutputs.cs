@@ -31,8 +31,8 @@ public interface IComparableRecipe
     const string IncumbentSetting = "incumbent";
 
     /// <summary>What it is compared with; null for nothing.</summary>
-    TaskInput? Incumbent { get; }
+    VersionInput? Incumbent { get; }
 
     /// <returns>The recipe, with something to compare with.</returns>
-    Recipe With(TaskInput incumbent);
+    Recipe With(VersionInput incumbent);
 }

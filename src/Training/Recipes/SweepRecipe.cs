@@ -81,7 +81,7 @@ public sealed record SweepRecipe : Recipe
         {
             var (series, x, settings) = runs[stages.Current];
             using var trainer = new ClassifierTrainer(
-                context.Backend, config, new CheckpointBertWeights(weights), data, settings);
+                context.Backend, config, new CheckpointParameters(weights), data, settings);
             var stepsBefore = stages.Current * trainer.TotalSteps;
             var state = trainer.Run(
                 stages.Observe(context.Observer), new(stages.Checkpoints), context.CancellationToken);

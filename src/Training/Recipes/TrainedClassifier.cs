@@ -1,6 +1,6 @@
 using Serving.Models.Bert;
 using Serving.Models.Safetensors;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Tensors;
 using Serving.Text.Bert;
 using Serving.Training.Bert;
@@ -12,16 +12,16 @@ namespace Serving.Training.Recipes;
 
 /// <summary>A task version with its backbone.</summary>
 /// <remarks>As weights, it is the network that the masks leave: masked weights read as zero.</remarks>
-internal sealed class TrainedClassifier : IBertWeights, IDisposable
+internal sealed class TrainedClassifier : IParameterSource, IDisposable
 {
     private readonly SafetensorsFile _weights;
-    private readonly TaskPack _pack;
+    private readonly VersionFiles _pack;
 
-    private TrainedClassifier(BertFolder model, SafetensorsFile weights, TaskPack pack)
+    private TrainedClassifier(BertFolder model, SafetensorsFile weights, VersionFiles pack)
     {
         _weights = weights;
         _pack = pack;
-        Backbone = new CheckpointBertWeights(weights);
+        Backbone = new CheckpointParameters(weights);
         Config = model.LoadConfig();
         Tokenizer = model.LoadTokenizer();
     }
@@ -31,22 +31,22 @@ internal sealed class TrainedClassifier : IBertWeights, IDisposable
     public BertTokenizer Tokenizer { get; }
 
     /// <summary>Without masks.</summary>
-    public IBertWeights Backbone { get; }
+    public IParameterSource Backbone { get; }
 
-    public TaskPack Pack => _pack;
+    public VersionFiles Pack => _pack;
 
     public bool IsRegression => _pack.Manifest.Labels.Count == 1;
 
     /// <summary>In the order of the head's outputs; empty for regression.</summary>
     public IReadOnlyList<string> Labels => IsRegression ? [] : _pack.Manifest.Labels;
 
-    public bool HasPairs => _pack.Manifest.Inputs == TaskInputs.Pair;
+    public bool HasPairs => _pack.Manifest.Inputs == TextInputs.Pair;
 
     /// <exception cref="Serving.Models.ModelFileException">A file is missing or damaged.</exception>
-    public static TrainedClassifier Open(IRecipeInputs inputs, TaskInput task)
+    public static TrainedClassifier Open(IRecipeInputs inputs, VersionInput task)
     {
         var model = new BertFolder(inputs.ModelFolder(task.Model));
-        var pack = TaskPack.Open(inputs.TaskFolder(task), task.Version);
+        var pack = VersionFiles.Open(inputs.TaskFolder(task), task.Version);
         SafetensorsFile? weights = null;
         try
         {
@@ -66,12 +66,12 @@ internal sealed class TrainedClassifier : IBertWeights, IDisposable
     /// </summary>
     /// <param name="setting">What named the dataset.</param>
     /// <exception cref="SettingException">It has not.</exception>
-    public static void ThrowUnlessReads(IRecipeInputs inputs, TaskInput task, string dataset, string setting)
+    public static void ThrowUnlessReads(IRecipeInputs inputs, VersionInput task, string dataset, string setting)
     {
-        var manifest = TaskPack.ReadManifest(inputs.TaskFolder(task), task.Version);
+        var manifest = VersionFiles.ReadManifest(inputs.TaskFolder(task), task.Version);
         var data = LabelledDataset.Manifest(inputs, dataset);
         LabelledDataset.ThrowUnlessLabelled(data, isRegression: manifest.Labels.Count == 1, setting);
-        if (data.Columns.Pair is not null != (manifest.Inputs == TaskInputs.Pair))
+        if (data.Columns.Pair is not null != (manifest.Inputs == TextInputs.Pair))
         {
             throw new SettingException(
                 setting,

@@ -6,7 +6,6 @@ using Google.Api;
 using Google.Protobuf.Reflection;
 using Serving.Testing;
 using Serving.V1;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.EndToEnd.Tests.Http;
 

@@ -7,7 +7,6 @@ using System.Text.Json;
 using Google.Protobuf;
 using Serving.Testing;
 using Serving.V1;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.EndToEnd.Tests.Http;
 

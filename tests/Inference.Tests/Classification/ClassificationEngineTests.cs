@@ -1,7 +1,7 @@
 using Serving.Inference.Classification;
 using Serving.Inference.Scheduling;
 using Serving.Models;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Text;
 using Serving.Text.Bert;
 
@@ -216,7 +216,7 @@ public sealed class ClassificationEngineTests
 
         Assert.False(unloading.IsCompleted);
         Assert.Empty(fixture.Engine.Memory.Tasks);
-        await Assert.ThrowsAsync<UnknownTaskException>(() => fixture.Classify("a", "t"));
+        await Assert.ThrowsAsync<NotResidentException>(() => fixture.Classify("a", "t"));
         fixture.Backend.Open();
         Assert.Equal(version, (await running).Scores[0].Version);
         Assert.Equal(taken, await unloading);
@@ -263,18 +263,18 @@ public sealed class ClassificationEngineTests
         using var fixture = new EngineFixture(new() { MaxQueuedTokens = 60 });
         var before = fixture.Backend.AllocatedBytes;
         var text = fixture.AddTask("text", seed: 1);
-        var pair = fixture.AddTask("pair", seed: 2, inputs: TaskInputs.Pair);
+        var pair = fixture.AddTask("pair", seed: 2, inputs: TextInputs.Pair);
 
-        await Refused<UnknownTaskException>(
+        await Refused<NotResidentException>(
             "No version of the task 'x' is active. 2 are active: pair, text.", EngineFixture.Request("a", "text", "x"));
-        await Refused<UnknownTaskException>(
+        await Refused<NotResidentException>(
             "Version 7 of the task 'text' is not loaded. Load it first. 2 are active: pair, text.",
             new() { Text = "a", Tasks = [new("text", "7")] });
-        await Refused<TaskInputException>(
+        await Refused<WrongInputsException>(
             "The request names no task; at least one is needed.", EngineFixture.Request("a"));
-        await Refused<TaskInputException>(
+        await Refused<WrongInputsException>(
             "The task 'pair' reads a text and its pair; the pair is missing.", EngineFixture.Request("a", "pair"));
-        await Refused<TaskInputException>(
+        await Refused<WrongInputsException>(
             "The task 'text' reads one text; leave the pair out.",
             EngineFixture.Request("a", "text") with { Pair = "b" });
         await Refused<InvalidTextException>(
@@ -283,10 +283,10 @@ public sealed class ClassificationEngineTests
             "The text has half of a surrogate pair, U+DC00, at index 0; well-formed Unicode is needed. "
             + "Replace or remove it.",
             EngineFixture.Request("\uDC00", "text"));
-        await Refused<TaskInputException>(
+        await Refused<WrongInputsException>(
             "The request has 64 tokens over its 2 tasks; at most 60 can wait. Split it.",
             EngineFixture.Request(string.Join(' ', Enumerable.Repeat("a", 30)), "text", "text"));
-        Assert.Throws<UnknownTaskException>(() => fixture.Engine.ActivateTask("text", "7"));
+        Assert.Throws<NotResidentException>(() => fixture.Engine.ActivateTask("text", "7"));
 
         Assert.Equal(0, fixture.Engine.Batches);
         await fixture.Engine.UnloadTaskAsync("text", text);
@@ -305,7 +305,7 @@ public sealed class ClassificationEngineTests
     public async Task Classify_TruncationAndPairs_AreReported()
     {
         using var fixture = new EngineFixture();
-        fixture.AddTask("pair", seed: 2, inputs: TaskInputs.Pair);
+        fixture.AddTask("pair", seed: 2, inputs: TextInputs.Pair);
         var text = string.Join(' ', Enumerable.Repeat("a", 50));
         var answer = await fixture.Engine.ClassifyAsync(EngineFixture.Request(text, "pair") with
         {
@@ -397,7 +397,7 @@ public sealed class ClassificationEngineTests
         var version = fixture.AddTask("t", seed: 1);
         var before = fixture.Backend.AllocatedBytes;
         var folder = fixture.WriteTask(seed: 2);
-        var path = Path.Combine(folder, TaskPack.MaskFile);
+        var path = Path.Combine(folder, VersionFiles.MaskFile);
         var bytes = await File.ReadAllBytesAsync(path);
         bytes[^5] ^= 4;
         await File.WriteAllBytesAsync(path, bytes);

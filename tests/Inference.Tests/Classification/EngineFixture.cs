@@ -1,7 +1,7 @@
 using Serving.Inference.Classification;
 using Serving.Inference.Scheduling;
 using Serving.Models.Bert;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Testing;
 
 namespace Serving.Inference.Tests.Classification;
@@ -33,7 +33,7 @@ internal sealed class EngineFixture : IDisposable
     /// <summary>Writes a random task, loads it and makes it the active version.</summary>
     /// <returns>The version.</returns>
     public string AddTask(
-        string name, int seed, int labels = 2, TaskInputs inputs = TaskInputs.Text, float headScale = 1f,
+        string name, int seed, int labels = 2, TextInputs inputs = TextInputs.Text, float headScale = 1f,
         int firstLayer = 1)
     {
         var folder = WriteTask(seed, labels, inputs, headScale, firstLayer);
@@ -44,7 +44,7 @@ internal sealed class EngineFixture : IDisposable
 
     /// <returns>The version's folder.</returns>
     public string WriteTask(
-        int seed, int labels = 2, TaskInputs inputs = TaskInputs.Text, float headScale = 1f, int firstLayer = 1)
+        int seed, int labels = 2, TextInputs inputs = TextInputs.Text, float headScale = 1f, int firstLayer = 1)
     {
         var version = RandomTask.Write(
             _folder.Path, Encoder.Config, Encoder.Digest, seed, labels, inputs, headScale, firstLayer);

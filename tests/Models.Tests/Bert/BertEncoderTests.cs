@@ -193,7 +193,7 @@ public sealed class BertEncoderTests
     private static uint[] Bits(Tensor tensor) => [.. tensor.ToArray().Select(BitConverter.SingleToUInt32Bits)];
 
     /// <summary>The golden weights with other values where the mask has a 0.</summary>
-    private sealed class ZeroedWeights(RandomMasks masks, float dropped) : IBertWeights
+    private sealed class ZeroedWeights(RandomMasks masks, float dropped) : IParameterSource
     {
         public void Read(string name, int rows, int columns, int firstRow, Span<float> values)
         {

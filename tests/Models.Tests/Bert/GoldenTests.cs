@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 using Serving.Models.Bert;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Tensors.Cpu;
 
 namespace Serving.Models.Tests.Bert;
@@ -59,8 +59,8 @@ public sealed class GoldenTests
         Golden golden, CpuBackend backend, BertEncoder encoder, string kind, Tensors.Tensor pooled)
     {
         using var folder = new Testing.TemporaryFolder();
-        using var pack = TaskPack.Open(GoldenTask.Write(folder.Path, golden, encoder, withMasks: kind == "masked"));
-        using var task = BertTask.Load(backend, encoder, pack);
+        using var pack = VersionFiles.Open(GoldenTask.Write(folder.Path, golden, encoder, withMasks: kind == "masked"));
+        using var task = LoadedVersion.Load(backend, encoder, pack);
         using var logits = backend.Allocate(Golden.Sequences, Golden.Labels);
         task.Score(backend, pooled, logits);
         for (var sequence = 0; sequence < Golden.Sequences; sequence++)

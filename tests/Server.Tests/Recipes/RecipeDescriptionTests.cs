@@ -5,7 +5,6 @@ using Serving.Server.Jobs;
 using Serving.Training.Recipes;
 using Serving.Training.Settings;
 using Serving.V1;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Server.Tests.Recipes;
 

@@ -3,7 +3,6 @@ using FsCheck;
 using FsCheck.Fluent;
 using Serving.Testing;
 using static Serving.Server.Tests.Wire.WireServer;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Server.Tests.Wire;
 

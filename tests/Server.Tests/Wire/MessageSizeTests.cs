@@ -5,7 +5,6 @@ using Google.Protobuf;
 using Serving.Testing;
 using Serving.V1;
 using static Serving.Server.Tests.Wire.WireServer;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Server.Tests.Wire;
 

@@ -1,7 +1,6 @@
 using Google.Protobuf;
 using Serving.Testing;
 using Serving.V1;
-using Task = System.Threading.Tasks.Task;
 
 namespace Serving.Server.Tests.Wire;
 

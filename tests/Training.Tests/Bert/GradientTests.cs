@@ -29,7 +29,7 @@ public sealed class GradientTests : IDisposable
     {
         var config = BertConfig.Load(Path.Combine(Golden.Folder.Path, "config.json"));
         using var file = SafetensorsFile.Open(Path.Combine(Golden.Folder.Path, "model.safetensors"));
-        _model = BertModel.Load(_backend, config, new CheckpointBertWeights(file));
+        _model = BertModel.Load(_backend, config, new CheckpointParameters(file));
         _head = new(_backend, Golden.Labels, config.Hidden, seed: 1, isTrained: true);
         _head.Weight.Value.CopyFrom(_golden.Floats("head.weight"));
         _head.Bias.Value.CopyFrom(_golden.Floats("head.bias"));

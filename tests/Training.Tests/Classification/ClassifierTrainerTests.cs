@@ -1,5 +1,5 @@
 using Serving.Models.Bert;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Tensors;
 using Serving.Testing;
 using Serving.Training.Bert;
@@ -82,8 +82,8 @@ public sealed class ClassifierTrainerTests
         using var folder = new TemporaryFolder();
         using var encoder = BertEncoder.Load(backend, Small.Config, weights);
         var version = Write(folder.Path, encoder.Digest, trainer);
-        using var pack = TaskPack.Open(Path.Combine(folder.Path, version));
-        using var task = BertTask.Load(backend, encoder, pack);
+        using var pack = VersionFiles.Open(Path.Combine(folder.Path, version));
+        using var task = LoadedVersion.Load(backend, encoder, pack);
 
         var (weight, bias) = pack.ReadHead(Small.Config.Hidden);
         using var weightTensor = backend.Allocate(Small.Labels, Small.Config.Hidden);
@@ -214,16 +214,16 @@ public sealed class ClassifierTrainerTests
 
     private static string Write(string parent, string backbone, ClassifierTrainer trainer)
     {
-        var writer = new TaskPackWriter();
+        var writer = new VersionWriter();
         foreach (var (name, rows, columns) in BertTensors.Maskable(Small.Config))
             writer.AddMask(name, rows, columns, trainer.Masks()[name]);
         var (weight, bias) = trainer.Head();
         writer.SetHead(weight, bias);
         return writer.Write(parent, new()
         {
-            Format = TaskManifest.CurrentFormat,
+            Format = VersionManifest.CurrentFormat,
             Labels = ["zero", "one", "two"],
-            Inputs = TaskInputs.Text,
+            Inputs = TextInputs.Text,
             Backbone = backbone,
             Kept = new Dictionary<string, long>(),
             Files = new Dictionary<string, string>()
@@ -256,7 +256,7 @@ public sealed class ClassifierTrainerTests
             Evaluations.Add((step, metrics, isBest));
     }
 
-    private sealed class OneNotANumber(IBertWeights inner) : IBertWeights
+    private sealed class OneNotANumber(IParameterSource inner) : IParameterSource
     {
         public void Read(string name, int rows, int columns, int firstRow, Span<float> values)
         {

@@ -41,7 +41,7 @@ internal static class Released
         List<ClassifierExample> examples = [.. Small.Examples(40, seed: 11).Select(
             example => new ClassifierExample(example.Sequence, example.Label))];
         return new(
-            backend, Config, new InitialBertWeights(seed: 1, deviation: 0.2),
+            backend, Config, new InitialParameters(seed: 1, deviation: 0.2),
             new(["zero", "one", "two"], examples[..30], examples[30..]),
             new()
             {
@@ -60,7 +60,7 @@ internal static class Released
     /// <summary>Continual learning, evaluated every third step.</summary>
     public static PretrainingTrainer CreatePretraining(
         TrainingBackend backend, TextCorpus corpus, TextCorpus heldOut) => new(
-        backend, Config with { Vocab = Story.Words.Count }, new InitialBertWeights(seed: 1, deviation: 0.2),
+        backend, Config with { Vocab = Story.Words.Count }, new InitialParameters(seed: 1, deviation: 0.2),
         new(corpus.Value, Story.Words, length: 24, shortSequences: 0.3),
         new(heldOut.Value, Story.Words, length: 24),
         new()

@@ -38,7 +38,7 @@ public sealed class ObjectiveLossesTests : IDisposable
             MaxPositions = Length
         };
         _sampler = new(_corpus.Value, Story.Words, Length);
-        _model = BertModel.Load(_backend, config, new InitialBertWeights(seed: 1, deviation: 0.2));
+        _model = BertModel.Load(_backend, config, new InitialParameters(seed: 1, deviation: 0.2));
         _model.TrainAll();
         _head = new(_backend, _model, seed: 2, deviation: 0.2);
         _auxiliary = new(_backend, _model, Others, seed: 3, deviation: 0.2);

@@ -163,7 +163,7 @@ public sealed class ObjectivesLearnTests
         using var trainer = new PretrainingTrainer(
             backend,
             config,
-            new InitialBertWeights(seed: 1, config, Initialization.Neighbors),
+            new InitialParameters(seed: 1, config, Initialization.Neighbors),
             new((given ?? own).Value, Story.Words, Length),
             new(heldOut.Value, Story.Words, Length),
             settings);

@@ -194,7 +194,7 @@ public sealed class PretrainingTests
         using var corpus = new TextCorpus(Enumerable.Range(0, 300).Select(i => Document(14, i)), tokenizer);
         using var heldOut = new TextCorpus(Enumerable.Range(300, 40).Select(i => Document(14, i)), tokenizer);
         using var trainer = new PretrainingTrainer(
-            backend, config, new InitialBertWeights(seed: 1), new(corpus.Value, Words, 16),
+            backend, config, new InitialParameters(seed: 1), new(corpus.Value, Words, 16),
             new(heldOut.Value, Words, 16), settings, time);
         var state = trainer.Run(observer, checkpoints is null ? null : new(checkpoints), cancelled);
         using var encoder = BertEncoder.Load(backend, config, trainer.Model);

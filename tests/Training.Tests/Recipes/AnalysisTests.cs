@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Xml.Linq;
 using Serving.Models;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Training.Analysis;
 using Serving.Training.Classification;
 using Serving.Training.Recipes;
@@ -61,8 +61,8 @@ public sealed class AnalysisTests : RecipeFixture
         Assert.Equal(13, names.Count);
         var measured = report.GetProperty("pairs")[0].GetProperty("tensors").EnumerateArray()
             .Select(value => value.GetDouble()).ToList();
-        using var a = TaskPack.Open(first.TaskVersion!, null);
-        using var b = TaskPack.Open(second.TaskVersion!, null);
+        using var a = VersionFiles.Open(first.TaskVersion!, null);
+        using var b = VersionFiles.Open(second.TaskVersion!, null);
         foreach (var (name, value) in names.Zip(measured))
             Assert.Equal(BitMask.Dissimilarity(a.ReadMask(name), b.ReadMask(name)), value);
         Assert.Equal(MaskDistance.Between(a, b).Total, result.Metrics["dissimilarity"]);
@@ -102,7 +102,7 @@ public sealed class AnalysisTests : RecipeFixture
         var recipe = Classifier(TrainingMethod.Finetune, epochs: 4) with { ValidationDataset = "tone-dev" };
         var first = Train("first", recipe);
         var second = Train("second", recipe with { Settings = recipe.Settings with { Seed = 5 } });
-        TaskInput[] ends = [new("first", Version(first), "first"), new("second", Version(second), "second")];
+        VersionInput[] ends = [new("first", Version(first), "first"), new("second", Version(second), "second")];
 
         var result = Run("job", new ConnectivityRecipe
         {
@@ -250,7 +250,7 @@ public sealed class AnalysisTests : RecipeFixture
     /// <summary>Trains a task whose name is its job's.</summary>
     private RecipeResult Train(string name, ClassifierRecipe recipe) => Run(name, recipe);
 
-    private static TaskInput Task(string name, RecipeResult trained) => new(name, Version(trained), "backbone");
+    private static VersionInput Task(string name, RecipeResult trained) => new(name, Version(trained), "backbone");
 
     private static string Version(RecipeResult trained) => Path.GetFileName(trained.TaskVersion!);
 

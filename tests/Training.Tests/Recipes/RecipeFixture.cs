@@ -96,7 +96,7 @@ public abstract class RecipeFixture : IRecipeInputs, IDisposable
 
     string IRecipeInputs.DatasetFolder(string name) => DatasetPath(name);
 
-    string IRecipeInputs.TaskFolder(TaskInput task) =>
+    string IRecipeInputs.TaskFolder(VersionInput task) =>
         Path.Combine(JobFolder(task.Task), "artifacts", "task", task.Version);
 
     private string DatasetPath(string name) => Path.Combine(_folder.Path, "datasets", name);

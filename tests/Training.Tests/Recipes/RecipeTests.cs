@@ -1,5 +1,5 @@
 using Serving.Models.Bert;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Training.Classification;
 using Serving.Training.Recipes;
 
@@ -29,8 +29,8 @@ public sealed class RecipeTests : RecipeFixture
         var result = Run("job", Classifier(method, epochs) with { ValidationDataset = "tone-dev" });
 
         using var encoder = new BertFolder(result.Model ?? ModelFolder("backbone")).LoadEncoder(Backend);
-        using var pack = TaskPack.Open(result.TaskVersion!, Path.GetFileName(result.TaskVersion));
-        using var task = BertTask.Load(Backend, encoder, pack);
+        using var pack = VersionFiles.Open(result.TaskVersion!, Path.GetFileName(result.TaskVersion));
+        using var task = LoadedVersion.Load(Backend, encoder, pack);
         Assert.Equal(method == TrainingMethod.Finetune, result.Model is not null);
         Assert.Equal(["bad", "good"], task.Labels);
         Assert.InRange(result.Metrics["accuracy"], method == TrainingMethod.HeadOnly ? 0.5 : 0.9, 1);
@@ -45,8 +45,8 @@ public sealed class RecipeTests : RecipeFixture
     {
         var result = Run(
             "job", Classifier(TrainingMethod.Mask, epochs: 1) with { Dataset = "pairs", ValidationShare = 0.2 });
-        using var pack = TaskPack.Open(result.TaskVersion!, null);
-        Assert.Equal((TaskInputs.Pair, 1), (pack.Manifest.Inputs, pack.Manifest.Lineage!.Data.Count));
+        using var pack = VersionFiles.Open(result.TaskVersion!, null);
+        Assert.Equal((TextInputs.Pair, 1), (pack.Manifest.Inputs, pack.Manifest.Lineage!.Data.Count));
     }
 
     [Fact]
@@ -54,7 +54,7 @@ public sealed class RecipeTests : RecipeFixture
     {
         var result = Run("job", Classifier(TrainingMethod.Finetune) with { Dataset = "marks", IsRegression = true });
         Assert.InRange(result.Metrics["pearson"], 0.8, 1);
-        using var pack = TaskPack.Open(result.TaskVersion!, null);
+        using var pack = VersionFiles.Open(result.TaskVersion!, null);
         Assert.Equal(["value"], pack.Manifest.Labels);
     }
 

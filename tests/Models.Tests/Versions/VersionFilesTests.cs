@@ -1,10 +1,10 @@
 using Serving.Models.Bert;
 using Serving.Models.Safetensors;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Tensors.Cpu;
 using Serving.Testing;
 
-namespace Serving.Models.Tests.Tasks;
+namespace Serving.Models.Tests.Versions;
 
 public sealed class TaskPackTests : IDisposable
 {
@@ -31,7 +31,7 @@ public sealed class TaskPackTests : IDisposable
     [Fact]
     public void Write_ThenOpen_GivesMasksHeadAndManifest()
     {
-        using var pack = TaskPack.Open(_version, expectedVersion: Path.GetFileName(_version));
+        using var pack = VersionFiles.Open(_version, expectedVersion: Path.GetFileName(_version));
 
         Assert.Equal(["negative", "neutral", "positive"], pack.Manifest.Labels);
         Assert.Equal(0.875, pack.Manifest.Metrics["accuracy"]);
@@ -59,24 +59,24 @@ public sealed class TaskPackTests : IDisposable
     public void Open_WithDigests_TakesThoseForTheFiles()
     {
         Dictionary<string, string> digests;
-        using (var pack = TaskPack.Open(_version))
+        using (var pack = VersionFiles.Open(_version))
             digests = new(pack.Manifest.Files, StringComparer.Ordinal);
-        var head = Path.Combine(_version, TaskPack.HeadFile);
+        var head = Path.Combine(_version, VersionFiles.HeadFile);
         var bytes = File.ReadAllBytes(head);
         bytes[^1] ^= 1;
         File.WriteAllBytes(head, bytes);
-        Assert.Throws<ModelFileException>(() => TaskPack.Open(_version));
-        TaskPack.Open(_version, expectedVersion: null, digests).Dispose();
+        Assert.Throws<ModelFileException>(() => VersionFiles.Open(_version));
+        VersionFiles.Open(_version, expectedVersion: null, digests).Dispose();
 
-        digests[TaskPack.HeadFile] = new string('0', 64);
-        Assert.Throws<ModelFileException>(() => TaskPack.Open(_version, expectedVersion: null, digests));
+        digests[VersionFiles.HeadFile] = new string('0', 64);
+        Assert.Throws<ModelFileException>(() => VersionFiles.Open(_version, expectedVersion: null, digests));
     }
 
     [Fact]
     public void Open_AnyFlippedBit_IsRefused()
     {
         var random = new Random(1);
-        foreach (var name in (string[])[TaskPack.ManifestFile, TaskPack.MaskFile, TaskPack.HeadFile])
+        foreach (var name in (string[])[VersionFiles.ManifestFile, VersionFiles.MaskFile, VersionFiles.HeadFile])
         {
             var path = Path.Combine(_version, name);
             var sound = File.ReadAllBytes(path);
@@ -85,34 +85,35 @@ public sealed class TaskPackTests : IDisposable
                 var flipped = sound.ToArray();
                 flipped[random.Next(flipped.Length)] ^= (byte)(1 << random.Next(8));
                 File.WriteAllBytes(path, flipped);
-                Assert.Throws<ModelFileException>(() => TaskPack.Open(_version, Path.GetFileName(_version)));
+                Assert.Throws<ModelFileException>(() => VersionFiles.Open(_version, Path.GetFileName(_version)));
             }
 
             File.WriteAllBytes(path, sound);
         }
 
-        TaskPack.Open(_version, Path.GetFileName(_version)).Dispose();
+        VersionFiles.Open(_version, Path.GetFileName(_version)).Dispose();
     }
 
     [Fact]
     public void Open_MissingFiles_AreNamed()
     {
-        File.Delete(Path.Combine(_version, TaskPack.HeadFile));
+        File.Delete(Path.Combine(_version, VersionFiles.HeadFile));
         Assert.Contains(
-            "head.safetensors can't be read", Assert.Throws<ModelFileException>(() => TaskPack.Open(_version)).Message);
+            "head.safetensors can't be read",
+            Assert.Throws<ModelFileException>(() => VersionFiles.Open(_version)).Message);
         Assert.Contains(
             "a task version is a folder with task.json, mask.safetensors and head.safetensors",
-            Assert.Throws<ModelFileException>(() => TaskPack.Open(_folder.At("none"))).Message);
+            Assert.Throws<ModelFileException>(() => VersionFiles.Open(_folder.At("none"))).Message);
     }
 
     [Fact]
     public void Load_TaskOfAnotherBackbone_IsRefusedAndLeavesNothing()
     {
         using var other = BertEncoder.Load(_backend, _encoder.Config, new ConstantWeights());
-        using var pack = TaskPack.Open(_version);
+        using var pack = VersionFiles.Open(_version);
         var before = _backend.AllocatedBytes;
 
-        var exception = Assert.Throws<ModelFileException>(() => BertTask.Load(_backend, other, pack));
+        var exception = Assert.Throws<ModelFileException>(() => LoadedVersion.Load(_backend, other, pack));
 
         Assert.EndsWith(
             $"is for the backbone {_encoder.Digest}; {other.Digest} is loaded. "
@@ -132,15 +133,15 @@ public sealed class TaskPackTests : IDisposable
         Refused("'classifier.weight' F32 [2, 48] does not fit; [3, 48] is needed for 3 labels", labels: 2);
         Refused("has values that are no finite numbers", head: float.NaN);
 
-        void Refused(string message, Action<TaskPackWriter>? add = null, int labels = 3, float head = 0f)
+        void Refused(string message, Action<VersionWriter>? add = null, int labels = 3, float head = 0f)
         {
-            var writer = new TaskPackWriter();
+            var writer = new VersionWriter();
             add?.Invoke(writer);
             writer.SetHead([.. Enumerable.Repeat(head, labels * 48)], new float[labels]);
             var version = writer.Write(_folder.Path, GoldenTask.Manifest(_encoder));
-            using var pack = TaskPack.Open(_folder.At(version));
+            using var pack = VersionFiles.Open(_folder.At(version));
             var before = _backend.AllocatedBytes;
-            var exception = Assert.Throws<ModelFileException>(() => BertTask.Load(_backend, _encoder, pack));
+            var exception = Assert.Throws<ModelFileException>(() => LoadedVersion.Load(_backend, _encoder, pack));
             Assert.Contains(message, exception.Message, StringComparison.Ordinal);
             Assert.Equal(before, _backend.AllocatedBytes);
         }
@@ -149,9 +150,9 @@ public sealed class TaskPackTests : IDisposable
     [Fact]
     public void Load_AndDispose_GivesTheBytesBack()
     {
-        using var pack = TaskPack.Open(_version);
+        using var pack = VersionFiles.Open(_version);
         var before = _backend.AllocatedBytes;
-        var task = BertTask.Load(_backend, _encoder, pack);
+        var task = LoadedVersion.Load(_backend, _encoder, pack);
         Assert.Equal(before + task.Bytes, _backend.AllocatedBytes);
         task.Dispose();
         Assert.Equal(before, _backend.AllocatedBytes);
@@ -160,12 +161,12 @@ public sealed class TaskPackTests : IDisposable
     [Fact]
     public void AddMask_BitsThatDoNotFit_AreRefused()
     {
-        var writer = new TaskPackWriter();
+        var writer = new VersionWriter();
         Assert.Throws<ArgumentException>(() => writer.AddMask("a", 3, 3, new byte[1]));
         Assert.Throws<ArgumentException>(() => writer.AddMask("a", 3, 3, new byte[] { 0, 0b10 })); // A tenth bit.
     }
 
-    private sealed class ConstantWeights : IBertWeights
+    private sealed class ConstantWeights : IParameterSource
     {
         public void Read(string name, int rows, int columns, int firstRow, Span<float> values) => values.Fill(0.5f);
     }

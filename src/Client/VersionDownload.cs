@@ -1,7 +1,7 @@
 namespace Serving.Client;
 
 /// <summary>The files of a version that come in, in a temporary folder until all are there.</summary>
-internal sealed class TaskFiles : IDisposable
+internal sealed class VersionDownload : IDisposable
 {
     public static readonly IReadOnlyList<string> All = ["task.json", "mask.safetensors", "head.safetensors"];
 
@@ -10,7 +10,7 @@ internal sealed class TaskFiles : IDisposable
     private FileStream? _file;
     private string _name = "";
 
-    public TaskFiles(string folder)
+    public VersionDownload(string folder)
     {
         _folder = Path.GetFullPath(folder);
         if (All.Any(name => File.Exists(Path.Combine(_folder, name))))

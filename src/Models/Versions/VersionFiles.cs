@@ -2,14 +2,14 @@ using System.Security.Cryptography;
 using Serving.Models.Bert;
 using Serving.Models.Safetensors;
 
-namespace Serving.Models.Tasks;
+namespace Serving.Models.Versions;
 
 /// <summary>A task version's files: task.json, mask.safetensors, head.safetensors. Checked when it is opened.</summary>
 /// <remarks>
 /// The version is the SHA-256 of task.json, which has the digests of the other two: one flipped bit anywhere is another
 /// version, or an error.
 /// </remarks>
-public sealed class TaskPack : IMaskSource, IDisposable
+public sealed class VersionFiles : IMaskSource, IDisposable
 {
     public const string ManifestFile = "task.json";
     public const string MaskFile = "mask.safetensors";
@@ -18,7 +18,8 @@ public sealed class TaskPack : IMaskSource, IDisposable
     private readonly SafetensorsFile _masks;
     private readonly SafetensorsFile _head;
 
-    private TaskPack(string folder, string version, TaskManifest manifest, SafetensorsFile masks, SafetensorsFile head)
+    private VersionFiles(
+        string folder, string version, VersionManifest manifest, SafetensorsFile masks, SafetensorsFile head)
     {
         Folder = folder;
         Version = version;
@@ -32,7 +33,7 @@ public sealed class TaskPack : IMaskSource, IDisposable
     /// <summary>SHA-256 of its contents, in lower-case hexadecimal.</summary>
     public string Version { get; }
 
-    public TaskManifest Manifest { get; }
+    public VersionManifest Manifest { get; }
 
     /// <summary>The masked tensors, with their shapes.</summary>
     public IEnumerable<(string Name, int Rows, int Columns)> Masks =>
@@ -44,7 +45,7 @@ public sealed class TaskPack : IMaskSource, IDisposable
     /// SHA-256 of files by name, of whoever has just written or read them; others are computed here.
     /// </param>
     /// <exception cref="ModelFileException">A file is missing, damaged, or not the one that was meant.</exception>
-    public static TaskPack Open(
+    public static VersionFiles Open(
         string folder, string? expectedVersion = null, IReadOnlyDictionary<string, string>? digests = null)
     {
         var (manifest, version) = ReadManifestAndVersion(folder, expectedVersion);
@@ -55,7 +56,7 @@ public sealed class TaskPack : IMaskSource, IDisposable
             head = SafetensorsFile.Open(Path.Combine(folder, HeadFile));
             ThrowUnlessDigest(masks, MaskFile, manifest, digests);
             ThrowUnlessDigest(head, HeadFile, manifest, digests);
-            var pack = new TaskPack(folder, version, manifest, masks, head);
+            var pack = new VersionFiles(folder, version, manifest, masks, head);
             pack.ThrowUnlessMasksAreSound();
             return pack;
         }
@@ -70,7 +71,7 @@ public sealed class TaskPack : IMaskSource, IDisposable
     /// <summary>Reads and checks task.json alone.</summary>
     /// <param name="expectedVersion">What it must hash to.</param>
     /// <exception cref="ModelFileException">It is missing, damaged, or not the one that was meant.</exception>
-    public static TaskManifest ReadManifest(string folder, string expectedVersion) =>
+    public static VersionManifest ReadManifest(string folder, string expectedVersion) =>
         ReadManifestAndVersion(folder, expectedVersion).Manifest;
 
     /// <summary>Checks that the masks and the head are for an encoder.</summary>
@@ -136,7 +137,7 @@ public sealed class TaskPack : IMaskSource, IDisposable
         _head.Dispose();
     }
 
-    private static (TaskManifest Manifest, string Version) ReadManifestAndVersion(
+    private static (VersionManifest Manifest, string Version) ReadManifestAndVersion(
         string folder, string? expectedVersion)
     {
         var path = Path.Combine(folder, ManifestFile);
@@ -148,7 +149,7 @@ public sealed class TaskPack : IMaskSource, IDisposable
                 $"{path} hashes to {version}, not to its version {expectedVersion}: it was changed. Import it again.");
         }
 
-        return (TaskManifest.Parse(path, json), version);
+        return (VersionManifest.Parse(path, json), version);
     }
 
     private static byte[] ReadFile(string path)
@@ -167,7 +168,7 @@ public sealed class TaskPack : IMaskSource, IDisposable
     }
 
     private static void ThrowUnlessDigest(
-        SafetensorsFile file, string name, TaskManifest manifest, IReadOnlyDictionary<string, string>? digests)
+        SafetensorsFile file, string name, VersionManifest manifest, IReadOnlyDictionary<string, string>? digests)
     {
         if (!manifest.Files.TryGetValue(name, out var expected))
             throw new ModelFileException($"{ManifestFile} beside {file.Path} has no digest of it; one is needed.");

@@ -1,6 +1,6 @@
 using Serving.Models.Bert;
 
-namespace Serving.Models.Tasks;
+namespace Serving.Models.Versions;
 
 /// <summary>How far the masks of two tasks over one backbone lie apart: Σ |a - b| / Σ (|a| + |b|).</summary>
 /// <remarks>
@@ -11,7 +11,7 @@ namespace Serving.Models.Tasks;
 /// <param name="ByTensor">The same of each tensor that one of the two masks, by its name.</param>
 public sealed record MaskDistance(double Total, IReadOnlyDictionary<string, double> ByTensor)
 {
-    public static MaskDistance Between(TaskPack a, TaskPack b)
+    public static MaskDistance Between(VersionFiles a, VersionFiles b)
     {
         var byTensor = new Dictionary<string, double>(StringComparer.Ordinal);
         var (different, kept) = (0L, 0L);
@@ -29,7 +29,7 @@ public sealed record MaskDistance(double Total, IReadOnlyDictionary<string, doub
     }
 
     /// <summary>The bits of a tensor: all of them if the task does not mask it.</summary>
-    public static ReadOnlySpan<byte> Bits(TaskPack pack, string name, int rows, int columns)
+    public static ReadOnlySpan<byte> Bits(VersionFiles pack, string name, int rows, int columns)
     {
         if (pack.HasMask(name))
             return pack.ReadMask(name);

@@ -6,7 +6,7 @@ namespace Serving.Models.Bert;
 /// Parameters of a safetensors checkpoint, with or without the prefix "bert."; norms may have gamma and beta for weight
 /// and bias.
 /// </summary>
-public sealed class CheckpointBertWeights(SafetensorsFile file) : IBertWeights
+public sealed class CheckpointParameters(SafetensorsFile file) : IParameterSource
 {
     public void Read(string name, int rows, int columns, int firstRow, Span<float> values)
     {

@@ -1,8 +1,8 @@
 using Serving.Models.Bert;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Testing;
 
-namespace Serving.Models.Tests.Tasks;
+namespace Serving.Models.Tests.Versions;
 
 public sealed class MaskDistanceTests : IDisposable
 {
@@ -39,17 +39,17 @@ public sealed class MaskDistanceTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private TaskPack Pack(params (string Name, int Rows, int Columns, byte Bits)[] masks)
+    private VersionFiles Pack(params (string Name, int Rows, int Columns, byte Bits)[] masks)
     {
-        var writer = new TaskPackWriter();
+        var writer = new VersionWriter();
         foreach (var (name, rows, columns, bits) in masks)
             writer.AddMask(name, rows, columns, new[] { bits });
         writer.SetHead(new float[8], new float[2]);
-        return TaskPack.Open(Path.Combine(_folder.Path, writer.Write(_folder.Path, new()
+        return VersionFiles.Open(Path.Combine(_folder.Path, writer.Write(_folder.Path, new()
         {
-            Format = TaskManifest.CurrentFormat,
+            Format = VersionManifest.CurrentFormat,
             Labels = ["no", "yes"],
-            Inputs = TaskInputs.Text,
+            Inputs = TextInputs.Text,
             Backbone = new string('0', 64),
             Kept = new Dictionary<string, long>(),
             Files = new Dictionary<string, string>()

@@ -25,9 +25,9 @@ public enum Initialization
 /// <remarks>A parameter's values depend on the seed and its name alone.</remarks>
 /// <param name="config">The shape that is asked for; needed for <see cref="Initialization.Neighbors"/>.</param>
 /// <param name="deviation">Of the weights.</param>
-public sealed class InitialBertWeights(
+public sealed class InitialParameters(
     ulong seed, BertConfig? config = null, Initialization initialization = Initialization.Normal,
-    double deviation = InitialBertWeights.Deviation) : IBertWeights
+    double deviation = InitialParameters.Deviation) : IParameterSource
 {
     /// <summary>Of Devlin et al. 2019.</summary>
     public const double Deviation = 0.02;

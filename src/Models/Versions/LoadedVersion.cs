@@ -1,15 +1,15 @@
 using Serving.Models.Bert;
 using Serving.Tensors;
 
-namespace Serving.Models.Tasks;
+namespace Serving.Models.Versions;
 
 /// <summary>A task version in a device's memory: its masks and its head.</summary>
-public sealed class BertTask : IDisposable
+public sealed class LoadedVersion : IDisposable
 {
     private readonly Tensor _weight;
     private readonly Tensor _bias;
 
-    private BertTask(string version, TaskManifest manifest, BertMasks masks, Tensor weight, Tensor bias)
+    private LoadedVersion(string version, VersionManifest manifest, BertMasks masks, Tensor weight, Tensor bias)
     {
         Version = version;
         Labels = manifest.Labels;
@@ -23,7 +23,7 @@ public sealed class BertTask : IDisposable
 
     public IReadOnlyList<string> Labels { get; }
 
-    public TaskInputs Inputs { get; }
+    public TextInputs Inputs { get; }
 
     public BertMasks Masks { get; }
 
@@ -32,7 +32,7 @@ public sealed class BertTask : IDisposable
 
     /// <summary>Copies a version onto the device, after checking that it is for this encoder.</summary>
     /// <exception cref="ModelFileException">It is not; nothing stays behind.</exception>
-    public static BertTask Load(TensorBackend backend, BertEncoder encoder, TaskPack pack)
+    public static LoadedVersion Load(TensorBackend backend, BertEncoder encoder, VersionFiles pack)
     {
         pack.ThrowUnlessFor(encoder);
         var (weight, bias) = pack.ReadHead(encoder.Config.Hidden);

@@ -1,10 +1,10 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
-namespace Serving.Models.Tasks;
+namespace Serving.Models.Versions;
 
 /// <summary>What a task reads.</summary>
-public enum TaskInputs
+public enum TextInputs
 {
     Text,
 
@@ -16,11 +16,11 @@ public enum TaskInputs
 /// <param name="Job">The training job; null for one that was made elsewhere.</param>
 /// <param name="Data">Digests of the data sets.</param>
 /// <param name="Settings">What the job was asked for.</param>
-public sealed record TaskLineage(
+public sealed record VersionLineage(
     string? Job, IReadOnlyList<string> Data, IReadOnlyDictionary<string, JsonElement> Settings);
 
 /// <summary>The task.json of a task version.</summary>
-public sealed record TaskManifest
+public sealed record VersionManifest
 {
     /// <summary>The version of this format.</summary>
     public const int CurrentFormat = 1;
@@ -39,7 +39,7 @@ public sealed record TaskManifest
     /// <summary>What the head's outputs mean, in their order.</summary>
     public required IReadOnlyList<string> Labels { get; init; }
 
-    public required TaskInputs Inputs { get; init; }
+    public required TextInputs Inputs { get; init; }
 
     /// <summary>Digest of the encoder that the masks are for.</summary>
     public required string Backbone { get; init; }
@@ -53,17 +53,17 @@ public sealed record TaskManifest
     /// <summary>Measured on held-out data.</summary>
     public IReadOnlyDictionary<string, double> Metrics { get; init; } = new Dictionary<string, double>();
 
-    public TaskLineage? Lineage { get; init; }
+    public VersionLineage? Lineage { get; init; }
 
     /// <summary>SHA-256 of the version's other files.</summary>
     public required IReadOnlyDictionary<string, string> Files { get; init; }
 
     /// <exception cref="ModelFileException">It is no manifest of a format that is known.</exception>
-    internal static TaskManifest Parse(string path, ReadOnlySpan<byte> json)
+    internal static VersionManifest Parse(string path, ReadOnlySpan<byte> json)
     {
         try
         {
-            var manifest = JsonSerializer.Deserialize<TaskManifest>(json, Json)
+            var manifest = JsonSerializer.Deserialize<VersionManifest>(json, Json)
                 ?? throw new ModelFileException($"{path} is null; a task manifest is needed.");
             if (manifest.Format != CurrentFormat)
             {

@@ -3,11 +3,11 @@ using Serving.Models.Bert;
 using Serving.Models.Safetensors;
 using Serving.Storage;
 
-namespace Serving.Models.Tasks;
+namespace Serving.Models.Versions;
 
 /// <summary>Writes a task version.</summary>
 /// <param name="files">Where to write; null for the disk.</param>
-public sealed class TaskPackWriter(IFileSystem? files = null)
+public sealed class VersionWriter(IFileSystem? files = null)
 {
     private readonly IFileSystem _files = files ?? DiskFileSystem.Instance;
     private readonly SafetensorsWriter _masks = new();
@@ -44,7 +44,7 @@ public sealed class TaskPackWriter(IFileSystem? files = null)
     /// <summary>Writes the three files into a folder below `parent` that is named after the version.</summary>
     /// <param name="manifest">Its kept counts and files are filled in.</param>
     /// <returns>The version. An interrupted write leaves nothing under its name.</returns>
-    public string Write(string parent, TaskManifest manifest)
+    public string Write(string parent, VersionManifest manifest)
     {
         _files.EnsureFolder(parent);
         var temporary = Path.Combine(parent, $".writing-{Guid.NewGuid():N}");
@@ -53,16 +53,16 @@ public sealed class TaskPackWriter(IFileSystem? files = null)
         {
             var complete = manifest with
             {
-                Format = TaskManifest.CurrentFormat,
+                Format = VersionManifest.CurrentFormat,
                 Kept = _kept,
                 Files = new Dictionary<string, string>(StringComparer.Ordinal)
                 {
-                    [TaskPack.MaskFile] = WriteFile(Path.Combine(temporary, TaskPack.MaskFile), _masks.Write),
-                    [TaskPack.HeadFile] = WriteFile(Path.Combine(temporary, TaskPack.HeadFile), _head.Write)
+                    [VersionFiles.MaskFile] = WriteFile(Path.Combine(temporary, VersionFiles.MaskFile), _masks.Write),
+                    [VersionFiles.HeadFile] = WriteFile(Path.Combine(temporary, VersionFiles.HeadFile), _head.Write)
                 }
             };
             var json = complete.ToJson();
-            var version = WriteFile(Path.Combine(temporary, TaskPack.ManifestFile), stream => stream.Write(json));
+            var version = WriteFile(Path.Combine(temporary, VersionFiles.ManifestFile), stream => stream.Write(json));
             var folder = Path.Combine(parent, version);
             if (!Directory.Exists(folder)) // The same contents are the same version.
                 _files.MoveFolder(temporary, folder);

@@ -1,14 +1,15 @@
 using System.Security.Cryptography;
 using Serving.Models;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Storage;
 
 namespace Serving.Catalog.Stored;
 
 /// <summary>The files of a version as they come in, until they are checked; digested on their way to disk.</summary>
-public sealed class TaskUpload(BlobDraft draft, string task, string? expectedVersion, long maxFileBytes) : IDisposable
+public sealed class VersionUpload(BlobDraft draft, string task, string? expectedVersion, long maxFileBytes)
+    : IDisposable
 {
-    private static readonly string[] Names = [TaskPack.ManifestFile, TaskPack.MaskFile, TaskPack.HeadFile];
+    private static readonly string[] Names = [VersionFiles.ManifestFile, VersionFiles.MaskFile, VersionFiles.HeadFile];
 
     private readonly Dictionary<string, string> _digests = new(StringComparer.Ordinal);
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -45,7 +46,7 @@ public sealed class TaskUpload(BlobDraft draft, string task, string? expectedVer
     public string Finish()
     {
         EndFile();
-        using var pack = TaskPack.Open(draft.Folder, expectedVersion, _digests);
+        using var pack = VersionFiles.Open(draft.Folder, expectedVersion, _digests);
         return pack.Version;
     }
 

@@ -1,26 +1,26 @@
 using Serving.Models;
 using Serving.Models.Bert;
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 using Serving.Tensors;
 
 namespace Serving.Inference.Classification;
 
 /// <summary>Loads, activates and unloads task versions, each by replacing the snapshot that requests read.</summary>
-internal sealed class TaskRegistry(TensorBackend backend, BertEncoder encoder) : IDisposable
+internal sealed class ResidentVersions(TensorBackend backend, BertEncoder encoder) : IDisposable
 {
     private readonly Lock _changes = new();
-    private TaskSnapshot _snapshot = TaskSnapshot.Empty;
+    private ResidentSnapshot _snapshot = ResidentSnapshot.Empty;
 
-    public TaskSnapshot Snapshot => Volatile.Read(ref _snapshot);
+    public ResidentSnapshot Snapshot => Volatile.Read(ref _snapshot);
 
     /// <summary>Copies a version into memory; requests go on meanwhile.</summary>
     /// <returns>The version.</returns>
     /// <exception cref="ModelFileException">It is not for this encoder.</exception>
-    public string Load(string name, TaskPack pack)
+    public string Load(string name, VersionFiles pack)
     {
         if (Snapshot.Loaded.ContainsKey((name, pack.Version)))
             return pack.Version;
-        var task = new ResidentTask(name, BertTask.Load(backend, encoder, pack));
+        var task = new ResidentVersion(name, LoadedVersion.Load(backend, encoder, pack));
         lock (_changes)
         {
             if (_snapshot.Loaded.ContainsKey((name, pack.Version)))
@@ -33,7 +33,7 @@ internal sealed class TaskRegistry(TensorBackend backend, BertEncoder encoder) :
     }
 
     /// <summary>Makes a loaded version the one that requests without a version get.</summary>
-    /// <exception cref="UnknownTaskException">It is not loaded.</exception>
+    /// <exception cref="NotResidentException">It is not loaded.</exception>
     public void Activate(string name, string version)
     {
         lock (_changes)
@@ -45,10 +45,10 @@ internal sealed class TaskRegistry(TensorBackend backend, BertEncoder encoder) :
 
     /// <summary>Lets a version go; admitted requests still finish with it.</summary>
     /// <returns>The bytes freed, once they are.</returns>
-    /// <exception cref="UnknownTaskException">It is not loaded.</exception>
+    /// <exception cref="NotResidentException">It is not loaded.</exception>
     public async Task<long> UnloadAsync(string name, string version)
     {
-        ResidentTask task;
+        ResidentVersion task;
         lock (_changes)
         {
             task = _snapshot.Find(new(name, version));
@@ -64,10 +64,10 @@ internal sealed class TaskRegistry(TensorBackend backend, BertEncoder encoder) :
     }
 
     /// <summary>Finds a request's tasks and keeps them from being freed until they are released.</summary>
-    /// <exception cref="UnknownTaskException">One is not loaded; none is kept.</exception>
-    public ResidentTask[] Use(IReadOnlyList<TaskReference> references)
+    /// <exception cref="NotResidentException">One is not loaded; none is kept.</exception>
+    public ResidentVersion[] Use(IReadOnlyList<TaskReference> references)
     {
-        var tasks = new ResidentTask[references.Count];
+        var tasks = new ResidentVersion[references.Count];
         var used = 0;
         try
         {
@@ -88,12 +88,12 @@ internal sealed class TaskRegistry(TensorBackend backend, BertEncoder encoder) :
         }
     }
 
-    public IReadOnlyList<TaskMemory> Memory()
+    public IReadOnlyList<VersionMemory> Memory()
     {
         var snapshot = Snapshot;
         return
         [
-            .. snapshot.Loaded.Values.Select(task => new TaskMemory(
+            .. snapshot.Loaded.Values.Select(task => new VersionMemory(
                 task.Name,
                 task.Task.Version,
                 snapshot.Active.GetValueOrDefault(task.Name) == task.Task.Version,
@@ -107,9 +107,9 @@ internal sealed class TaskRegistry(TensorBackend backend, BertEncoder encoder) :
         {
             foreach (var task in _snapshot.Loaded.Values)
                 task.Release();
-            Replace(TaskSnapshot.Empty);
+            Replace(ResidentSnapshot.Empty);
         }
     }
 
-    private void Replace(TaskSnapshot snapshot) => Volatile.Write(ref _snapshot, snapshot);
+    private void Replace(ResidentSnapshot snapshot) => Volatile.Write(ref _snapshot, snapshot);
 }

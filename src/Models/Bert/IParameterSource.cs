@@ -1,7 +1,7 @@
 namespace Serving.Models.Bert;
 
 /// <summary>Where an encoder's parameters come from.</summary>
-public interface IBertWeights
+public interface IParameterSource
 {
     /// <summary>Reads some rows of a parameter.</summary>
     /// <param name="name">As in <see cref="BertTensors"/>.</param>

@@ -11,7 +11,7 @@ public sealed class InitialBertWeightsTests
     [Fact]
     public void Neighbors_HeadsOfTheFirstLayer_LookAtTheTokensAround()
     {
-        var weights = new InitialBertWeights(3, Config, Initialization.Neighbors);
+        var weights = new InitialParameters(3, Config, Initialization.Neighbors);
         var positions = Normalized(Read(weights, BertTensors.PositionEmbeddings, Config.MaxPositions));
         var queries = Product(positions, Read(weights, BertTensors.Weight(0, BertMatrix.Query), Config.Hidden));
         var keys = Product(positions, Read(weights, BertTensors.Weight(0, BertMatrix.Key), Config.Hidden));
@@ -29,8 +29,8 @@ public sealed class InitialBertWeightsTests
     [Fact]
     public void Neighbors_ElsewhereAndNormal_AreTheSameNumbers()
     {
-        var normal = new InitialBertWeights(3);
-        var neighbors = new InitialBertWeights(3, Config, Initialization.Neighbors);
+        var normal = new InitialParameters(3);
+        var neighbors = new InitialParameters(3, Config, Initialization.Neighbors);
         (string, int)[] others =
         [
             (BertTensors.WordEmbeddings, Config.Vocab), (BertTensors.Weight(0, BertMatrix.Value), 384),
@@ -42,10 +42,10 @@ public sealed class InitialBertWeightsTests
         Assert.InRange(Math.Sqrt(values.Average(value => value * value)), 0.0195, 0.0205);
         Assert.Contains(
             "shape",
-            Assert.Throws<ArgumentException>(() => new InitialBertWeights(3, null, Initialization.Neighbors)).Message);
+            Assert.Throws<ArgumentException>(() => new InitialParameters(3, null, Initialization.Neighbors)).Message);
     }
 
-    private static float[][] Read(InitialBertWeights weights, string name, int rows)
+    private static float[][] Read(InitialParameters weights, string name, int rows)
     {
         var values = new float[rows * Config.Hidden];
 

@@ -3,23 +3,23 @@ using System.Collections.Immutable;
 namespace Serving.Inference.Classification;
 
 /// <summary>Which task versions are loaded and which are active: immutable, replaced as a whole.</summary>
-internal sealed record TaskSnapshot(
-    ImmutableDictionary<(string Name, string Version), ResidentTask> Loaded,
+internal sealed record ResidentSnapshot(
+    ImmutableDictionary<(string Name, string Version), ResidentVersion> Loaded,
     ImmutableDictionary<string, string> Active)
 {
     private const int MostNamesInMessage = 10;
 
-    public static TaskSnapshot Empty { get; } = new(
-        ImmutableDictionary<(string, string), ResidentTask>.Empty,
+    public static ResidentSnapshot Empty { get; } = new(
+        ImmutableDictionary<(string, string), ResidentVersion>.Empty,
         ImmutableDictionary.Create<string, string>(StringComparer.Ordinal));
 
-    /// <exception cref="UnknownTaskException">It is not loaded, or no version of it is active.</exception>
-    public ResidentTask Find(TaskReference reference)
+    /// <exception cref="NotResidentException">It is not loaded, or no version of it is active.</exception>
+    public ResidentVersion Find(TaskReference reference)
     {
         var version = reference.Version ?? Active.GetValueOrDefault(reference.Name)
-            ?? throw new UnknownTaskException($"No version of the task '{reference.Name}' is active. {Names()}");
+            ?? throw new NotResidentException($"No version of the task '{reference.Name}' is active. {Names()}");
         return Loaded.GetValueOrDefault((reference.Name, version))
-            ?? throw new UnknownTaskException(
+            ?? throw new NotResidentException(
                 $"Version {version} of the task '{reference.Name}' is not loaded. Load it first. {Names()}");
     }
 

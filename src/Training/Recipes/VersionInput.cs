@@ -4,4 +4,4 @@ namespace Serving.Training.Recipes;
 /// <param name="Task">Its name.</param>
 /// <param name="Version">64 hexadecimal digits.</param>
 /// <param name="Model">The backbone that it is for, by name.</param>
-public sealed record TaskInput(string Task, string Version, string Model);
+public sealed record VersionInput(string Task, string Version, string Model);

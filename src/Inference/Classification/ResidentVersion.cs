@@ -1,9 +1,9 @@
-using Serving.Models.Tasks;
+using Serving.Models.Versions;
 
 namespace Serving.Inference.Classification;
 
 /// <summary>A loaded task version. Its memory is freed once it is unloaded and no request uses it.</summary>
-internal sealed class ResidentTask(string name, BertTask task)
+internal sealed class ResidentVersion(string name, LoadedVersion task)
 {
     private static long _lastNumber;
 
@@ -14,7 +14,7 @@ internal sealed class ResidentTask(string name, BertTask task)
 
     public string Name { get; } = name;
 
-    public BertTask Task { get; } = task;
+    public LoadedVersion Task { get; } = task;
 
     /// <summary>Unique among loaded versions; batches are sorted by it.</summary>
     public long Number { get; } = Interlocked.Increment(ref _lastNumber);
