@@ -53,13 +53,15 @@ public sealed class DomainException : Exception
     /// <param name="resource">"task", "model" and the like.</param>
     /// <param name="known">What is there.</param>
     /// <param name="remedy">How it comes to be there, as a sentence.</param>
+    /// <param name="owner">What it would be of: "task 'sentiment'"; null for nothing.</param>
     public static DomainException NotFound(
-        string resource, string name, IEnumerable<string> known, string? remedy = null)
+        string resource, string name, IEnumerable<string> known, string? remedy = null, string? owner = null)
     {
         var nearest = NearestNames.To(name, known).Take(MostNearest).ToList();
-        var found = $"There is no {resource} '{name}'";
+        var of = owner is null ? "" : $" of the {owner}";
+        var found = $"There is no {resource} '{name}'{of}";
         var hint = nearest.Count == 0
-            ? $"There is no {resource} yet"
+            ? $"There is no {resource}{of} yet"
             : $"The nearest are {string.Join(", ", nearest.Select(n => $"'{n}'"))}";
         if (remedy is not null)
             hint = $"{hint}. {remedy}";

@@ -38,7 +38,8 @@ public sealed class BadInputTests : IAsyncLifetime
             "There is no task 'sentimant'. The nearest are 'sentiment', 'entailment'.",
             task: "sentimant");
         await RefusedAsync(
-            StatusCode.NotFound, "There is no version of the task 'sentiment'", version: new string('0', 64));
+            StatusCode.NotFound, $"There is no version '{new string('0', 64)}' of the task 'sentiment'",
+            version: new string('0', 64));
         await RefusedAsync(StatusCode.InvalidArgument, "tasks[0].version: 'v1' is no version", version: "v1");
         await RefusedAsync(StatusCode.InvalidArgument, "inputs[0].text: The text is empty", text: "");
         await RefusedAsync(StatusCode.InvalidArgument, "inputs[0].text: ", text: "\u0000\u0001");

@@ -30,7 +30,7 @@ public sealed class FirstVersionTests
         Assert.Empty(await AliasesAsync(server, "new"));
         var unaliased = await Refused(() => server.Client.ClassifyAsync(["a"], ["new"]));
         Assert.Equal(
-            (StatusCode.NotFound, "There is no alias of the task 'new' 'production'. There is no alias of the task "
+            (StatusCode.NotFound, "There is no alias 'production' of the task 'new'. There is no alias of the task "
                 + "'new' yet. Point it at a version: serving tasks promote new VERSION --alias production "
                 + "(Tasks.SetAlias)."),
             (unaliased.StatusCode, unaliased.Status.Detail));

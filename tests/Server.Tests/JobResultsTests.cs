@@ -65,7 +65,7 @@ public sealed class JobResultsTests
 
         var unknown = await Refused(() => server.Client.DownloadArtifactAsync(evaluation.Id, "../job.json", path));
         Assert.Equal(StatusCode.NotFound, unknown.StatusCode);
-        Assert.StartsWith($"There is no artifact of the job '{evaluation.Id}' '../job.json'.", unknown.Status.Detail);
+        Assert.StartsWith($"There is no artifact '../job.json' of the job '{evaluation.Id}'.", unknown.Status.Detail);
         var missing = await Refused(() => server.Client.Jobs.SubmitJobAsync(
             new() { Spec = new() { Evaluation = new() { Task = new() { Task = "frist" }, Dataset = "letters" } } })
                 .ResponseAsync);

@@ -21,7 +21,8 @@ public sealed record StoredTasks(ImmutableSortedDictionary<string, StoredTask> B
     {
         var stored = Task(task);
         return stored.Versions.GetValueOrDefault(version)
-            ?? throw DomainException.NotFound($"version of the task '{task}'", version, stored.Versions.Keys);
+            ?? throw DomainException.NotFound(
+                "version", version, stored.Versions.Keys, owner: $"task '{task}'");
     }
 
     /// <exception cref="DomainException">It is not there.</exception>
@@ -30,8 +31,9 @@ public sealed record StoredTasks(ImmutableSortedDictionary<string, StoredTask> B
         var stored = Task(task);
         return stored.Aliases.Aliases.GetValueOrDefault(alias)
             ?? throw DomainException.NotFound(
-                $"alias of the task '{task}'", alias, stored.Aliases.Aliases.Keys,
-                $"Point it at a version: serving tasks promote {task} VERSION --alias {alias} (Tasks.SetAlias)");
+                "alias", alias, stored.Aliases.Aliases.Keys,
+                $"Point it at a version: serving tasks promote {task} VERSION --alias {alias} (Tasks.SetAlias)",
+                $"task '{task}'");
     }
 
     /// <summary>The version that a selector means.</summary>

@@ -41,9 +41,10 @@ internal static class Errors
     /// <param name="kind">"task", "model" and the like.</param>
     /// <param name="known">What is there; the nearest are named.</param>
     /// <param name="remedy">How it comes to be there, without a full stop.</param>
+    /// <param name="owner">What it would be of: "task 'sentiment'"; null for nothing.</param>
     public static RpcException NotFound(
-        string kind, string name, IEnumerable<string> known, string? remedy = null) =>
-        Of(DomainException.NotFound(kind, name, known, remedy));
+        string kind, string name, IEnumerable<string> known, string? remedy = null, string? owner = null) =>
+        Of(DomainException.NotFound(kind, name, known, remedy, owner));
 
     /// <summary>The request is right, the state is not.</summary>
     /// <param name="subject">What is in the wrong state.</param>

@@ -122,7 +122,7 @@ internal sealed class JobsService(
     {
         var artifacts = (await jobs.GetAsync(request.Id)).Artifacts.Select(artifact => artifact.Name).ToList();
         if (!artifacts.Contains(request.Name, StringComparer.Ordinal))
-            throw Errors.NotFound($"artifact of the job '{request.Id}'", request.Name, artifacts);
+            throw Errors.NotFound("artifact", request.Name, artifacts, owner: $"job '{request.Id}'");
         await using var file = File.OpenRead(JobArtifacts.PathOf(jobs.Folder(request.Id), request.Name));
         var buffer = new byte[ChunkBytes];
         for (int read; (read = await file.ReadAsync(buffer, context.CancellationToken)) > 0;)

@@ -169,7 +169,7 @@ internal sealed class TasksService(TaskCatalog catalog, IBlobStore blobs, Server
     private static Func<AliasTarget?, AliasTarget?> Change(V1.SetAliasRequest request, string alias)
     {
         AliasTarget Existing(AliasTarget? target) => target
-            ?? throw DomainException.NotFound($"alias of the task '{request.Task}'", alias, []);
+            ?? throw DomainException.NotFound("alias", alias, [], owner: $"task '{request.Task}'");
         switch (request.ChangeCase)
         {
             case V1.SetAliasRequest.ChangeOneofCase.Version:
