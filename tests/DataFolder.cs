@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Models.Versions;
 using Serving.Tensors.Cpu;
@@ -10,7 +12,7 @@ internal sealed class DataFolder : IDisposable
     public const string Model = "small";
 
     private static readonly string Golden = System.IO.Path.Combine(AppContext.BaseDirectory, "golden", "bert");
-    private static readonly (BertConfig Config, string Digest) Backbone = ReadBackbone();
+    private static readonly (BertConfig Config, string Digest) Backbone = ReadBackbone(Golden);
 
     private readonly TemporaryFolder _folder = new();
 
@@ -35,10 +37,27 @@ internal sealed class DataFolder : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private static (BertConfig Config, string Digest) ReadBackbone()
+    /// <summary>Adds a model like the first, but for a quarter of its weights.</summary>
+    /// <returns>The folder of a version of a task over it, outside of the data root.</returns>
+    public string AddModel(string name, int seed)
+    {
+        var model = Directory.CreateDirectory(System.IO.Path.Combine(Path, "models", name)).FullName;
+        foreach (var file in Directory.EnumerateFiles(Golden))
+            File.Copy(file, System.IO.Path.Combine(model, System.IO.Path.GetFileName(file)));
+        var path = System.IO.Path.Combine(model, ModelFiles.Weights);
+        var bytes = File.ReadAllBytes(path);
+        var random = new Random(seed);
+        foreach (ref var weight in MemoryMarshal.Cast<byte, float>(bytes.AsSpan(bytes.Length / 16 * 12)))
+            weight = random.NextSingle() - 0.5f;
+        File.WriteAllBytes(path, bytes);
+        var (config, digest) = ReadBackbone(model);
+        return _folder.At(RandomTask.Write(_folder.Path, config, digest, seed));
+    }
+
+    private static (BertConfig Config, string Digest) ReadBackbone(string folder)
     {
         using var backend = new CpuBackend(1);
-        using var encoder = new BertFolder(Golden).LoadEncoder(backend);
+        using var encoder = new BertFolder(folder).LoadEncoder(backend);
         return (encoder.Config, encoder.Digest);
     }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Serving.V1;
 
 namespace Serving.Cli;
@@ -25,16 +26,18 @@ internal sealed class PublishOptions
         Description = "The alias moves only if the metric is at least its current version's, on the same data."
     };
 
-    private readonly Option<string?> _model = new("--publish-model")
-    {
-        Description = "The name of the model that comes out."
-    };
+    private readonly Option<string?> _model = new("--publish-model");
 
     /// <param name="outputs">What comes out of the job.</param>
     public PublishOptions(IReadOnlyCollection<RecipeOutput> outputs)
     {
         var (isTask, isModel) = (outputs.Contains(RecipeOutput.TaskVersion), outputs.Contains(RecipeOutput.Model));
         _model.Required = isModel && !isTask;
+        _model.Description = isTask
+            ? "The name of the model that comes out; must be given with --task, whose version needs it."
+            : "The name of the model that comes out.";
+        if (isTask && isModel)
+            _task.Validators.Add(RequireModel);
         All =
         [
             .. isTask ? [_task, _alias, _noAlias, _minMetric, _notBelow] : (Option[])[],
@@ -44,6 +47,12 @@ internal sealed class PublishOptions
 
     /// <summary>Those that say something about what comes out.</summary>
     public IReadOnlyList<Option> All { get; }
+
+    private void RequireModel(OptionResult task)
+    {
+        if (task.GetResult(_model) is null or { Implicit: true })
+            task.AddError("--task: The version needs the model that comes out; name it, too: --publish-model NAME.");
+    }
 
     /// <returns>Null if nothing is published.</returns>
     public Publish? Read(ParseResult parsed)

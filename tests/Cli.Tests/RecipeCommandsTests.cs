@@ -40,6 +40,16 @@ public sealed partial class RecipeCommandsTests
         Assert.Equal(names.Distinct(StringComparer.Ordinal), names);
     }
 
+    [Theory]
+    [InlineData("--task t", "--task: The version needs the model that comes out; name it, too: --publish-model NAME.")]
+    [InlineData("--task t --publish-model p", null)]
+    [InlineData("", null)]
+    public void Finetune_WithATask_NeedsTheNameOfItsModel(string options, string? error)
+    {
+        var parsed = Commands.Create().Parse($"train finetune --model m --dataset d {options}");
+        Assert.Equal(error, parsed.Errors.SingleOrDefault()?.Message);
+    }
+
     [Fact]
     public void Options_BecomeFields()
     {
