@@ -7,6 +7,8 @@ namespace Serving.Inference.Tests.Scheduling;
 
 public sealed class LanePoolTests
 {
+    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(100);
+
     [Fact]
     public async Task Lane_OfTwoEngines_IsSharedByTime()
     {
@@ -116,7 +118,7 @@ public sealed class LanePoolTests
             if (item.Name == "first")
                 first.Reach();
             if (item.NeedsWholeDevice)
-                Thread.SpinWait(100_000); // Time for another lane to begin, if it were let.
+                SpinWait.SpinUntil(() => Volatile.Read(ref running) > 1, Moment); // Another lane would begin, if let.
             lock (devices)
             {
                 running--;
