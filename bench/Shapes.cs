@@ -5,7 +5,7 @@ namespace Serving.Bench;
 /// <summary>The sizes of BERT that benchmarks know by name.</summary>
 internal static class Shapes
 {
-    public static readonly string[] Names = ["tiny", "mini", "small", "medium", "base"];
+    public static readonly string[] Names = ["tiny", "mini", "minilm", "small", "medium", "base"];
 
     public static BertConfig Bert(string name)
     {
@@ -13,6 +13,7 @@ internal static class Shapes
         {
             "tiny" => (128, 2, 2),
             "mini" => (256, 4, 4),
+            "minilm" => (384, 6, 12),
             "small" => (512, 4, 8),
             "medium" => (512, 8, 8),
             "base" => (768, 12, 12),

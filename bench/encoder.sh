@@ -2,7 +2,8 @@
 # The encoder beside ONNX Runtime, fp32, on the same threads: one JSON object a line. ONNX Runtime pads each batch to
 # its longest text; it runs one model without masks, whatever tasks are asked of ours.
 # Usage: bench/encoder.sh FOLDER LENGTHS
-# FOLDER has ort_bench.mjs, onnxruntime-node and tiny.onnx, mini.onnx, base.onnx; LENGTHS a text's tokens a line.
+# FOLDER has ort_bench.mjs, onnxruntime-node and tiny.onnx, mini.onnx, minilm.onnx, base.onnx; LENGTHS a text's tokens a
+# line. With DOTNET_EnableAVX512=0 ours runs on AVX2; ONNX Runtime has no such switch.
 set -euo pipefail
 folder=$1
 lengths=$(realpath "$2")
@@ -21,7 +22,7 @@ ours encoder --shape base --batch 1 --seq 32 --runs 50 --bfloat16
 ours encoder --shape base --batch 1 --seq 32 --runs 50 --bfloat16 --tasks 1
 peer base.onnx --batch 1 --seq 32 --runs 50
 
-for shape in tiny mini; do
+for shape in tiny mini minilm; do
   peer $shape.onnx --batch 32 --lengths "$lengths"
   for tasks in 0 1 64; do ours encoder --shape $shape --batch 32 --lengths "$lengths" --tasks "$tasks"; done
   peer $shape.onnx --batch 32 --lengths "$lengths"

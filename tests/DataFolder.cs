@@ -12,7 +12,7 @@ internal sealed class DataFolder : IDisposable
     public const string Model = "small";
 
     private static readonly string Golden = System.IO.Path.Combine(AppContext.BaseDirectory, "golden", "bert");
-    private static readonly (BertConfig Config, string Digest) Backbone = ReadBackbone(Golden);
+    private static readonly (BertConfig Config, BackboneDigest Digest) Backbone = ReadBackbone(Golden);
 
     private readonly TemporaryFolder _folder = new();
 
@@ -32,6 +32,10 @@ internal sealed class DataFolder : IDisposable
     /// <returns>Its folder, which is named after the version.</returns>
     public string WriteVersion(int seed, int labels = 2, TextInputs inputs = TextInputs.Text) =>
         _folder.At(RandomTask.Write(_folder.Path, Backbone.Config, Backbone.Digest, seed, labels, inputs));
+
+    /// <summary>Writes a version that knows its backbone by its weights alone, as versions once did.</summary>
+    public string WriteOldVersion(int seed) => _folder.At(RandomTask.Write(
+        _folder.Path, Backbone.Config, Backbone.Digest, seed, knowsWeightsAlone: true));
 
     public string At(string name) => _folder.At(name);
 
@@ -54,10 +58,10 @@ internal sealed class DataFolder : IDisposable
         return _folder.At(RandomTask.Write(_folder.Path, config, digest, seed));
     }
 
-    private static (BertConfig Config, string Digest) ReadBackbone(string folder)
+    private static (BertConfig Config, BackboneDigest Digest) ReadBackbone(string folder)
     {
         using var backend = new CpuBackend(1);
         using var encoder = new BertFolder(folder).LoadEncoder(backend);
-        return (encoder.Config, encoder.Digest);
+        return (encoder.Config, encoder.Backbone!);
     }
 }

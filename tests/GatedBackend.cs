@@ -29,6 +29,8 @@ internal sealed class GatedBackend : TensorBackend
 
     public override string Description => _inner.Description;
 
+    public override string Reason => _inner.Reason;
+
     public override long AllocatedBytes => _inner.AllocatedBytes;
 
     public override Determinism Determinism => _inner.Determinism;
@@ -114,6 +116,8 @@ internal sealed class GatedBackend : TensorBackend
 
     public override void GatherRows(Tensor x, IndexBuffer rows, Tensor output) =>
         _inner.GatherRows(x, rows, output);
+
+    public override void MeanRows(Tensor x, IndexBuffer spans, Tensor output) => _inner.MeanRows(x, spans, output);
 
     public override void Dispose()
     {

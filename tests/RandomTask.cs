@@ -8,17 +8,18 @@ namespace Serving.Testing;
 internal static class RandomTask
 {
     /// <param name="parent">Gets a folder that is named after the version.</param>
-    /// <param name="backbone">The encoder's digest.</param>
     /// <returns>The version.</returns>
     public static string Write(
         string parent,
         BertConfig config,
-        string backbone,
+        BackboneDigest backbone,
         int seed,
         int labels = 2,
         TextInputs inputs = TextInputs.Text,
         float headScale = 1f,
-        int firstLayer = 1)
+        int firstLayer = 1,
+        bool knowsWeightsAlone = false,
+        Pooling? pooling = null)
     {
         var random = new Random(seed);
         var writer = new VersionWriter();
@@ -39,7 +40,9 @@ internal static class RandomTask
             Format = VersionManifest.CurrentFormat,
             Labels = [.. Enumerable.Range(0, labels).Select(i => $"label-{i}")],
             Inputs = inputs,
-            Backbone = backbone,
+            Pooling = pooling ?? config.DefaultPooling,
+            Backbone = knowsWeightsAlone ? backbone.Weights : backbone.Value,
+            BackboneParts = knowsWeightsAlone ? null : backbone,
             Kept = new Dictionary<string, long>(),
             Files = new Dictionary<string, string>()
         });

@@ -35,3 +35,17 @@ internal sealed class SharedFactAttribute : FactAttribute
 
     public string Path { get; }
 }
+
+/// <summary>Such a test of several inputs.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class SharedTheoryAttribute : TheoryAttribute
+{
+    public SharedTheoryAttribute(string path)
+    {
+        Path = path;
+        if (!SharedFiles.Exists(path))
+            Skip = $"shared/{path} is not here";
+    }
+
+    public string Path { get; }
+}

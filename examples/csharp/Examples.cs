@@ -94,6 +94,7 @@ internal static class Examples
                     $"step {happened.Progress.Step}/{happened.Progress.TotalSteps}  loss {happened.Progress.Loss:F3}",
                 JobEvent.EventOneofCase.Evaluation =>
                     $"evaluation: accuracy {happened.Evaluation.Metrics["accuracy"]:F4}",
+                JobEvent.EventOneofCase.Warning => $"warning: {happened.Warning.Message}",
                 _ => $"{happened.State} {happened.Message}"
             });
         }

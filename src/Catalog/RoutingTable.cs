@@ -29,7 +29,7 @@ public sealed record RoutingTable(StoredTasks Desired, ResidentModels Resident, 
         ?? throw DomainException.FailedPrecondition(
             $"tasks/{task}",
             $"The task '{task}' is for the backbone {version.Manifest.Backbone}, which is not loaded",
-            remedy: $"load its model. Loaded are: {Resident}");
+            remedy: WhyNot(version) ?? $"load its model. Loaded are: {Resident}");
 
     /// <summary>The name of the model that a version is for, whether it is in memory or not.</summary>
     /// <exception cref="DomainException">There is no such model.</exception>
@@ -39,5 +39,24 @@ public sealed record RoutingTable(StoredTasks Desired, ResidentModels Resident, 
         ?? throw DomainException.FailedPrecondition(
             $"tasks/{task}",
             $"The task '{task}' is for the backbone {version.Manifest.Backbone}, which no model has",
-            remedy: $"put its model among the others. There are: {string.Join(", ", Stored.Names)}");
+            remedy: WhyNot(version)
+                ?? $"put its model among the others. There are: {string.Join(", ", Stored.Names)}");
+
+    /// <summary>Why none of the loaded models serves a version; null if none seems to be meant.</summary>
+    private string? WhyNot(StoredVersion version)
+    {
+        var meant = Resident.FindByWeights(version.Manifest);
+        var outdated = meant is null ? Models.Values.FirstOrDefault(HasChanged) : HasChanged(meant) ? meant : null;
+        if (outdated is not null) // Its files may be the version's again, or already.
+        {
+            return $"the files of the model '{outdated.Name}' have changed since it was loaded. If they are the "
+                + "task's, unload it and load it again";
+        }
+
+        return meant is null
+            ? null
+            : $"of the model '{meant.Name}' {Stored.WhyNot(version.Manifest, meant.Backbone)}";
+
+        bool HasChanged(ModelHost host) => Stored.HasChanged(host.Name, host.Backbone);
+    }
 }

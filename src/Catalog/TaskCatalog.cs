@@ -102,6 +102,52 @@ public sealed class TaskCatalog(
             }
         });
 
+    /// <summary>Changes the folder of a model that is not loaded, nor is while it changes.</summary>
+    /// <exception cref="DomainException">It is loaded.</exception>
+    public Task ChangeFolderAsync(string name, Action change) => ChangeAsync(() =>
+    {
+        ThrowIfLoaded(name, "replaced");
+        change();
+        return Task.FromResult(true);
+    });
+
+    /// <summary>Deletes the files of a model that is not loaded.</summary>
+    /// <param name="force">Also if versions of tasks are for it; they stay, and need it back to be served.</param>
+    /// <returns>The bytes that are free again.</returns>
+    /// <exception cref="DomainException">There is none, it is loaded, or versions of tasks are for it.</exception>
+    public Task<long> DeleteModelAsync(string name, bool force) => ChangeAsync(() =>
+    {
+        models.Require(name);
+        ThrowIfLoaded(name, "deleted");
+        if (!force && models.FindDigest(name) is { } digest)
+        {
+            var users = _table.Tasks.Values
+                .Where(task => task.Versions.Values.Any(version => version.Manifest.HasWeights(digest.Weights)))
+                .Select(task => task.Name)
+                .ToList();
+            if (users.Count > 0)
+            {
+                throw DomainException.FailedPrecondition(
+                    $"models/{name}",
+                    $"Versions of {users.Count} tasks are for the model '{name}' ({string.Join(", ", users.Take(5))})",
+                    remedy: "delete them first, or delete the model by force: they are served again once it is back");
+            }
+        }
+
+        return Task.FromResult(models.Delete(name));
+    });
+
+    /// <param name="verb">What can't be done then: "replaced".</param>
+    /// <exception cref="DomainException">The model is loaded.</exception>
+    public void ThrowIfLoaded(string name, string verb)
+    {
+        if (_table.Models.ContainsKey(name))
+        {
+            throw DomainException.FailedPrecondition(
+                $"models/{name}", $"The model '{name}' is loaded, so it can't be {verb}", remedy: "unload it first");
+        }
+    }
+
     /// <returns>The bytes freed, once they are.</returns>
     public async Task<long> UnloadModelAsync(string name, bool force)
     {
@@ -153,11 +199,26 @@ public sealed class TaskCatalog(
             alias ??= isFirst && _table.FindHost(stored) is not null ? firstAlias : null;
             if (alias is null)
                 return isNew;
-            await PointAsync(
-                upload.Task,
-                alias,
-                target => target?.Promote(version) ?? AliasTarget.To(version),
-                isNew ? upload.Digests : null);
+            try
+            {
+                await PointAsync(
+                    upload.Task,
+                    alias,
+                    target => target?.Promote(version) ?? AliasTarget.To(version),
+                    isNew ? upload.Digests : null);
+            }
+            catch (Exception exception) when (isNew && DiskFailure.Is(exception))
+            {
+                if (await TryForgetAsync(upload.Task, stored))
+                    throw; // Whoever imports it is told that nothing came of it.
+                throw DomainException.FailedPrecondition(
+                    $"tasks/{upload.Task}",
+                    $"Version {version} of the task '{upload.Task}' is stored, but the disk refused to point the alias "
+                    + $"'{alias}' at it, and to delete it",
+                    remedy: "mend the disk, of which the server's log tells, then import it again",
+                    innerException: exception);
+            }
+
             return isNew;
         });
 
@@ -216,15 +277,7 @@ public sealed class TaskCatalog(
         {
             var stored = _table.Desired.Version(task, version);
             ThrowIfUsed(task, version, "deleted");
-            await repository.RemoveVersionAsync(task, version);
-            var left = _table.Tasks[task] with { Versions = _table.Tasks[task].Versions.Remove(version) };
-            if (left.Versions.Count == 0)
-                Publish(_table with { Desired = new(_table.Tasks.Remove(task)) });
-            else
-                Replace(left);
-            var unloading = BeginUnload(task, stored);
-            await blobs.DeleteAsync(ITaskRepository.Key(task, version));
-            return (unloading, stored.FileBytes);
+            return (await ForgetAsync(task, stored), stored.FileBytes);
         });
         await freed;
         return fileBytes;
@@ -237,6 +290,35 @@ public sealed class TaskCatalog(
         foreach (var host in table.Models.Values)
             host.Dispose();
         _changes.Dispose();
+    }
+
+    /// <returns>What the version took in memory, once it is freed; null if it was not loaded.</returns>
+    private async Task<Task<long?>> ForgetAsync(string task, StoredVersion stored)
+    {
+        await repository.RemoveVersionAsync(task, stored.Version);
+        var left = _table.Tasks[task] with { Versions = _table.Tasks[task].Versions.Remove(stored.Version) };
+        if (left.Versions.Count == 0)
+            Publish(_table with { Desired = new(_table.Tasks.Remove(task)) });
+        else
+            Replace(left);
+        var unloading = BeginUnload(task, stored);
+        await blobs.DeleteAsync(ITaskRepository.Key(task, stored.Version));
+        return unloading;
+    }
+
+    private async Task<bool> TryForgetAsync(string task, StoredVersion stored)
+    {
+        try
+        {
+            await ForgetAsync(task, stored);
+            return true;
+        }
+        catch (Exception exception) when (DiskFailure.Is(exception))
+        {
+            logger.LogError(
+                "Version {Version} of the task {Task} stays: {Problem}", stored.Version, task, exception.Message);
+            return false;
+        }
     }
 
     private async Task<T> ChangeAsync<T>(Func<Task<T>> change)
@@ -317,25 +399,28 @@ public sealed class TaskCatalog(
 
     private async Task<ModelHost> LoadHostAsync(string name)
     {
+        var look = models.Look(name);
         var host = ModelHost.Load(name, models.Folder(name), lanes, options, time);
         try
         {
             if (_table.Resident.FindByDigest(host.Digest) is { } same)
             {
                 throw new ModelFileException(
-                    $"The model '{name}' has the same parameters as '{same.Name}', which is loaded; unload that one "
-                    + "first.");
+                    $"The model '{name}' has the same parameters, configuration and tokenizer as '{same.Name}', which "
+                    + "is loaded; unload that one first.");
             }
 
-            var table = _table with { Resident = _table.Resident.Add(host) };
+            var isMeantByWeights = models.IsMeantByWeights(host.Backbone);
+            var table = _table with { Resident = _table.Resident.Add(host, isMeantByWeights) };
             foreach (var task in table.Tasks.Values)
             {
+                LogChanged(table, task, host);
                 if (await _versions.TryLoadAliasedAsync(table.Resident, task, host) is { } problem)
                     logger.LogError("A version of the task {Task} can't be served: {Problem}", task.Name, problem);
             }
 
             models.NoteProblem(name, problem: "");
-            models.NoteDigest(name, host.Digest);
+            models.NoteDigest(name, look, host.Backbone);
             Publish(table);
             return host;
         }
@@ -346,13 +431,28 @@ public sealed class TaskCatalog(
         }
     }
 
+    /// <summary>Versions with the weights of a model that has changed since can't be served.</summary>
+    private void LogChanged(RoutingTable table, StoredTask task, ModelHost host)
+    {
+        var changed = task.UsedVersions
+            .Select(version => task.Versions.GetValueOrDefault(version)?.Manifest)
+            .FirstOrDefault(manifest => manifest is not null && manifest.HasWeights(host.Backbone.Weights)
+                && table.Resident.FindByDigest(manifest.Backbone) is null);
+        if (changed is not null)
+        {
+            logger.LogError(
+                "A version of the task {Task} can't be served: of the model {Model} {Change}.",
+                task.Name, host.Name, models.WhyNot(changed, host.Backbone));
+        }
+    }
+
     private async Task TryLoadHostAsync(string name)
     {
         try
         {
             await LoadHostAsync(name);
         }
-        catch (ModelFileException exception)
+        catch (Exception exception) when (exception is ModelFileException || DiskFailure.Is(exception))
         {
             logger.LogError("The model {Model} is left out: {Problem}", name, exception.Message);
             models.NoteProblem(name, exception.Message);

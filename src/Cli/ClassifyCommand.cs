@@ -3,7 +3,6 @@ using System.Runtime.CompilerServices;
 using Grpc.Core;
 using Serving.Client;
 using Serving.V1;
-using Spectre.Console;
 
 namespace Serving.Cli;
 
@@ -28,6 +27,10 @@ internal static class ClassifyCommand
     private static readonly Option<string?> PairColumn = new("--pair-column");
     private static readonly Option<string?> LabelColumn =
         new("--label-column") { Description = "What is right: a label or its number from 0; 'label' by default." };
+    private static readonly Option<string?> Labels = new(FileLabels.Option)
+    {
+        Description = "Whether labels of the file are names or numbers from 0; what they can be by default."
+    };
     private static readonly Option<bool> NoHeader =
         new("--no-header") { Description = "The first line is a text already; columns go by number." };
     private static readonly Option<bool> Truncate =
@@ -35,9 +38,10 @@ internal static class ClassifyCommand
 
     public static Command Create()
     {
+        Labels.AcceptOnlyFromAmong(FileLabels.Names, FileLabels.Numbers);
         var command = new Command("classify", "Classifies a text, or a file of texts and prints how many are right.")
         {
-            Text, Tasks, Pair, Input, OutputFile, TextColumn, PairColumn, LabelColumn, NoHeader, Truncate
+            Text, Tasks, Pair, Input, OutputFile, TextColumn, PairColumn, LabelColumn, Labels, NoHeader, Truncate
         };
         command.Do((parsed, client, output, cancelled) => (parsed.GetValue(Text), parsed.GetValue(Input)) switch
         {
@@ -85,7 +89,7 @@ internal static class ClassifyCommand
         var rows = InputFile.Read(file.FullName, columns);
         var predictions = new Classification?[rows.Count];
         var failures = new List<(int Row, string Message)>();
-        await ProgressAsync(file.Name, rows.Count, async step =>
+        await Progress.RunAsync(file.Name, rows.Count, async step =>
         {
             var requests = RequestsAsync(rows, References.Parse(name), TruncationOf(parsed), cancelled);
             await foreach (var response in client.ClassifyStreamAsync(requests, cancelled))
@@ -94,7 +98,7 @@ internal static class ClassifyCommand
                     failures.Add(((int)response.Id, error.Message));
                 else
                     predictions[response.Id] = response.Result.Classifications[0];
-                step();
+                step(1);
             }
         });
 
@@ -109,7 +113,7 @@ internal static class ClassifyCommand
                 cancelled);
         }
 
-        Report.Write(output, name, rows, predictions);
+        Report.Write(output, name, rows, predictions, parsed.GetValue(Labels));
         if (failures.Count > 0)
         {
             throw new CommandException(
@@ -140,13 +144,4 @@ internal static class ClassifyCommand
 
         await Task.CompletedTask;
     }
-
-    /// <summary>A bar on a terminal; nothing otherwise.</summary>
-    private static Task ProgressAsync(string name, int count, Func<Action, Task> work) => Console.IsOutputRedirected
-        ? work(() => { })
-        : AnsiConsole.Progress().StartAsync(context =>
-        {
-            var bar = context.AddTask(Markup.Escape(name), maxValue: count);
-            return work(() => bar.Increment(1));
-        });
 }

@@ -25,6 +25,7 @@ internal static class Commands
         var root = new RootCommand("Classifies texts with many tasks on one backbone.")
         {
             ClassifyCommand.Create(),
+            EmbedCommand.Create(),
             TasksCommands.Create(),
             ModelsCommands.Create(),
             DatasetsCommands.Create()

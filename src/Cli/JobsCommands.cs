@@ -191,6 +191,7 @@ internal static class JobsCommands
     {
         JobEvent.EventOneofCase.Progress => Describe(happened.Progress),
         JobEvent.EventOneofCase.Evaluation => Describe(happened.Evaluation),
+        JobEvent.EventOneofCase.Warning => $"warning: {happened.Warning.Message}",
         _ => $"{Name(happened.State)}{(happened.Message.Length > 0 ? $": {happened.Message}" : "")}"
     };
 
@@ -200,7 +201,8 @@ internal static class JobsCommands
     private static string Describe(JobProgress progress) => string.Create(
         CultureInfo.InvariantCulture,
         $"step {progress.Step}/{progress.TotalSteps}  loss {progress.Loss:F3}  {progress.TokensPerSecond:F0} tokens/s"
-        + $"{(progress.HasSecondsLeft ? $"  {TimeSpan.FromSeconds(Math.Round(progress.SecondsLeft)):c} left" : "")}");
+        + $"{(progress.HasSecondsLeft ? $"  {TimeSpan.FromSeconds(Math.Round(progress.SecondsLeft)):c} left" : "")}"
+        + $"{(progress.HeldBack ? "  held back: others use the processors" : "")}");
 
     private static string Metrics(IEnumerable<KeyValuePair<string, double>> metrics) => string.Join(
         "  ",

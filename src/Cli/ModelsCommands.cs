@@ -3,13 +3,16 @@ using Serving.V1;
 
 namespace Serving.Cli;
 
-/// <summary>serving models list|show|load|unload</summary>
+/// <summary>serving models list|show|pull|import|load|unload|delete</summary>
 internal static class ModelsCommands
 {
     private static readonly Argument<string> Name = new("model") { Description = "The name of its folder." };
 
     public static Command Create() =>
-        new("models", "Backbones on disk and in memory.") { List(), Show(), Load(), Unload() };
+        new("models", "Backbones on disk and in memory.")
+        {
+            List(), Show(), PullCommand.Create(), ImportModelCommand.Create(), Load(), Unload(), Delete()
+        };
 
     private static Command List()
     {
@@ -59,6 +62,19 @@ internal static class ModelsCommands
             var request = new UnloadModelRequest { Model = parsed.GetValue(Name), Force = parsed.GetValue(force) };
             var response = await client.Models.UnloadModelAsync(request, cancellationToken: cancelled);
             output.Write(response, o => o.Line($"{request.Model}: {Output.Bytes(response.FreedBytes)} freed"));
+        });
+        return command;
+    }
+
+    private static Command Delete()
+    {
+        var force = new Option<bool>("--force") { Description = "Although versions of tasks are for it; they stay." };
+        var command = new Command("delete", "Deletes a model's files; it must not be loaded.") { Name, force };
+        command.Do(async (parsed, client, output, cancelled) =>
+        {
+            var request = new DeleteModelRequest { Model = parsed.GetValue(Name), Force = parsed.GetValue(force) };
+            var response = await client.Models.DeleteModelAsync(request, cancellationToken: cancelled);
+            output.Write(response, o => o.Line($"{request.Model}: {Output.Bytes(response.FreedFileBytes)} freed"));
         });
         return command;
     }

@@ -16,10 +16,10 @@ internal sealed class PublishOptions
 
     private readonly Option<bool> _noAlias = new("--no-alias") { Description = "Points no alias at it." };
 
-    private readonly Option<double?> _minMetric = new("--min-metric")
+    private readonly Option<double?> _minMetric = new Option<double?>("--min-metric")
     {
         Description = "The alias moves only if the metric is at least this."
-    };
+    }.OnlyStrict();
 
     private readonly Option<bool> _notBelow = new("--not-below-current")
     {

@@ -1,5 +1,6 @@
 using System.Collections;
 using System.CommandLine;
+using System.Globalization;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
 using Serving.V1;
@@ -22,6 +23,9 @@ internal abstract class SettingOption
         ["validation_dataset"] = "--validation",
         ["vocabulary_size"] = "--vocabulary"
     };
+
+    /// <summary>Says what leaving an option out says: the value follows from the model.</summary>
+    protected const string Auto = "auto";
 
     public abstract Option Option { get; }
 
@@ -61,6 +65,7 @@ internal abstract class SettingOption
         FieldType.Int32 => new SettingOption<int>(setting, value => value),
         FieldType.Int64 => new SettingOption<long>(setting, value => value),
         FieldType.UInt64 => new SettingOption<ulong>(setting, value => value),
+        FieldType.Double when setting.Otherwise == Auto => new SettingOption<string>(setting, NumberOrAuto),
         FieldType.Double => new SettingOption<double>(setting, value => value),
         FieldType.Bool => new SettingOption<bool>(setting, value => value),
         FieldType.Enum => new SettingOption<string>(setting, name => MessageFields.Value(
@@ -70,6 +75,9 @@ internal abstract class SettingOption
         FieldType.Message => new SettingOption<string>(setting, References.Parse),
         _ => new SettingOption<string>(setting, value => value)
     };
+
+    private static object? NumberOrAuto(string value) =>
+        value == Auto ? null : double.Parse(value, NumberStyles.Float, CultureInfo.InvariantCulture);
 
     private static SettingOption<bool> NormalInitialization(SettingDescription setting) => new(
         setting, _ => Initialization.Normal,
@@ -85,12 +93,12 @@ internal abstract class SettingOption
 internal sealed class SettingOption<T> : SettingOption
 {
     private readonly string _setting;
-    private readonly Func<T, object> _convert;
+    private readonly Func<T, object?> _convert;
     private readonly Option<T>? _single;
     private readonly Option<T[]>? _list;
 
-    /// <param name="convert">To what the field takes.</param>
-    public SettingOption(SettingDescription setting, Func<T, object> convert)
+    /// <param name="convert">To what the field takes; to null if nothing is to be set.</param>
+    public SettingOption(SettingDescription setting, Func<T, object?> convert)
     {
         (_setting, _convert) = (setting.Name, convert);
         string[] names = [.. setting.Choices.Select(choice => choice.Name)];
@@ -107,12 +115,16 @@ internal sealed class SettingOption<T> : SettingOption
                 _single.AcceptOnlyFromAmong(names);
         }
 
+        if (setting.Otherwise == Auto)
+            Option.OnlyStrict(besides: Auto);
+        else if (typeof(T) == typeof(double))
+            Option.OnlyStrict();
         Option.Required = setting.Required;
         Option.Description = Describe(setting);
     }
 
     /// <param name="option">Another option that sets it.</param>
-    public SettingOption(SettingDescription setting, Func<T, object> convert, Option<T> option) =>
+    public SettingOption(SettingDescription setting, Func<T, object?> convert, Option<T> option) =>
         (_setting, _convert, _single) = (setting.Name, convert, option);
 
     public override Option Option => _list is null ? _single! : _list;
@@ -124,12 +136,13 @@ internal sealed class SettingOption<T> : SettingOption
         var (owner, field) = MessageFields.Find(message, _setting);
         if (_list is null)
         {
-            field.Accessor.SetValue(owner, _convert(parsed.GetValue(_single!)!));
+            if (_convert(parsed.GetValue(_single!)!) is { } value)
+                field.Accessor.SetValue(owner, value);
             return;
         }
 
         var values = (IList)field.Accessor.GetValue(owner);
-        foreach (var value in parsed.GetValue(_list)!)
-            values.Add(_convert(value));
+        foreach (var each in parsed.GetValue(_list)!)
+            values.Add(_convert(each));
     }
 }

@@ -57,7 +57,7 @@ internal static class TasksCommands
         var canary = new Option<double?>("--canary")
         {
             Description = "Sends this share of requests to the version, 0 to 1, instead of all."
-        };
+        }.OnlyStrict();
         var shadow = new Option<bool>("--shadow")
         {
             Description = "Only runs the version along; answers stay those of the alias."
@@ -209,7 +209,7 @@ internal static class TasksCommands
     private static void Print(V1.Task task, Output output) => output.Write(task, o =>
     {
         o.Table(
-            ["VERSION", "LOADED", "MEMORY", "FILES", "DENSITY", "LABELS", "METRICS"],
+            ["VERSION", "LOADED", "MEMORY", "FILES", "DENSITY", "POOLING", "LABELS", "METRICS"],
             task.Versions.Select(version => (string[])
             [
                 version.Version,
@@ -217,6 +217,7 @@ internal static class TasksCommands
                 Output.Bytes(version.ResidentBytes),
                 Output.Bytes(version.FileBytes),
                 version.Density.ToString("F4"),
+                version.Pooling.ToString().ToLowerInvariant(),
                 string.Join(", ", version.Labels),
                 string.Join(", ", version.Metrics.Select(metric => $"{metric.Key} {metric.Value:F4}"))
             ]));

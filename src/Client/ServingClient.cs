@@ -46,6 +46,7 @@ public sealed class ServingClient : IDisposable
             new CallDefaults(options.Timeout, options.Time),
             new AdaptiveThrottle(options.ThrottleMultiplier, options.Time));
         Classifier = new(invoker);
+        Embedder = new(invoker);
         Tasks = new(invoker);
         Models = new(invoker);
         Datasets = new(invoker);
@@ -54,6 +55,8 @@ public sealed class ServingClient : IDisposable
     }
 
     public Classifier.ClassifierClient Classifier { get; }
+
+    public Embedder.EmbedderClient Embedder { get; }
 
     public Tasks.TasksClient Tasks { get; }
 
@@ -193,6 +196,44 @@ public sealed class ServingClient : IDisposable
         }
 
         return await call.ResponseAsync.ConfigureAwait(false);
+    }
+
+    /// <summary>Uploads a model: the files of a Hugging Face folder or of an ONNX export of BERT.</summary>
+    /// <param name="header">Its name, and what becomes of it.</param>
+    /// <param name="path">A folder, or a .onnx file beside its vocabulary.</param>
+    /// <param name="bytesSent">Hears how far it is.</param>
+    /// <exception cref="IOException">There is no model at the path.</exception>
+    public async Task<Model> ImportModelAsync(
+        ImportModelHeader header,
+        string path,
+        IProgress<long>? bytesSent = null,
+        CancellationToken cancellationToken = default)
+    {
+        var files = ModelFolder.Files(path);
+        using var call = Models.ImportModel(cancellationToken: cancellationToken);
+        try
+        {
+            await call.RequestStream.WriteAsync(new() { Header = header }, cancellationToken).ConfigureAwait(false);
+            var sent = 0L;
+            foreach (var (name, file) in files)
+            {
+                var chunks = ChunksAsync(file, cancellationToken);
+                await foreach (var data in chunks.ConfigureAwait(false))
+                {
+                    var part = new ImportModelRequest { Chunk = new() { File = name, Data = data } };
+                    await call.RequestStream.WriteAsync(part, cancellationToken).ConfigureAwait(false);
+                    bytesSent?.Report(sent += data.Length);
+                }
+            }
+
+            await call.RequestStream.CompleteAsync().ConfigureAwait(false);
+        }
+        catch (RpcException)
+        {
+            // The server has ended the call; the response says why.
+        }
+
+        return (await call.ResponseAsync.ConfigureAwait(false)).Model;
     }
 
     /// <summary>Uploads a dataset from a file, which may be gzipped.</summary>

@@ -9,7 +9,8 @@ namespace Serving.Jobs;
 /// <summary>Runs queued jobs one after another, each by a worker, and publishes what comes out.</summary>
 /// <remarks>
 /// A job that was running when its server stopped is queued again. A worker that ends without a word is started again,
-/// and goes on from the last checkpoint, unless it came no further several times.
+/// and goes on from the last checkpoint, unless it came no further several times. Whatever happens to a job, or to the
+/// disk, is the job's end at most: serving and the next job go on.
 /// </remarks>
 public sealed class JobRunner(
     IJobRepository jobs,
@@ -46,10 +47,16 @@ public sealed class JobRunner(
         return true;
     });
 
-    /// <summary>Queues a job once more.</summary>
-    /// <exception cref="DomainException">There is no such job, or it neither failed nor was cancelled.</exception>
+    /// <summary>Queues a job once more, if what it was submitted for is still there.</summary>
+    /// <exception cref="DomainException">
+    /// There is no such job, it neither failed nor was cancelled, or what it reads is gone or another.
+    /// </exception>
+    /// <exception cref="Models.ModelFileException">A model is gone.</exception>
     public async Task ResumeAsync(string id)
     {
+        var job = await jobs.GetAsync(id);
+        if (job.State is JobState.Failed or JobState.Cancelled)
+            await recipes.LocateAsync(recipes.Describe(await jobs.GetRecipeAsync(id)), job.Inputs);
         if (!await GuardAsync(() => jobs.TryEnterAsync(id, JobState.Queued, JobState.Failed, JobState.Cancelled)))
         {
             throw await WrongStateAsync(
@@ -89,10 +96,10 @@ public sealed class JobRunner(
             {
                 await RunAsync(lease, stopping);
             }
-            catch (Exception exception) when (exception is not OperationCanceledException)
+            catch (Exception exception) when (!stopping.IsCancellationRequested)
             {
                 logger.LogError(exception, "The job {Job} could not be run", lease.Job);
-                await FailAsync(lease, exception.Message);
+                await FailAsync(lease, DiskFailure.Message(exception));
             }
             finally
             {
@@ -129,28 +136,40 @@ public sealed class JobRunner(
     private Task<JobLease?> TakeNextAsync() => GuardAsync(async () =>
     {
         _isCancelled = false;
-        return _running = await jobs.TakeNextAsync();
+        try
+        {
+            return _running = await jobs.TakeNextAsync();
+        }
+        catch (Exception exception)
+        {
+            logger.LogError(exception, "No job can be taken; the next that is submitted or resumed is another try");
+            return null;
+        }
     });
 
     private async Task FailAsync(JobLease lease, string message)
     {
         try
         {
-            await jobs.FailAsync(lease, message);
+            await jobs.EndAsync(lease, JobState.Failed, message);
         }
         catch (DomainException exception) when (exception.Kind == ErrorKind.Conflict)
         {
             logger.LogWarning("{Problem}", exception.Message); // Its new holder says how it ends.
+        }
+        catch (Exception exception)
+        {
+            logger.LogError(exception, "The end of the job {Job} could not be noted", lease.Job);
         }
     }
 
     private async Task RunAsync(JobLease lease, CancellationToken stopping)
     {
         var facts = recipes.Describe(await jobs.GetRecipeAsync(lease.Job));
-        var order = await OrderAsync(lease, facts);
         var (furthest, attempts) = (0L, 0);
         while (true)
         {
+            var order = await OrderAsync(lease, facts);
             var (last, ending) = await RunWorkerAsync(lease, order, stopping);
             switch (last)
             {
@@ -158,10 +177,10 @@ public sealed class JobRunner(
                     await FinishAsync(lease, facts, done);
                     return;
                 case WorkerFailed failed:
-                    await jobs.FailAsync(lease, failed.Message);
+                    await jobs.EndAsync(lease, JobState.Failed, failed.Message);
                     return;
                 case WorkerCancelled:
-                    await jobs.EnterAsync(lease, JobState.Cancelled);
+                    await jobs.EndAsync(lease, JobState.Cancelled);
                     return;
             }
 
@@ -170,13 +189,13 @@ public sealed class JobRunner(
             furthest = Math.Max(furthest, step);
             if (await GuardAsync(() => Task.FromResult(_isCancelled)))
             {
-                await jobs.EnterAsync(lease, JobState.Cancelled);
+                await jobs.EndAsync(lease, JobState.Cancelled);
                 return;
             }
 
             if (attempts >= MostAttempts)
             {
-                await jobs.EnterAsync(
+                await jobs.EndAsync(
                     lease,
                     JobState.Failed,
                     $"Its process ended {attempts} times at step {step} ({ending}); it may lack memory.");
@@ -187,9 +206,13 @@ public sealed class JobRunner(
         }
     }
 
+    /// <summary>Finds what the job was submitted for; before each attempt, since it may change between two.</summary>
     private async Task<WorkOrder> OrderAsync(JobLease lease, RecipeFacts facts)
     {
-        var inputs = await recipes.LocateAsync(facts);
+        var pinned = (await jobs.GetAsync(lease.Job)).Inputs;
+        var inputs = await recipes.LocateAsync(facts, pinned);
+        if (pinned is null)
+            await jobs.PinAsync(lease, inputs.Digests);
         return new(
             lease.Job,
             jobs.Folder(lease.Job),
@@ -215,10 +238,11 @@ public sealed class JobRunner(
         try
         {
             WorkerMessage? last = null;
+            var events = new WorkerEvents();
             await foreach (var message in worker.MessagesAsync(stopping))
             {
                 last = message;
-                if (EventOf(message) is { } happened)
+                if (events.Of(message) is { } happened)
                     await jobs.AddEventAsync(lease, happened);
             }
 
@@ -230,20 +254,6 @@ public sealed class JobRunner(
             await GuardAsync(() => Task.FromResult(_worker = null));
         }
     }
-
-    private static JobEvent? EventOf(WorkerMessage message) => message switch
-    {
-        WorkerProgress at => new()
-        {
-            Progress = new(
-                at.Step, at.TotalSteps, at.Loss, at.LearningRate, at.TokensPerSecond, at.SecondsLeft)
-        },
-        WorkerEvaluation evaluation => new()
-        {
-            Evaluation = new(evaluation.Step, evaluation.Metrics, evaluation.IsBest)
-        },
-        _ => null
-    };
 
     private async Task FinishAsync(JobLease lease, RecipeFacts facts, WorkerDone done)
     {
@@ -257,38 +267,22 @@ public sealed class JobRunner(
             catch (Exception exception)
             {
                 logger.LogWarning(exception, "The result of job {Job} could not be published", lease.Job);
-                await jobs.EnterAsync(
+                await jobs.EndAsync(
                     lease,
                     JobState.Failed,
-                    $"The result is there, but could not be published: {exception.Message}",
+                    $"The result is there, but could not be published: {DiskFailure.Message(exception)}",
                     WithResults);
                 return;
             }
         }
 
-        await jobs.EnterAsync(
+        await jobs.EndAsync(
             lease, JobState.Succeeded, message, record => WithResults(record) with { TaskVersion = version });
-        DeleteCheckpoints(lease);
 
         JobRecord WithResults(JobRecord record) => record with
         {
             Metrics = done.Metrics,
             Artifacts = JobArtifacts.List(jobs.Folder(lease.Job))
         };
-    }
-
-    /// <summary>Nothing goes on from them any more, and they are several times as large as the result.</summary>
-    private void DeleteCheckpoints(JobLease lease)
-    {
-        var folder = Path.Combine(jobs.Folder(lease.Job), "checkpoints");
-        try
-        {
-            if (Directory.Exists(folder))
-                Directory.Delete(folder, recursive: true);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            logger.LogWarning("{Folder} could not be deleted: {Problem}", folder, exception.Message);
-        }
     }
 }

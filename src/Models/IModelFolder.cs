@@ -9,10 +9,10 @@ public interface IModelFolder
     ModelShape ReadShape();
 
     /// <summary>
-    /// SHA-256 of the parameters, in lower-case hexadecimal: the digest of the model in memory, without loading it.
+    /// The digest of the model in memory, without loading it.
     /// </summary>
     /// <exception cref="ModelFileException">A file is missing, damaged, or not as config.json says.</exception>
-    string ReadDigest();
+    BackboneDigest ReadDigest();
 }
 
 /// <summary>What there is to know of a model without its weights.</summary>

@@ -6,11 +6,51 @@ public static class ModelFiles
     public const string Config = "config.json";
     public const string Weights = "model.safetensors";
 
-    /// <summary>Weights as a pickle, which can run code and is never read.</summary>
-    public const string PickledWeights = "pytorch_model.bin";
+    /// <summary>A graph that a folder can be made of.</summary>
+    public const string Onnx = "model.onnx";
+
+    /// <summary>Which file has which tensor, where weights are in several.</summary>
+    public const string WeightIndex = "model.safetensors.index.json";
 
     public const string TokenizerConfig = "tokenizer_config.json";
 
+    /// <summary>A whole tokenizer, with its vocabulary.</summary>
+    public const string Tokenizer = "tokenizer.json";
+
     /// <summary>One token a line.</summary>
     public const string Vocabulary = "vocab.txt";
+
+    /// <summary>Tokens beside the vocabulary, with their ids.</summary>
+    public const string AddedTokens = "added_tokens.json";
+
+    public const string SpecialTokens = "special_tokens_map.json";
+
+    /// <summary>Weights that are to be added to the model's.</summary>
+    public const string Adapter = "adapter_config.json";
+
+    /// <summary>What a model's folder needs, for messages.</summary>
+    internal const string Needed = $"{Config}, {Vocabulary} and {Weights}";
+
+    /// <summary>Whether there is something under a name, be it a folder, or a link that leads nowhere.</summary>
+    internal static bool IsThere(string path) => File.Exists(path) || Directory.Exists(path);
+
+    /// <summary>What keeps a file from being read, in sentences.</summary>
+    internal static string WhyUnreadable(string path, Exception exception)
+    {
+        if (Directory.Exists(path))
+            return $"{path} is a folder; a file is needed.";
+        var isMissing = exception is FileNotFoundException or DirectoryNotFoundException;
+        if (isMissing && new FileInfo(path).LinkTarget is { } target)
+        {
+            return $"{path} is a link to {target}, where there is nothing; copy the files themselves, for instance "
+                + "with 'cp -rL'.";
+        }
+
+        return exception switch
+        {
+            _ when isMissing => $"{path} is missing.",
+            UnauthorizedAccessException => $"{path} may not be read by the account that the server runs as.",
+            _ => $"{path} can't be read: {exception.Message}"
+        };
+    }
 }

@@ -64,14 +64,18 @@ public static class ServerApplication
         });
         builder.Services.AddHttpApi(options);
         AddServing(builder.Services, options);
+        builder.Services.AddModelSources(builder.Configuration);
         builder.AddTelemetry(options);
         configure?.Invoke(builder.Services);
 
         var app = builder.Build();
+        var backend = app.Services.GetRequiredService<TensorBackend>();
+        app.Logger.LogInformation("Computes on {Device}: {Reason}", backend.Description, backend.Reason);
         app.UseSingletonServices();
         app.UseMetadataLimit();
         app.UseHttpApi(options);
         app.MapGrpcService<ClassifierService>();
+        app.MapGrpcService<EmbedderService>();
         app.MapGrpcService<TasksService>();
         app.MapGrpcService<ModelsService>();
         app.MapGrpcService<DatasetsService>();
@@ -100,6 +104,7 @@ public static class ServerApplication
             provider.GetRequiredService<ILogger<FileTaskRepository>>()))
         .AddSingleton<IBlobStore>(new FolderBlobStore(Path.Combine(options.Data, "tasks"), DiskFileSystem.Instance))
         .AddSingleton(new ModelStore(Path.Combine(options.Data, "models"), options.Models, DiskFileSystem.Instance))
+        .AddSingleton<ModelContents>()
         .AddSingleton(provider => new DatasetStore(
             Path.Combine(options.Data, "datasets"),
             options,
@@ -114,8 +119,10 @@ public static class ServerApplication
         .AddSingleton<IJobLauncher>(provider => new LocalLauncher(
             Path.Combine(AppContext.BaseDirectory, "Serving.Worker.dll"),
             options.TrainingThreads,
+            options.ResolvedTrainingRank,
             provider.GetRequiredService<EngineLoad>(),
-            DiskFileSystem.Instance))
+            DiskFileSystem.Instance,
+            provider.GetRequiredService<TimeProvider>()))
         .AddSingleton<IJobRecipes, TrainingRecipes>()
         .AddSingleton<EngineLoad>()
         .AddSingleton<JobPublisher>()
@@ -130,11 +137,14 @@ public static class ServerApplication
             provider.GetRequiredService<EngineLoad>()))
         .AddSingleton<TaskCatalog>()
         .AddSingleton<TaskRouter>()
+        .AddSingleton<Admissions>()
         .AddSingleton<InputRunner>()
+        .AddSingleton<EmbeddingRunner>()
         .AddSingleton<ShadowRunner>()
         .AddSingleton<ServerMetrics>()
         .AddSingleton<Readiness>()
         .AddSingleton<ClassifierService>()
+        .AddSingleton<EmbedderService>()
         .AddSingleton<TasksService>()
         .AddSingleton<ModelsService>()
         .AddSingleton<DatasetsService>()
@@ -171,10 +181,16 @@ public static class ServerApplication
         {
             using var pem = X509Certificate2.CreateFromPemFile(options.CertificateFile, options.CertificateKeyFile);
             var certificate = X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pfx), password: null);
-            kestrel.Listen(address, options.Port, endpoint => endpoint.UseHttps(certificate));
+            kestrel.Listen(address, options.Port, ListenWithTls);
             if (options.ResolvedHttpPort is { } tlsPort)
-                kestrel.Listen(address, tlsPort, endpoint => endpoint.UseHttps(certificate));
+                kestrel.Listen(address, tlsPort, ListenWithTls);
             return;
+
+            void ListenWithTls(ListenOptions endpoint)
+            {
+                endpoint.UseHttps(certificate);
+                endpoint.TakeResetsAsEnds();
+            }
         }
 
         var time = kestrel.ApplicationServices.GetRequiredService<TimeProvider>();
@@ -189,6 +205,7 @@ public static class ServerApplication
             kestrel.Listen(address, httpPort, endpoint =>
             {
                 endpoint.Protocols = HttpProtocols.Http1;
+                endpoint.TakeResetsAsEnds();
                 endpoint.TakeHttp2(handover, time);
             });
             kestrel.Listen(handover.EndPoint, endpoint => endpoint.Protocols = HttpProtocols.Http2);

@@ -51,20 +51,16 @@ public sealed class DomainException : Exception
         };
 
     /// <param name="resource">"task", "model" and the like.</param>
-    /// <param name="known">What is there.</param>
+    /// <param name="known">What is there; null if that is elsewhere, and nobody can list it.</param>
     /// <param name="remedy">How it comes to be there, as a sentence.</param>
     /// <param name="owner">What it would be of: "task 'sentiment'"; null for nothing.</param>
     public static DomainException NotFound(
-        string resource, string name, IEnumerable<string> known, string? remedy = null, string? owner = null)
+        string resource, string name, IEnumerable<string>? known, string? remedy = null, string? owner = null)
     {
-        var nearest = NearestNames.To(name, known).Take(MostNearest).ToList();
+        var nearest = NearestNames.To(name, known ?? []).Take(MostNearest).ToList();
         var of = owner is null ? "" : $" of the {owner}";
         var found = $"There is no {resource} '{name}'{of}";
-        var hint = nearest.Count == 0
-            ? $"There is no {resource}{of} yet"
-            : $"The nearest are {string.Join(", ", nearest.Select(n => $"'{n}'"))}";
-        if (remedy is not null)
-            hint = $"{hint}. {remedy}";
+        var hint = string.Join(". ", ((string?[])[Nearest(), remedy]).OfType<string>());
         return new(ErrorKind.NotFound, $"{found}. {hint}.")
         {
             Resource = resource,
@@ -73,6 +69,10 @@ public sealed class DomainException : Exception
             Remedy = hint,
             Known = nearest
         };
+
+        string? Nearest() => nearest.Count > 0
+            ? $"The nearest are {string.Join(", ", nearest.Select(n => $"'{n}'"))}"
+            : known is null ? null : $"There is no {resource}{of} yet";
     }
 
     /// <param name="subject">What is in the wrong state: "tasks/sentiment".</param>

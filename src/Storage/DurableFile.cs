@@ -27,7 +27,7 @@ public static class DurableFile
         }
         catch
         {
-            files.Delete(temporary);
+            files.TryDelete(temporary);
             throw;
         }
 
@@ -67,13 +67,32 @@ public static class DurableFile
             files.FlushFolder(source);
     }
 
-    /// <summary>Takes a folder away: it is gone as a whole, or not at all; then its files are deleted.</summary>
+    /// <summary>
+    /// Takes a folder away, if there is one: it is gone as a whole, or not at all; then its files are deleted.
+    /// </summary>
     /// <param name="doomed">A name that its owner deletes at the next start, if the deletion does not come to its end.
     /// </param>
     public static void DeleteFolder(this IFileSystem files, string path, string doomed)
     {
+        if (!Directory.Exists(path))
+            return;
         files.MoveFolder(path, doomed);
-        files.Delete(doomed);
+        files.TryDelete(doomed);
+    }
+
+    /// <summary>Deletes a file or a folder, if the disk lets it.</summary>
+    /// <returns>Whether it is gone. Of a folder some files may be, also if it is not.</returns>
+    public static bool TryDelete(this IFileSystem files, string path)
+    {
+        try
+        {
+            files.Delete(path);
+            return true;
+        }
+        catch (Exception exception) when (DiskFailure.Is(exception))
+        {
+            return false;
+        }
     }
 
     /// <summary>Makes a folder and those above it that are missing, durably.</summary>

@@ -18,7 +18,7 @@ public sealed class FolderBlobStore : IBlobStore
     public void CleanUp()
     {
         foreach (var folder in Directory.EnumerateDirectories(_root, ".*").ToList())
-            _files.Delete(folder);
+            _files.TryDelete(folder);
     }
 
     public BlobDraft Begin()
@@ -43,8 +43,7 @@ public sealed class FolderBlobStore : IBlobStore
 
     public Task DeleteAsync(string key)
     {
-        if (Directory.Exists(PathOf(key)))
-            _files.DeleteFolder(PathOf(key), Path.Combine(_root, $".deleted-{Guid.NewGuid():N}"));
+        _files.DeleteFolder(PathOf(key), Path.Combine(_root, $".deleted-{Guid.NewGuid():N}"));
         return Task.CompletedTask;
     }
 

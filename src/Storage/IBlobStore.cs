@@ -32,5 +32,5 @@ public sealed class BlobDraft(string folder, IFileSystem files) : IDisposable
 
     public IFileSystem Files => files;
 
-    public void Dispose() => files.Delete(folder);
+    public void Dispose() => files.TryDelete(folder);
 }

@@ -1,5 +1,4 @@
 using System.Text;
-using CsvHelper;
 
 namespace Serving.Tables;
 
@@ -14,83 +13,90 @@ public enum TableFormat
 }
 
 /// <summary>A row of a table.</summary>
-/// <param name="Number">Of the line, from 1, the header included; for CSV of the record.</param>
-public readonly record struct TableRow(long Number, IReadOnlyList<string> Fields);
+/// <param name="Line">The line that it begins on, from 1, the header and blank lines included.</param>
+/// <param name="Problem">Why it can't be used: "has text behind a closing quote"; null if it can.</param>
+public readonly record struct TableRow(long Line, IReadOnlyList<string> Fields, string? Problem = null);
 
 /// <summary>A file is no table; the message says why.</summary>
-public sealed class TableException(string message, Exception innerException) : Exception(message, innerException);
+public sealed class TableException(string message, Exception? innerException = null)
+    : Exception(message, innerException);
 
-/// <summary>A table in UTF-8, read row by row.</summary>
+/// <summary>A table in UTF-8, read row by row. Blank lines are no rows.</summary>
 public sealed class Table : IDisposable
 {
-    private readonly IDisposable _reader;
+    private readonly Characters _characters;
+    private readonly IEnumerator<TableRow> _rows;
 
-    private Table(IDisposable reader, IReadOnlyList<string> header, IEnumerable<TableRow> rows)
+    private Table(Characters characters, IEnumerable<TableRow> rows)
     {
-        _reader = reader;
-        Header = header;
-        Rows = rows;
+        _characters = characters;
+        _rows = rows.GetEnumerator();
     }
 
     /// <summary>The names of the columns; empty if there is no header.</summary>
-    public IReadOnlyList<string> Header { get; }
+    public IReadOnlyList<string> Header { get; private set; } = [];
 
     /// <summary>The rows behind the header; to be read once.</summary>
-    /// <exception cref="TableException">While they are read: it is no CSV.</exception>
-    public IEnumerable<TableRow> Rows { get; }
+    /// <exception cref="TableException">While they are read: it is no CSV, or not UTF-8.</exception>
+    public IEnumerable<TableRow> Rows
+    {
+        get
+        {
+            while (_rows.MoveNext())
+                yield return _rows.Current;
+        }
+    }
 
     /// <param name="stream">Closed with the table.</param>
-    /// <exception cref="TableException">It is no CSV.</exception>
-    public static Table Open(Stream stream, TableFormat format, bool hasHeader) =>
-        format == TableFormat.Csv ? OpenCsv(stream, hasHeader) : OpenTsv(stream, hasHeader);
-
-    public void Dispose() => _reader.Dispose();
-
-    private static Table OpenTsv(Stream stream, bool hasHeader)
+    /// <exception cref="TableException">It is no CSV, or not UTF-8.</exception>
+    public static Table Open(Stream stream, TableFormat format, bool hasHeader)
     {
-        var reader = new StreamReader(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
-        var header = hasHeader ? reader.ReadLine()?.Split('\t') ?? [] : [];
-        return new(reader, header, Lines(reader, first: hasHeader ? 2 : 1));
+        var isCsv = format == TableFormat.Csv;
+        var characters = Characters.OfTable(stream, hasQuotes: isCsv);
+        var table = new Table(characters, isCsv ? CsvRows.Read(characters) : TsvRows(characters));
+        if (hasHeader && table._rows.MoveNext())
+            table.Header = HeaderOf(table._rows.Current);
+        return table;
     }
 
-    private static IEnumerable<TableRow> Lines(StreamReader reader, long first)
+    /// <summary>Reads all rows and counts their fields.</summary>
+    /// <returns>The number that most rows have, of several the first row's; 0 without rows.</returns>
+    /// <exception cref="TableException">It is no CSV, or not UTF-8.</exception>
+    public int MostCommonCount() =>
+        MostCommonCount(Rows.Where(row => row.Problem is null).Select(row => row.Fields.Count));
+
+    /// <param name="counts">Of the fields of each row.</param>
+    public static int MostCommonCount(IEnumerable<int> counts)
     {
-        for (var number = first; reader.ReadLine() is { } line; number++)
-            yield return new(number, line.Split('\t'));
+        var (rows, order) = (new Dictionary<int, long>(), new List<int>());
+        foreach (var count in counts)
+        {
+            if (rows.TryAdd(count, 0))
+                order.Add(count);
+            rows[count]++;
+        }
+
+        return order.Count == 0 ? 0 : order.MaxBy(count => rows[count]); // The first of several.
     }
 
-    private static Table OpenCsv(Stream stream, bool hasHeader)
+    public void Dispose()
     {
-        try
-        {
-            var csv = CsvReader.Create(
-                stream, new CsvReaderOptions { Separator = ',', HasHeader = hasHeader, Mode = CsvMode.Rfc4180 });
-            return new(csv, hasHeader ? [.. csv.Headers] : [], Records(csv));
-        }
-        catch (CsvFormatException exception)
-        {
-            throw new TableException(exception.Message, exception);
-        }
+        _rows.Dispose();
+        _characters.Dispose();
     }
 
-    private static IEnumerable<TableRow> Records(CsvReader csv)
-    {
-        while (Next(csv))
-        {
-            string[] fields = [.. Enumerable.Range(0, csv.FieldCount).Select(column => csv.GetString(column))];
-            yield return new(csv.RowNumber, fields);
-        }
-    }
+    private static IReadOnlyList<string> HeaderOf(TableRow row) => row.Problem is null
+        ? row.Fields
+        : throw new TableException($"Line {row.Line}, the header, {row.Problem}.");
 
-    private static bool Next(CsvReader csv)
+    private static IEnumerable<TableRow> TsvRows(Characters characters)
     {
-        try
+        var buffer = new StringBuilder();
+        for (var number = characters.Line; characters.ReadLine(buffer) is { } line; number = characters.Line)
         {
-            return csv.Read();
-        }
-        catch (CsvFormatException exception)
-        {
-            throw new TableException(exception.Message, exception);
+            string[] fields = line.Split('\t');
+            if (fields.Length > 1 || !string.IsNullOrWhiteSpace(line))
+                yield return new(number, fields);
         }
     }
 }

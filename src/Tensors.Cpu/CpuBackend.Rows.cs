@@ -59,6 +59,36 @@ public sealed unsafe partial class CpuBackend
         }
     }
 
+    public override void MeanRows(Tensor x, IndexBuffer spans, Tensor output)
+    {
+        Shapes.MeanRows(x, spans, output);
+        var job = new MeanRowsJob
+        {
+            Kernels = _kernels,
+            X = Rows(x),
+            Spans = Pointer(spans),
+            Output = Rows(output),
+            Columns = x.Columns
+        };
+        _threads.Run(ref job, output.Rows);
+    }
+
+    public override void MeanRowsGradient(Tensor outputGradient, IndexBuffer spans, Tensor xGradient)
+    {
+        Shapes.MeanRows(xGradient, spans, outputGradient);
+        var job = new MeanRowsGradientJob
+        {
+            Kernels = _kernels,
+            OutputGradient = Rows(outputGradient),
+            Spans = Pointer(spans),
+            SpanCount = outputGradient.Rows,
+            XGradient = Rows(xGradient),
+            Columns = xGradient.Columns,
+            ColumnsPerItem = ColumnsPerItem
+        };
+        _threads.Run(ref job, (xGradient.Columns + ColumnsPerItem - 1) / ColumnsPerItem);
+    }
+
     public override void ScatterAddRows(Tensor x, IndexBuffer rows, Tensor output)
     {
         Shapes.GatherRows(output, rows, x);

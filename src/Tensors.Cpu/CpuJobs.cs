@@ -150,3 +150,28 @@ internal unsafe struct EmbeddingJob : IParallelJob
         }
     }
 }
+
+/// <summary>Means of rows, a span a thread.</summary>
+internal unsafe struct MeanRowsJob : IParallelJob
+{
+    public CpuKernels Kernels;
+    public MatrixRows X;
+
+    /// <summary>Where each begins, and its end.</summary>
+    public int* Spans;
+    public MatrixRows Output;
+    public int Columns;
+
+    public readonly void Execute(int item, int worker)
+    {
+        var (begin, end) = (Spans[2 * item], Spans[(2 * item) + 1]);
+        var mean = new Span<float>(Output[item], Columns);
+        new ReadOnlySpan<float>(X[begin], Columns).CopyTo(mean);
+        if (end - begin == 1)
+            return;
+        for (var row = begin + 1; row < end; row++)
+            Kernels.AddTo(X[row], Output[item], Columns);
+        foreach (ref var value in mean)
+            value /= end - begin;
+    }
+}

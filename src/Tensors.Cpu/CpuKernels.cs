@@ -6,24 +6,40 @@ namespace Serving.Tensors.Cpu;
 /// <summary>The kernels of one vector width, chosen once.</summary>
 internal abstract unsafe class CpuKernels
 {
-    public abstract string Name { get; }
-
-    /// <summary>The widest vectors that this processor runs well.</summary>
-    public static CpuKernels Best { get; } = Supported()[0];
+    private static readonly CpuKernels[] All =
+    [
+        new CpuKernels<Simd512, Vector512<float>>(),
+        new CpuKernels<Simd256, Vector256<float>>(),
+        new CpuKernels<Simd128, Vector128<float>>(),
+        new CpuKernels<SimdScalar, float>()
+    ];
 
     /// <summary>All vector widths that this processor runs, widest first.</summary>
-    public static IReadOnlyList<CpuKernels> Supported()
+    public static IReadOnlyList<CpuKernels> Supported { get; } = [.. All.Where(kernels => kernels.IsSupported)];
+
+    /// <summary>The widest vectors that this processor runs.</summary>
+    public static CpuKernels Best => Supported[0];
+
+    public abstract string Name { get; }
+
+    /// <summary>Why these, in words: what the processor has for them, and what it lacks for wider ones.</summary>
+    public string Reason
     {
-        var supported = new List<CpuKernels>();
-        if (Vector512.IsHardwareAccelerated)
-            supported.Add(new CpuKernels<Simd512, Vector512<float>>());
-        if (Vector256.IsHardwareAccelerated)
-            supported.Add(new CpuKernels<Simd256, Vector256<float>>());
-        if (Vector128.IsHardwareAccelerated)
-            supported.Add(new CpuKernels<Simd128, Vector128<float>>());
-        supported.Add(new CpuKernels<SimdScalar, float>());
-        return supported;
+        get
+        {
+            var wider = All.TakeWhile(kernels => kernels != this).Where(kernels => !kernels.IsSupported);
+            var lacks = string.Join(", no ", wider.Select(kernels => kernels.Needs));
+            return lacks.Length == 0
+                ? $"the processor has {Needs}"
+                : $"the processor has {Needs}, but no {lacks}, or they are turned off";
+        }
     }
+
+    /// <summary>What the processor must have for these, in words.</summary>
+    protected abstract string Needs { get; }
+
+    /// <summary>Whether this processor runs them, and the runtime's settings let it.</summary>
+    protected abstract bool IsSupported { get; }
 
     public abstract void Linear(in LinearArguments job, int firstRow, int endRow, int firstPanel, int endPanel);
 
@@ -69,6 +85,10 @@ internal sealed unsafe class CpuKernels<TSimd, TVec> : CpuKernels
     where TVec : struct
 {
     public override string Name => TSimd.Name;
+
+    protected override string Needs => TSimd.Needs;
+
+    protected override bool IsSupported => TSimd.IsSupported;
 
     public override void Linear(in LinearArguments job, int firstRow, int endRow, int firstPanel, int endPanel) =>
         LinearKernel<TSimd, TVec>.Run(job, firstRow, endRow, firstPanel, endPanel);

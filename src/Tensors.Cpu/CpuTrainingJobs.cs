@@ -239,3 +239,33 @@ internal unsafe struct EmbeddingGradientJob : IParallelJob
         }
     }
 }
+
+/// <summary>Gradients of means of rows, cut into groups of columns, since spans may overlap.</summary>
+internal unsafe struct MeanRowsGradientJob : IParallelJob
+{
+    public CpuKernels Kernels;
+    public MatrixRows OutputGradient;
+
+    /// <summary>Where each begins, and its end.</summary>
+    public int* Spans;
+    public int SpanCount;
+    public MatrixRows XGradient;
+    public int Columns;
+    public int ColumnsPerItem;
+
+    public readonly void Execute(int item, int worker)
+    {
+        var column = item * ColumnsPerItem;
+        var columns = Math.Min(ColumnsPerItem, Columns - column);
+        var share = stackalloc float[columns];
+        for (var i = 0; i < SpanCount; i++)
+        {
+            var (begin, end) = (Spans[2 * i], Spans[(2 * i) + 1]);
+            var gradient = OutputGradient[i] + column;
+            for (var j = 0; j < columns; j++)
+                share[j] = gradient[j] / (end - begin);
+            for (var row = begin; row < end; row++)
+                Kernels.AddTo(share, XGradient[row] + column, columns);
+        }
+    }
+}

@@ -143,6 +143,22 @@ public static partial class Shapes
         }
     }
 
+    public static void MeanRows(Tensor x, IndexBuffer spans, Tensor output)
+    {
+        var all = spans.Values;
+        if (2L * output.Rows != all.Length || output.Columns != x.Columns)
+        {
+            throw new ShapeException(
+                $"MeanRows: the means are {output}; [{all.Length / 2}, {x.Columns}] is needed for {all.Length} ends.");
+        }
+
+        for (var i = 0; i < all.Length; i += 2)
+        {
+            if (all[i] < 0 || all[i] >= all[i + 1] || all[i + 1] > x.Rows)
+                throw new ShapeException($"MeanRows: rows {all[i]} to {all[i + 1]} are none, or not all in {x}.");
+        }
+    }
+
     private static int Offsets(ReadOnlySpan<int> offsets, int rows, int least)
     {
         var most = 0;

@@ -27,6 +27,9 @@ public abstract class TensorBackend : IDisposable
     /// <summary>What the backend runs on, for people: "cpu avx512, 2 threads".</summary>
     public abstract string Description { get; }
 
+    /// <summary>Why it runs on that, for people: "the processor has AVX2 and FMA, but ...".</summary>
+    public abstract string Reason { get; }
+
     /// <summary>Bytes of device memory that tensors, weights and masks hold now.</summary>
     public abstract long AllocatedBytes { get; }
 
@@ -128,6 +131,12 @@ public abstract class TensorBackend : IDisposable
     /// <param name="rows">Each in range.</param>
     /// <param name="output">[rows, features]</param>
     public abstract void GatherRows(Tensor x, IndexBuffer rows, Tensor output);
+
+    /// <summary>Means of rows: output[i] = Σ x[row] / count over a span's rows, added up in their order.</summary>
+    /// <param name="x">[any, features]</param>
+    /// <param name="spans">Where each begins and, next to it, its end; none is empty. They may overlap.</param>
+    /// <param name="output">[spans, features]; not x. The mean of one row is that row.</param>
+    public abstract void MeanRows(Tensor x, IndexBuffer spans, Tensor output);
 
     public abstract void Dispose();
 }

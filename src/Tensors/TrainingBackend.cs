@@ -134,6 +134,11 @@ public abstract class TrainingBackend : TensorBackend
     /// <summary>Gradient of <see cref="TensorBackend.GatherRows"/>: output[rows[i]] = output[rows[i]] + x[i].</summary>
     public abstract void ScatterAddRows(Tensor x, IndexBuffer rows, Tensor output);
 
+    /// <summary>Gradient of <see cref="TensorBackend.MeanRows"/>, added to that of x.</summary>
+    /// <param name="outputGradient">[spans, features]</param>
+    /// <param name="xGradient">[any, features]; not outputGradient</param>
+    public abstract void MeanRowsGradient(Tensor outputGradient, IndexBuffer spans, Tensor xGradient);
+
     /// <summary>Sums that are 0 at first. Their owner disposes them.</summary>
     public abstract ScalarBuffer AllocateScalars(int count);
 

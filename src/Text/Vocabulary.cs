@@ -6,24 +6,34 @@ namespace Serving.Text;
 /// <summary>Tokens and their ids, 0 to Count - 1.</summary>
 public sealed class Vocabulary
 {
+    /// <summary>The first that matches ends a line.</summary>
+    private static readonly string[] LineEnds = ["\r\n", "\n", "\r"];
+
     private readonly string[] _tokens;
     private readonly FrozenDictionary<string, int> _ids;
 
     /// <summary>Numbers tokens in their order.</summary>
     /// <exception cref="VocabularyException">There are none, or a token is there twice.</exception>
     public Vocabulary(IEnumerable<string> tokens)
+        : this([.. tokens], mayRepeat: false)
     {
-        _tokens = [.. tokens];
+    }
+
+    private Vocabulary(string[] tokens, bool mayRepeat)
+    {
+        _tokens = tokens;
         if (_tokens.Length == 0)
             throw new VocabularyException("The vocabulary has no tokens; at least one is needed.");
         var ids = new Dictionary<string, int>(_tokens.Length, StringComparer.Ordinal);
         for (var id = 0; id < _tokens.Length; id++)
         {
-            if (!ids.TryAdd(_tokens[id], id))
+            if (!ids.TryAdd(_tokens[id], id) && !mayRepeat)
             {
                 throw new VocabularyException(
                     $"The token '{_tokens[id]}' has the ids {ids[_tokens[id]]} and {id}; one is needed.");
             }
+
+            ids[_tokens[id]] = id;
         }
 
         _ids = ids.ToFrozenDictionary(StringComparer.Ordinal);
@@ -35,15 +45,22 @@ public sealed class Vocabulary
 
     public string this[int id] => _tokens[id];
 
+    /// <summary>Numbers tokens as files have them: empty ones count, and of a token's ids the last one.</summary>
+    /// <exception cref="VocabularyException">There are none.</exception>
+    public static Vocabulary OfFile(IEnumerable<string> tokens) => new([.. tokens], mayRepeat: true);
+
     /// <summary>Reads vocab.txt: one token a line, its id the number of the line, from 0.</summary>
-    public static Vocabulary Load(string path)
+    /// <remarks>Empty lines count, and of a token that is there twice the last line is its id.</remarks>
+    public static Vocabulary Load(string path) => Parse(File.ReadAllText(path, Encoding.UTF8));
+
+    /// <summary>Reads the text of a vocab.txt; see <see cref="Load"/>.</summary>
+    public static Vocabulary Parse(string text)
     {
-        // Not File.ReadLines: some tokens of multilingual vocabularies are line separators other than \n.
-        var text = File.ReadAllText(path, Encoding.UTF8);
-        var lines = text.Split('\n').Select(line => line.TrimEnd('\r')).ToList();
+        // Lines end as in Python: some tokens of multilingual vocabularies are other line separators.
+        var lines = text.Split(LineEnds, StringSplitOptions.None).ToList();
         if (lines[^1].Length == 0)
             lines.RemoveAt(lines.Count - 1);
-        return new(lines);
+        return OfFile(lines);
     }
 
     /// <summary>Writes vocab.txt.</summary>

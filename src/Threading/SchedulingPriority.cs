@@ -17,6 +17,8 @@ public static partial class SchedulingPriority
     public const int Background = 15;
 
     private const int ThisThread = 0;
+    private const int NormalPolicy = 0; // SCHED_OTHER
+    private const int IdlePolicy = 5; // SCHED_IDLE
     private const ulong LongTurn = 10_000_000; // Nanoseconds; Linux's own are around 3 ms.
 
     // sched_setattr, for which only the newest C libraries have a function.
@@ -27,15 +29,19 @@ public static partial class SchedulingPriority
         _ => null
     };
 
-    /// <summary>Raises this thread's niceness: others go first; each step takes about a fifth of its share.</summary>
+    /// <summary>
+    /// Raises this thread's niceness: others go first; each step takes about a fifth of its share. A thread that ranks
+    /// lower already stays where it is.
+    /// </summary>
     /// <remarks>
     /// Also lengthens its time slices: from Linux 6.12 on, a waking thread with shorter slices preempts it at once
     /// instead of waiting for the end of the slice, up to the next clock tick. Only on Linux; a hint, which may fail.
     /// </remarks>
     public static void Lower(int niceness)
     {
-        if (!OperatingSystem.IsLinux())
+        if (!OperatingSystem.IsLinux() || GetScheduler(ThisThread) != NormalPolicy)
             return;
+        niceness = Math.Max(niceness, GetPriority(which: 0, ThisThread));
         _ = SetPriority(which: 0, ThisThread, niceness); // On Linux it is the thread's own.
         var attributes = new SchedulingAttributes
         {
@@ -47,6 +53,18 @@ public static partial class SchedulingPriority
             _ = SystemCall(call, ThisThread, in attributes, flags: 0);
     }
 
+    /// <summary>Ranks this thread; threads and processes it starts inherit that.</summary>
+    /// <remarks>
+    /// Idle is Linux's SCHED_IDLE, low its highest niceness but a few. Does nothing elsewhere; a hint, which may fail.
+    /// </remarks>
+    public static void LowerTo(ProcessRank rank)
+    {
+        if (rank == ProcessRank.Idle)
+            LowerToIdle();
+        else if (rank == ProcessRank.Low)
+            Lower(Background);
+    }
+
     /// <summary>
     /// Runs only while nobody else wants the processor; threads and processes it starts inherit that.
     /// </summary>
@@ -56,10 +74,9 @@ public static partial class SchedulingPriority
     /// </remarks>
     public static void LowerToIdle()
     {
-        const int idlePolicy = 5;
         var priority = 0;
         if (OperatingSystem.IsLinux())
-            _ = SetScheduler(ThisThread, idlePolicy, ref priority);
+            _ = SetScheduler(ThisThread, IdlePolicy, ref priority);
     }
 
     /// <summary>Keeps this thread, and processes it starts, to the last of the processors it may run on.</summary>
@@ -95,6 +112,12 @@ public static partial class SchedulingPriority
 
     [LibraryImport("libc", EntryPoint = "sched_setscheduler")]
     private static partial int SetScheduler(int process, int policy, ref int priority);
+
+    [LibraryImport("libc", EntryPoint = "sched_getscheduler")]
+    private static partial int GetScheduler(int process);
+
+    [LibraryImport("libc", EntryPoint = "getpriority")]
+    private static partial int GetPriority(int which, int who);
 
     [LibraryImport("libc", EntryPoint = "syscall")]
     private static partial nint SystemCall(nint number, int thread, in SchedulingAttributes attributes, uint flags);

@@ -9,6 +9,12 @@ public interface ITrainingObserver
     /// <param name="metrics">What was measured, by name.</param>
     /// <param name="isBest">Whether it is the best so far; false where evaluations are not compared.</param>
     void Evaluated(long step, IReadOnlyDictionary<string, double> metrics, bool isBest);
+
+    /// <summary>Training goes on, but something is to be looked at.</summary>
+    /// <param name="message">What, at which step, and where to look.</param>
+    void Warned(long step, string message)
+    {
+    }
 }
 
 /// <summary>Where training is.</summary>

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Serving.Backends;
+using Serving.Jobs.Store;
 using Serving.Jobs.Workers;
+using Serving.Storage;
 using Serving.Training;
 using Serving.Training.Recipes;
 
@@ -12,8 +14,6 @@ namespace Serving.Worker;
 /// </remarks>
 internal static class JobWorker
 {
-    private const string LockFile = ".lock";
-
     /// <summary>Runs the order in a file.</summary>
     /// <returns>The exit code: 0, whatever came of the job; it is said on standard output.</returns>
     public static int Run(string orderFile)
@@ -43,7 +43,7 @@ internal static class JobWorker
     {
         try
         {
-            using var alone = Lock(Path.Combine(order.Folder, LockFile), cancelled);
+            using var alone = Lock(Path.Combine(order.Folder, JobLeftovers.LockFile), cancelled);
             using var backend = BackendFactory.Create(BackendFactory.Default, new() { Threads = order.Threads });
             var result = Recipe.Parse(order.Recipe).Run(new()
             {
@@ -63,7 +63,7 @@ internal static class JobWorker
         }
         catch (Exception exception) // Whatever it is, it is the job's end and not the server's.
         {
-            return new WorkerFailed(exception.Message);
+            return new WorkerFailed(DiskFailure.Message(exception));
         }
     }
 
@@ -94,7 +94,7 @@ internal static class JobWorker
             {
                 return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             }
-            catch (IOException) when (attempt < attempts)
+            catch (IOException exception) when (DiskFailure.IsInUse(exception) && attempt < attempts)
             {
                 cancelled.WaitHandle.WaitOne(TimeSpan.FromMilliseconds(100));
                 cancelled.ThrowIfCancellationRequested();
@@ -158,5 +158,7 @@ internal static class JobWorker
 
         public void Evaluated(long step, IReadOnlyDictionary<string, double> metrics, bool isBest) =>
             Say(new WorkerEvaluation(step, metrics, isBest));
+
+        public void Warned(long step, string message) => Say(new WorkerWarning(step, message));
     }
 }

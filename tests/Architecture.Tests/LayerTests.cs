@@ -18,13 +18,14 @@ public sealed class LayerTests
         ["Training"] = ["Storage", "Tensors", "Text", "Tables", "Models"],
         ["Catalog"] = ["Storage", "Tensors", "Text", "Models", "Inference"],
         ["Jobs"] = ["Storage", "Threading", "Inference", "Catalog"],
-        ["Worker"] = ["Tensors", "Backends", "Training", "Jobs"],
+        ["Hub"] = ["Storage", "Models", "Catalog"],
+        ["Worker"] = ["Storage", "Tensors", "Backends", "Training", "Jobs"],
         ["Client"] = ["Protocol"],
         ["Cli"] = ["Client", "Protocol", "Tables"],
         ["Server"] =
         [
-            "Storage", "Tensors", "Backends", "Text", "Protocol", "Models", "Inference", "Training", "Catalog", "Jobs",
-            "Worker"
+            "Storage", "Threading", "Tensors", "Backends", "Text", "Protocol", "Models", "Inference", "Training",
+            "Catalog", "Jobs", "Hub", "Worker"
         ]
     };
 
@@ -67,6 +68,7 @@ public sealed class LayerTests
     [InlineData("Storage")]
     [InlineData("Catalog")]
     [InlineData("Jobs")]
+    [InlineData("Hub")]
     [InlineData("Worker")]
     public void Protobuf_IsInTheServicesOnly(string layer)
     {

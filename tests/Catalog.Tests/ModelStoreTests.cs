@@ -20,6 +20,7 @@ public sealed class ModelStoreTests : IDisposable
         using var backend = new CpuBackend(1);
         using var encoder = new BertFolder(Model).LoadEncoder(backend);
         var store = Open();
+        Assert.Equal(DataFolder.Model, store.FindByDigest(encoder.Backbone!.Value.ToUpperInvariant()));
         Assert.Equal(DataFolder.Model, store.FindByDigest(encoder.Digest.ToUpperInvariant()));
         Assert.Null(store.FindByDigest(new string('0', 64)));
     }
@@ -28,7 +29,7 @@ public sealed class ModelStoreTests : IDisposable
     public void Digest_OfFilesThatChanged_IsReadAnew()
     {
         var store = Open();
-        var digest = new BertFolder(Model).ReadDigest();
+        var digest = new BertFolder(Model).ReadDigest().Value;
         Assert.Equal(DataFolder.Model, store.FindByDigest(digest));
         var weights = Path.Combine(Model, "model.safetensors");
         var bytes = File.ReadAllBytes(weights);
@@ -36,7 +37,25 @@ public sealed class ModelStoreTests : IDisposable
         File.WriteAllBytes(weights, bytes);
         File.SetLastWriteTimeUtc(weights, new DateTime(2030, 1, 1, 0, 0, 0, DateTimeKind.Utc));
         Assert.Null(store.FindByDigest(digest));
-        Assert.Equal(DataFolder.Model, store.FindByDigest(new BertFolder(Model).ReadDigest()));
+        Assert.Equal(DataFolder.Model, store.FindByDigest(new BertFolder(Model).ReadDigest().Value));
+    }
+
+    [Fact]
+    public void Digest_OfAFileBehindALinkThatChanged_IsReadAnew()
+    {
+        var vocabulary = Path.Combine(Model, "vocab.txt");
+        File.Move(vocabulary, _data.At("blob"));
+        File.CreateSymbolicLink(vocabulary, _data.At("blob"));
+        File.CreateSymbolicLink(Path.Combine(Model, "README.md"), "nowhere");
+        var store = Open();
+        var digest = new BertFolder(Model).ReadDigest().Value;
+        Assert.Equal(DataFolder.Model, store.FindByDigest(digest));
+
+        File.WriteAllText(_data.At("blob"), File.ReadAllText(_data.At("blob")).Replace("\na\nb\n", "\nb\na\n"));
+        File.SetLastWriteTimeUtc(_data.At("blob"), new DateTime(2030, 1, 1, 0, 0, 0, DateTimeKind.Utc));
+
+        Assert.Null(store.FindByDigest(digest));
+        Assert.Equal(DataFolder.Model, store.FindByDigest(new BertFolder(Model).ReadDigest().Value));
     }
 
     [Fact]

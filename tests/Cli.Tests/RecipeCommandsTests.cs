@@ -31,6 +31,18 @@ public sealed partial class RecipeCommandsTests
         }
     }
 
+    [Fact]
+    public void Rate_IsANumberOrAuto()
+    {
+        Assert.Empty(Parse("0.5").Errors);
+        Assert.Empty(Parse("auto").Errors);
+        Assert.Equal(
+            "--learning-rate: 'fast' is no number; one is written like 0.5, or auto.", Parse("fast").Errors[0].Message);
+
+        static System.CommandLine.ParseResult Parse(string rate) =>
+            Commands.Create().Parse($"train mask --model m --dataset d --learning-rate {rate}");
+    }
+
     [Theory]
     [MemberData(nameof(All))]
     public void Options_HaveNamesOfTheirOwn(string command)
@@ -141,6 +153,20 @@ public sealed partial class RecipeCommandsTests
         Assert.NotEmpty(command.Parse("--dataset a --publish-model m --layers few").Errors);
         Assert.NotEmpty(command.Parse("--publish-model m").Errors);
         Assert.Empty(command.Parse("--dataset a --publish-model m --layers 3").Errors);
+    }
+
+    [Theory]
+    [InlineData("train mask --model m --dataset d --learning-rate 0,001", "--learning-rate: '0,001'")]
+    [InlineData("train mask --model m --dataset d --min-metric 0,85", "--min-metric: '0,85'")]
+    [InlineData("analyze sweep --model m --dataset d --initial-sparsities 0.1 0,2", "--initial-sparsities: '0,2'")]
+    [InlineData("tasks promote t 12ab --canary 0,1", "--canary: '0,1'")]
+    public void Numbers_WithCommas_AreRefused(string command, string error)
+    {
+        var errors = Commands.Create().Parse(command).Errors.Select(each => each.Message).ToList();
+        Assert.Contains(
+            errors,
+            each => each.StartsWith($"{error} is no number; one is written like 0.5", StringComparison.Ordinal));
+        Assert.Empty(Commands.Create().Parse(command.Replace(',', '.')).Errors);
     }
 
     private static RecipeDescription Find(string command) =>

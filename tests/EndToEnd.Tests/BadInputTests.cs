@@ -130,7 +130,7 @@ public sealed class BadInputTests : IAsyncLifetime
             "task.json comes a second time",
             () => UploadAsync(
                 Header("new"), Chunk("task.json", [1]), Chunk("head.safetensors", [1]), Chunk("task.json", [1])));
-        await RefusedAsync(StatusCode.InvalidArgument, "can't be read", () => UploadAsync(Header("new")));
+        await RefusedAsync(StatusCode.InvalidArgument, "task.json is missing", () => UploadAsync(Header("new")));
 
         await RefusedAsync(
             StatusCode.NotFound,

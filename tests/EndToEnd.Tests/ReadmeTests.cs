@@ -81,6 +81,7 @@ public sealed partial class ReadmeTests
     {
         (nameof(ServerOptions.HttpPort), null) => "5051",
         (nameof(ServerOptions.Models), null) => "all",
+        (nameof(ServerOptions.TrainingRank), null) => "Idle",
         (_, null or string[] { Length: 0 }) => "none",
         (_, bool flag) => flag ? "true" : "false",
         (_, TimeSpan { Ticks: 0 }) => "0",

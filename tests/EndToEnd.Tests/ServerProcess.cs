@@ -38,26 +38,30 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     public ServingClient Client { get; }
 
     /// <summary>Starts a server and waits until it is ready.</summary>
+    /// <param name="under">A program and its arguments, which run the server.</param>
     public static async Task<ServerProcess> StartAsync(
-        DataFolder data, IReadOnlyList<string>? flags = null, IReadOnlyDictionary<string, string>? environment = null)
+        DataFolder data, IReadOnlyList<string>? flags = null, IReadOnlyDictionary<string, string>? environment = null,
+        IReadOnlyList<string>? under = null)
     {
-        var server = await StartWithoutWaitingAsync(data, flags, environment);
+        var server = await StartWithoutWaitingAsync(data, flags, environment, under);
         await server.ReadyAsync();
         return server;
     }
 
     /// <summary>Starts a server and waits until it listens.</summary>
     public static async Task<ServerProcess> StartWithoutWaitingAsync(
-        DataFolder data, IReadOnlyList<string>? flags = null, IReadOnlyDictionary<string, string>? environment = null)
+        DataFolder data, IReadOnlyList<string>? flags = null, IReadOnlyDictionary<string, string>? environment = null,
+        IReadOnlyList<string>? under = null)
     {
-        var start = new ProcessStartInfo("dotnet")
+        string[] command = [.. under ?? [], "dotnet", Program];
+        var start = new ProcessStartInfo(command[0])
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,
             RedirectStandardError = true
         };
         foreach (var argument in (string[])
-            [Program, "--port", "0", "--data", data.Path, .. flags ?? []])
+            [.. command[1..], "--port", "0", "--data", data.Path, "--Server:TrainingRank=Normal", .. flags ?? []])
             start.ArgumentList.Add(argument);
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
             start.Environment[name] = value;

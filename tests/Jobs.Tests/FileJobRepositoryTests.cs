@@ -85,7 +85,7 @@ public sealed class FileJobRepositoryTests : JobRepositoryTests
         var lease = (await jobs.TakeNextAsync())!;
         Directory.Delete(jobs.Folder(id), recursive: true);
         File.WriteAllText(jobs.Folder(id), "");
-        await jobs.FailAsync(lease, "It failed.");
+        await jobs.EndAsync(lease, JobState.Failed, "It failed.");
         var job = await jobs.GetAsync(id);
         Assert.Equal(JobState.Failed, job.State);
         Assert.StartsWith("It failed. This could not be written down: ", job.Message, StringComparison.Ordinal);
@@ -104,7 +104,7 @@ public sealed class FileJobRepositoryTests : JobRepositoryTests
         var id = (await CreateAsync(jobs)).Id;
         var lease = (await jobs.TakeNextAsync())!;
         await jobs.AddEventAsync(lease, new() { Progress = new(1, 2, 0.5, 0.1, 100, SecondsLeft: 1) });
-        await jobs.EnterAsync(lease, JobState.Succeeded, "Done.");
+        await jobs.EndAsync(lease, JobState.Succeeded, "Done.");
 
         var counts = new HashSet<long>();
         power.Replay(_folder.At("cut"), isDone =>

@@ -64,7 +64,7 @@ public abstract class JobRepositoryTests : IDisposable
         var lease = (await jobs.TakeNextAsync())!;
         await jobs.AddEventAsync(lease, new() { Progress = new(7, 9, 0.5, 0.1, 100, SecondsLeft: 2) });
         Assert.Equal(7, (await jobs.GetAsync(id)).Progress!.Step);
-        await jobs.EnterAsync(lease, JobState.Succeeded, "The alias was not moved.", record => record with
+        await jobs.EndAsync(lease, JobState.Succeeded, "The alias was not moved.", record => record with
         {
             TaskVersion = "v",
             Metrics = new Dictionary<string, double> { ["accuracy"] = 1 },
@@ -92,17 +92,17 @@ public abstract class JobRepositoryTests : IDisposable
         var lost = lease with { Token = lease.Token + 1 };
         Func<Task>[] changes =
         [
-            () => jobs.EnterAsync(lost, JobState.Succeeded),
-            () => jobs.FailAsync(lost, "mine"),
+            () => jobs.EndAsync(lost, JobState.Succeeded),
+            () => jobs.EndAsync(lost, JobState.Failed, "mine"),
             () => jobs.AddEventAsync(lost, new() { Progress = new(1, 1, 0, 0, 0, SecondsLeft: null) })
         ];
         foreach (var change in changes)
             Assert.Equal(ErrorKind.Conflict, (await Assert.ThrowsAsync<DomainException>(change)).Kind);
         Assert.Equal((JobState.Running, 2), ((await jobs.GetAsync(id)).State, await jobs.CountEventsAsync(id)));
 
-        await jobs.EnterAsync(lease, JobState.Cancelled);
-        Assert.Equal( // It ended with the job.
-            ErrorKind.Conflict, (await Assert.ThrowsAsync<DomainException>(() => jobs.FailAsync(lease, "late"))).Kind);
+        await jobs.EndAsync(lease, JobState.Cancelled);
+        var late = await Assert.ThrowsAsync<DomainException>(() => jobs.EndAsync(lease, JobState.Failed, "late"));
+        Assert.Equal(ErrorKind.Conflict, late.Kind); // The lease ended with the job.
     }
 
     [Fact]
@@ -143,7 +143,7 @@ public abstract class JobRepositoryTests : IDisposable
         Assert.False(await jobs.TryDeleteAsync(id));
         var lease = (await jobs.TakeNextAsync())!;
         Assert.False(await jobs.TryDeleteAsync(id));
-        await jobs.FailAsync(lease, "No memory.");
+        await jobs.EndAsync(lease, JobState.Failed, "No memory.");
         Assert.Equal("No memory.", (await jobs.GetAsync(id)).Message);
         Assert.True(await jobs.TryDeleteAsync(id));
         var error = await Assert.ThrowsAsync<DomainException>(() => jobs.GetAsync(id));
@@ -172,7 +172,7 @@ public abstract class JobRepositoryTests : IDisposable
 
         var coming = EventsAsync(jobs, id, 1, count);
         Assert.False(coming.IsCompleted);
-        await jobs.EnterAsync(lease, JobState.Cancelled);
+        await jobs.EndAsync(lease, JobState.Cancelled);
         Assert.Equal(JobState.Cancelled, (await coming.Within()).Single().State);
     }
 

@@ -7,6 +7,7 @@ using Serving.Jobs.Store;
 using Serving.Jobs.Workers;
 using Serving.Storage;
 using Serving.Testing;
+using Serving.Testing.DiskFailures;
 
 namespace Serving.Jobs.Tests;
 
@@ -14,6 +15,8 @@ namespace Serving.Jobs.Tests;
 public sealed class JobRunnerTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
+    private readonly FailingFileSystem _disk = new(Refusal.Room, allowed: 0) { IsMended = true };
+    private readonly Recipes _recipes = new();
     private readonly Launcher _launcher = new();
     private readonly FileJobRepository _jobs;
     private readonly JobRunner _runner;
@@ -23,9 +26,9 @@ public sealed class JobRunnerTests : IDisposable
     public JobRunnerTests()
     {
         _jobs = new(
-            _folder.At("jobs"), long.MaxValue, DiskFileSystem.Instance, TimeProvider.System,
+            _folder.At("jobs"), long.MaxValue, _disk, TimeProvider.System,
             NullLogger<FileJobRepository>.Instance);
-        _runner = new(_jobs, new Recipes(), _launcher, publisher: null!, NullLogger<JobRunner>.Instance);
+        _runner = new(_jobs, _recipes, _launcher, publisher: null!, NullLogger<JobRunner>.Instance);
         _running = _runner.RunAsync(Task.CompletedTask, _stop.Token);
     }
 
@@ -136,9 +139,97 @@ public sealed class JobRunnerTests : IDisposable
         await Assert.ThrowsAsync<DomainException>(() => _jobs.GetAsync(id));
     }
 
-    private async Task<string> SubmitAsync()
+    /// <summary>A disk that is full ends jobs, and neither the runner nor what is on it.</summary>
+    [Fact]
+    public async Task Disk_ThatIsFull_FailsJobs_AndTheRunnerGoesOn()
     {
-        var job = await _jobs.CreateAsync(JsonSerializer.Deserialize<JsonElement>("{}"), "{}");
+        var first = await SubmitAsync();
+        var worker = await _launcher.NextAsync();
+        var second = await SubmitAsync();
+        var unfinished = Path.Combine(_jobs.Folder(first), "checkpoints", ".writing-5");
+        Directory.CreateDirectory(unfinished);
+        _disk.IsMended = false;
+        worker.Say(new WorkerProgress(1, 2, 0.5, 0.1, 100, SecondsLeft: 1));
+
+        var job = await EndAsync(first);
+        Assert.Equal(JobState.Failed, job.State);
+        Assert.StartsWith("There is no room left on the disk. ", job.Message, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(unfinished));
+        job = await EndAsync(second);
+        Assert.StartsWith(
+            "It can't begin. There is no room left on the disk. ", job.Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<IOException>(SubmitAsync);
+
+        _disk.IsMended = true;
+        await _runner.ResumeAsync(second);
+        (await _launcher.NextAsync()).End(Done());
+        Assert.Equal(JobState.Succeeded, (await EndAsync(second)).State);
+        Assert.Equal([second, first], (await _jobs.ListAsync("", 9)).Select(each => each.Id));
+    }
+
+    [Fact]
+    public async Task Result_WhoseEndCantBeWritten_IsThere_AndSaysSo()
+    {
+        var id = await SubmitAsync();
+        var worker = await _launcher.NextAsync();
+        _disk.IsMended = false;
+        worker.End(Done());
+        var job = await EndAsync(id);
+        Assert.Equal(JobState.Succeeded, job.State);
+        Assert.Contains("This could not be written down: ", job.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>A job reads what it was submitted for, or nothing.</summary>
+    [Fact]
+    public async Task Job_WhoseDatasetIsAnother_DoesNotGoOn()
+    {
+        var id = await SubmitAsync(new() { Datasets = new Dictionary<string, string> { ["d"] = "before" } });
+        Assert.Contains("'d' is another", (await EndAsync(id)).Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<DomainException>(() => _runner.ResumeAsync(id));
+
+        _recipes.Dataset = "before";
+        await _runner.ResumeAsync(id);
+        (await _launcher.NextAsync()).End();
+        _recipes.Dataset = "after"; // Also between two attempts.
+        Assert.Contains("'d' is another", (await EndAsync(id)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Job_OfAFormerRelease_IsPinnedToWhatItBeginsWith()
+    {
+        var id = await SubmitAsync();
+        (await _launcher.NextAsync()).End(new WorkerFailed("Once."));
+        Assert.Equal("now", (await EndAsync(id)).Inputs!.Datasets["d"]);
+        _recipes.Dataset = "after";
+        await Assert.ThrowsAsync<DomainException>(() => _runner.ResumeAsync(id));
+    }
+
+    [Fact]
+    public async Task Progress_OfAWorkerThatIsHeldBack_SaysSo_AndWarningsAreEvents()
+    {
+        var id = await SubmitAsync();
+        var worker = await _launcher.NextAsync();
+        worker.Say(new WorkerProgress(1, 2, 0.5, 0.1, 100, SecondsLeft: 1));
+        worker.Say(new WorkerHeldBack(IsHeldBack: true));
+        worker.Say(new WorkerWarning(1, "The loss jumps."));
+        worker.Say(new WorkerHeldBack(IsHeldBack: false));
+        worker.End(Done());
+        await EndAsync(id);
+        var events = new List<JobEvent>();
+        await foreach (var happened in _jobs.WatchAsync(id, 2, CancellationToken.None))
+            events.Add(happened);
+        Assert.Equal([false, true, null, false, null], events.Select(happened => happened.Progress?.HeldBack));
+        Assert.Equal((1, 1), (events[1].Progress!.Step, events[3].Progress!.Step));
+        Assert.Equal(new(1, "The loss jumps."), events[2].Warning);
+    }
+
+    private static WorkerDone Done() => new(new Dictionary<string, double>(), TaskVersion: null, Model: null);
+
+    private async Task<string> SubmitAsync() => await SubmitAsync(inputs: null);
+
+    private async Task<string> SubmitAsync(InputDigests? inputs)
+    {
+        var job = await _jobs.CreateAsync(JsonSerializer.Deserialize<JsonElement>("{}"), "{}", inputs);
         _runner.Wake();
         return job.Id;
     }
@@ -152,13 +243,23 @@ public sealed class JobRunnerTests : IDisposable
 
     private sealed class Recipes : IJobRecipes
     {
-        public RecipeFacts Describe(string recipe) =>
-            new(["mini"], ["d"], [("t", "1")], Incumbent: null, "current", Judged: null);
+        public string Dataset { get; set; } = "now";
 
-        public Task<RecipeInputs> LocateAsync(RecipeFacts recipe) => Task.FromResult(new RecipeInputs(
-            new Dictionary<string, string> { ["mini"] = "/models/mini" },
-            new Dictionary<string, string> { ["d"] = "/d" },
-            new Dictionary<string, string> { [WorkOrder.TaskKey("t", "1")] = "/t/1" }));
+        public RecipeFacts Describe(string recipe) =>
+            new(["mini"], ["d"], [("t", "1", "mini")], Incumbent: null, "current", Judged: null);
+
+        public Task<RecipeInputs> LocateAsync(RecipeFacts recipe, InputDigests? pinned)
+        {
+            if (pinned?.Datasets.GetValueOrDefault("d") is { } needed && needed != Dataset)
+                throw DomainException.FailedPrecondition("datasets/d", "The dataset 'd' is another");
+            return Task.FromResult(new RecipeInputs(
+                new Dictionary<string, string> { ["mini"] = "/models/mini" },
+                new Dictionary<string, string> { ["d"] = "/d" },
+                new Dictionary<string, string> { [WorkOrder.TaskKey("t", "1")] = "/t/1" })
+            {
+                Digests = new() { Datasets = new Dictionary<string, string> { ["d"] = Dataset } }
+            });
+        }
     }
 
     private sealed class Launcher : IJobLauncher

@@ -11,6 +11,7 @@ using Serving.Models.Versions;
 using Serving.Storage;
 using Serving.Tensors.Cpu;
 using Serving.Testing;
+using Serving.Testing.DiskFailures;
 using Serving.Testing.PowerCut;
 
 namespace Serving.Jobs.Tests;
@@ -47,7 +48,7 @@ public sealed class PublishTests : IDisposable
         {
             var (published, _) = await Publisher(catalog, _data.Path, power).PublishAsync(
                 new() { Task = "t", Alias = "production" }, Recipe, Done(version));
-            await jobs.EnterAsync(lease, JobState.Succeeded, "", job => job with { TaskVersion = published });
+            await jobs.EndAsync(lease, JobState.Succeeded, "", job => job with { TaskVersion = published });
         }
 
         _repository!.Dispose();
@@ -86,6 +87,56 @@ public sealed class PublishTests : IDisposable
         Assert.Equal(revision, catalog.Table.Tasks["t"].Aliases.Revision);
         Assert.True(catalog.Table.Models.Values.Single().Engine.IsLoaded("t", first.Version));
         _repository!.Dispose();
+    }
+
+    /// <summary>A model is there before the task over it; each as a whole, and once more is enough.</summary>
+    [Theory]
+    [InlineData(Refusal.Room)]
+    [InlineData(Refusal.Access)]
+    public async Task Result_WhateverIsRefused_IsPublishedOnceTheDiskIsMended(Refusal refusal)
+    {
+        var version = _data.AddModel("made", seed: 1);
+        var model = _data.At("result");
+        Directory.Move(Path.Combine(_data.Path, "models", "made"), model);
+        var publish = new Publication { Task = "t", Alias = "production", Model = "made" };
+        var ends = new HashSet<string>();
+        for (var (allowed, isDone) = (0, false); !isDone; allowed++)
+        {
+            foreach (var folder in new[] { "tasks", "models/made" }.Select(name => Path.Combine(_data.Path, name)))
+            {
+                if (Directory.Exists(folder))
+                    Directory.Delete(folder, recursive: true);
+            }
+
+            var disk = new FailingFileSystem(refusal, allowed) { IsMended = true };
+            using (var catalog = await StartAsync(_data.Path, disk))
+            {
+                disk.IsMended = false;
+                var refused = await Record.ExceptionAsync(() => PublishAsync(catalog, disk));
+                Assert.True(refused is null or DomainException || DiskFailure.Is(refused), refused?.ToString());
+                isDone = !disk.HasRefused;
+                Assert.False(isDone && refused is not null);
+                ends.Add(string.Join(' ', catalog.Table.Models.Keys.Concat(
+                    catalog.Table.Tasks.Values.SelectMany(task => task.Aliases.Aliases.Keys))));
+            }
+
+            _repository!.Dispose();
+            using (var catalog = await StartAsync(_data.Path, DiskFileSystem.Instance))
+            {
+                var (published, message) = await PublishAsync(catalog, DiskFileSystem.Instance);
+                Assert.Equal((Path.GetFileName(version), ""), (published, message));
+                Assert.Equal(published, catalog.Table.Tasks["t"].Aliases.Aliases["production"].Version);
+                Assert.True(catalog.Table.Models["made"].Engine.IsLoaded("t", published));
+            }
+
+            _repository!.Dispose();
+        }
+
+        Assert.Equal(["made small", "made small production", "small"], ends.Order(StringComparer.Ordinal));
+
+        Task<(string Version, string Message)> PublishAsync(TaskCatalog catalog, IFileSystem files) =>
+            Publisher(catalog, _data.Path, files).PublishAsync(
+                publish, Recipe, new(new Dictionary<string, double> { ["accuracy"] = 1 }, version, model));
     }
 
     private static WorkerDone Done(string version) =>

@@ -137,7 +137,7 @@ public sealed class JobsTests
     [Fact]
     public async Task Job_WhileABatchIsComputed_IsHalted_AndCanStillBeCancelled()
     {
-        await using var server = await StartAsync();
+        await using var server = await StartAsync("--Server:TrainingRank=Low");
         var endless = Mask(epochs: 1000);
         endless.BatchSize = 1;
         var job = await SubmitAsync(server, endless, null);
@@ -162,6 +162,28 @@ public sealed class JobsTests
         Assert.Equal(JobState.Cancelled, (await server.Client.Jobs.GetJobAsync(new() { Id = job.Id })).State);
         server.Backend.Open();
         Assert.Single((await last.Within()).Results);
+    }
+
+    /// <summary>A job that serving leaves no time is not silent: its progress says so, and when it goes on.</summary>
+    [Fact]
+    public async Task Job_ThatIsHeldBack_SaysSoInItsProgress()
+    {
+        await using var server = await StartAsync("--Server:TrainingRank=Low");
+        var endless = Mask(epochs: 1000);
+        endless.BatchSize = 1;
+        var job = await SubmitAsync(server, endless, null);
+        await ReachAsync(server, job.Id, step: 7);
+        server.Backend.Close();
+        var answer = server.Client.ClassifyAsync(["a"], ["t"]);
+        await Eventually.TrueAsync(() => Progress().HeldBack, "the job is held back");
+        server.Backend.Open();
+        Assert.Single((await answer.Within()).Results);
+        await Eventually.TrueAsync(() => !Progress().HeldBack, "the job goes on");
+        await server.Client.Jobs.CancelJobAsync(new() { Id = job.Id });
+        var events = await WatchAsync(server, job.Id);
+        Assert.Contains(events, happened => happened.Progress is { HeldBack: true, Step: > 0 });
+
+        JobProgress Progress() => server.Client.Jobs.GetJob(new() { Id = job.Id }).Progress;
     }
 
     [Fact]
@@ -269,6 +291,19 @@ public sealed class JobsTests
     }
 
     [Fact]
+    public async Task Submit_WithoutRates_SaysWhichFollowFromTheModel()
+    {
+        await using var server = await StartAsync();
+        var recipe = Mask(epochs: 1);
+        var job = await SubmitAsync(server, recipe, publish: null);
+        var rates = (job.Spec.Classifier.LearningRate, job.Spec.Classifier.HeadLearningRate);
+        recipe.LearningRate = 0.5;
+        var given = await SubmitAsync(server, recipe, publish: null);
+        Assert.Equal((0.02, 0.01), rates);
+        Assert.Equal(0.5, given.Spec.Classifier.LearningRate);
+    }
+
+    [Fact]
     public async Task Submit_WhatCannotBe_IsRefusedWithItsField()
     {
         await using var server = await StartAsync();
@@ -330,7 +365,6 @@ public sealed class JobsTests
         Assert.Empty(Directory.GetDirectories(Path.Combine(server.Data.Path, "jobs")));
     }
 
-    /// <summary>Waits until a checkpoint of a step or a later one is there.</summary>
     /// <summary>
     /// Whether the kernel has stopped a process; its state is behind its name, which is in parentheses.
     /// </summary>
@@ -339,12 +373,6 @@ public sealed class JobsTests
         var line = File.ReadAllText($"/proc/{process}/stat");
         return line[line.LastIndexOf(')') + 2] == 'T';
     }
-
-    private static Task ReachAsync(TestServer server, string id, int step) => Eventually.TrueAsync(
-        () => Directory.Exists(Path.Combine(server.Data.Path, "jobs", id, "checkpoints"))
-            && Directory.GetDirectories(Path.Combine(server.Data.Path, "jobs", id, "checkpoints"), "checkpoint-*")
-                .Any(folder => int.Parse(Path.GetFileName(folder)["checkpoint-".Length..]) >= step),
-        $"step {step} is reached");
 
     /// <summary>Digests of a task's masks and head.</summary>
     private static IReadOnlyDictionary<string, string> Files(TestServer server, string task)

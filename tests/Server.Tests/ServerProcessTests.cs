@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Grpc.Health.V1;
 using Grpc.Net.Client;
@@ -36,6 +38,24 @@ public sealed partial class ServerProcessTests
         Assert.Equal("", await server.StandardError.ReadToEndAsync());
     }
 
+    [Fact]
+    public async Task PortInUse_StopsTheStart_WithoutAFailureBesideIt()
+    {
+        using var data = new TemporaryFolder();
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        var port = ((IPEndPoint)other.LocalEndpoint).Port;
+        using var server = Start($"--port={port}", "--http-port=-1", $"--data={data.At("data")}");
+        var log = server.StandardOutput.ReadToEndAsync();
+        var errors = await server.StandardError.ReadToEndAsync().Within();
+        await server.WaitForExitAsync().Within();
+
+        Assert.Equal(1, server.ExitCode);
+        Assert.Contains($"Serving cannot start: Failed to bind to address http://127.0.0.1:{port}", errors,
+            StringComparison.Ordinal);
+        Assert.DoesNotContain("BackgroundService", await log + errors, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("--Server:Port=70000", "Server:Port is 70000; it must be 0 to 65535.")]
     [InlineData("--Server:Port=many", "Server:Port")]
@@ -44,6 +64,8 @@ public sealed partial class ServerProcessTests
     [InlineData("--Server:MaxReceiveMessageBytes=0", "Server:MaxReceiveMessageBytes is 0")]
     [InlineData("--Server:Threads=-1", "Server:Threads is -1; it must be 0 to 1024.")]
     [InlineData("--Server:WeightFormat=Float16", "Server:WeightFormat")]
+    [InlineData("--Server:TrainingRank=High", "Server:TrainingRank")]
+    [InlineData("--Server:TrainingRank=7", "Server:TrainingRank is 7; it must be Idle, Low or Normal.")]
     [InlineData("--Server:MaxInputs=0", "Server:MaxInputs is 0; it must be a number above 0.")]
     [InlineData("--Server:WatchInterval=-1", "Server:WatchInterval is -1.00:00:00")]
     [InlineData("--data=/dev/null", "Server:Data is /dev/null; it must be a folder.")]
@@ -57,10 +79,33 @@ public sealed partial class ServerProcessTests
         Assert.Contains(message, await server.StandardError.ReadToEndAsync(), StringComparison.Ordinal);
     }
 
+    /// <summary>The first entry of the log; others of the runtime's switches turn processors' features off.</summary>
+    [Theory]
+    [InlineData("DOTNET_PreferredVectorBitWidth", "512", "Computes on cpu ")]
+    [InlineData("DOTNET_EnableHWIntrinsic", "0", "Computes on cpu scalar, 1 thread: the processor has numbers, but")]
+    public async Task Log_BeginsWithWhatIsComputedOnAndWhy(string variable, string value, string expected)
+    {
+        using var data = new TemporaryFolder();
+        using var server = Start(
+            new Dictionary<string, string>(StringComparer.Ordinal) { [variable] = value },
+            "--port=0", "--http-port=-1", "--Server:Threads=1", $"--data={data.At("data")}");
+        var line = "";
+        while (line?.StartsWith("      ", StringComparison.Ordinal) == false) // An entry's text is set in.
+            line = await server.StandardOutput.ReadLineAsync().Within();
+
+        Assert.StartsWith(expected, line?.Trim(), StringComparison.Ordinal);
+        Assert.Contains(": the processor has ", line, StringComparison.Ordinal);
+        Assert.Equal(0, Kill(server.Id, SigTerm));
+        await server.WaitForExitAsync().Within();
+    }
+
     [LibraryImport("libc", EntryPoint = "kill")]
     private static partial int Kill(int processId, int signal);
 
-    private static Process Start(params string[] settings)
+    private static Process Start(params string[] settings) =>
+        Start(new Dictionary<string, string>(StringComparer.Ordinal), settings);
+
+    private static Process Start(Dictionary<string, string> environment, params string[] settings)
     {
         var start = new ProcessStartInfo("dotnet")
         {
@@ -71,6 +116,8 @@ public sealed partial class ServerProcessTests
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "Serving.Server.dll"));
         foreach (var setting in settings)
             start.ArgumentList.Add(setting);
+        foreach (var (name, value) in environment)
+            start.Environment[name] = value;
         return Process.Start(start)!;
     }
 }

@@ -76,7 +76,10 @@ internal sealed class TestServer : IAsyncDisposable
         var backend = new GatedBackend();
         var logs = new LogCollector();
         var app = ServerApplication.Build(
-            ["--port", "0", "--data", data.Path, "--Logging:Console:LogLevel:Default=None", .. flags],
+            [
+                "--port", "0", "--data", data.Path, "--Logging:Console:LogLevel:Default=None",
+                "--Server:TrainingRank=Normal", .. flags
+            ],
             services => services
                 .AddSingleton<TensorBackend>(_ => backend) // The services own what they make.
                 .AddSingleton<ILoggerProvider>(logs));

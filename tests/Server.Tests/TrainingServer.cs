@@ -52,5 +52,12 @@ internal static class TrainingServer
         return await call.ResponseStream.ReadAllAsync().ToListAsync().AsTask().WaitAsync(Long);
     }
 
+    /// <summary>Waits until a checkpoint of a step or a later one is there.</summary>
+    public static Task ReachAsync(TestServer server, string id, int step) => Eventually.TrueAsync(
+        () => Directory.Exists(Path.Combine(server.Data.Path, "jobs", id, "checkpoints"))
+            && Directory.GetDirectories(Path.Combine(server.Data.Path, "jobs", id, "checkpoints"), "checkpoint-*")
+                .Any(folder => int.Parse(Path.GetFileName(folder)["checkpoint-".Length..]) >= step),
+        $"step {step} is reached");
+
     public static async Task<RpcException> Refused(Func<Task> call) => await Assert.ThrowsAsync<RpcException>(call);
 }

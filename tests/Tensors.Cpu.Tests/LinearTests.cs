@@ -17,6 +17,11 @@ public sealed class LinearTests
                 sizes.Add(width, 9, outFeatures, 7);
             foreach (var inFeatures in new[] { 1, 31, 255, 256, 257, 600 })
                 sizes.Add(width, 6, 40, inFeatures);
+
+            // Several tiles share the weights of a slice, and there are several slices, panels and blocks of rows.
+            sizes.Add(width, 15, 64, 300);
+            sizes.Add(width, 45, 96, 600);
+            sizes.Add(width, 150, 70, 130);
         }
 
         return sizes;

@@ -51,11 +51,11 @@ internal static class Small
         BertScores? masks,
         IReadOnlyList<(TokenSequence Sequence, int Label)> examples,
         DropoutKeys dropout,
-        int? of = null)
+        int? of = null,
+        Pooling pooling = Pooling.Pooler)
     {
         var batch = new SequenceBatch([.. examples.Select(example => example.Sequence)]);
-        var hidden = model.Forward(tape, batch, batch.FirstTokens, masks, dropout);
-        var logits = head.Forward(tape, model.Pool(tape, hidden, masks), dropout);
+        var logits = head.Forward(tape, model.Vectors(tape, batch, pooling, masks, dropout), dropout);
         int[] labels = [.. examples.Select(example => example.Label)];
         var loss = tape.SoftmaxCrossEntropy(logits, labels, 1f / (of ?? labels.Length)) / labels.Length;
         tape.Backward();

@@ -208,7 +208,7 @@ trains() {
 }
 
 knows_what_it_learned() {
-  serving classify "could you dim the lamp over the table" --task commands | grep -P '^commands\tlight\t'
+  serving classify "switch on the lights in the hall" --task commands | grep -P '^commands\tlight\t'
 }
 
 begins_long_training() {

@@ -29,8 +29,11 @@ public sealed class ModelHost : IDisposable
 
     public ModelShape Shape => Config.Shape;
 
-    /// <summary>SHA-256 of the parameters.</summary>
-    public string Digest => _encoder.Digest;
+    /// <summary>What versions are made for: parameters, configuration and tokenizer.</summary>
+    public BackboneDigest Backbone => _encoder.Backbone!;
+
+    /// <summary>SHA-256 of all of it.</summary>
+    public string Digest => Backbone.Value;
 
     public string Device => _lanes.Backend.Description;
 

@@ -37,7 +37,7 @@ internal static class ModelWarmUp
             var text = string.Join(' ', Enumerable.Repeat("a", tokens));
             var sequence = batch.AddSequence(tokenizer.Encode(text, pair: null, tokens, Truncation.Right));
             foreach (var branch in branches)
-                batch.AddBranch(sequence, branch);
+                batch.AddBranch(sequence, branch, encoder.Config.DefaultPooling);
             encoder.Forward(batch, workspace);
         }
     }

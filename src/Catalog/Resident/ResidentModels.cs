@@ -1,30 +1,50 @@
-using System.Collections.Frozen;
 using System.Collections.Immutable;
+using Serving.Models.Versions;
 
 namespace Serving.Catalog.Resident;
 
 /// <summary>The models in memory: immutable, replaced as a whole.</summary>
 public sealed class ResidentModels
 {
-    private readonly FrozenDictionary<string, ModelHost> _byDigest;
+    private readonly ImmutableDictionary<string, ModelHost> _byDigest;
 
-    private ResidentModels(ImmutableSortedDictionary<string, ModelHost> byName)
+    private ResidentModels(
+        ImmutableSortedDictionary<string, ModelHost> byName, ImmutableDictionary<string, ModelHost> byDigest)
     {
         ByName = byName;
-        _byDigest = byName.Values.ToFrozenDictionary(host => host.Digest, StringComparer.OrdinalIgnoreCase);
+        _byDigest = byDigest;
     }
 
-    public static ResidentModels None { get; } =
-        new(ImmutableSortedDictionary.Create<string, ModelHost>(StringComparer.Ordinal));
+    public static ResidentModels None { get; } = new(
+        ImmutableSortedDictionary.Create<string, ModelHost>(StringComparer.Ordinal),
+        ImmutableDictionary.Create<string, ModelHost>(StringComparer.OrdinalIgnoreCase));
 
     public ImmutableSortedDictionary<string, ModelHost> ByName { get; }
 
     /// <summary>The model with a digest; null if it is not in memory.</summary>
+    /// <param name="digest">Of a backbone, or of its weights alone.</param>
     public ModelHost? FindByDigest(string digest) => _byDigest.GetValueOrDefault(digest);
 
-    public ResidentModels Add(ModelHost host) => new(ByName.Add(host.Name, host));
+    /// <summary>A model that has a version's weights, whatever its tokenizer; null if none is in memory.</summary>
+    public ModelHost? FindByWeights(VersionManifest manifest) =>
+        ByName.Values.FirstOrDefault(host => manifest.HasWeights(host.Backbone.Weights));
 
-    public ResidentModels Remove(string name) => new(ByName.Remove(name));
+    /// <param name="isMeantByWeights">Whether versions that know their backbone by its weights mean this one.</param>
+    public ResidentModels Add(ModelHost host, bool isMeantByWeights)
+    {
+        var byDigest = _byDigest.Add(host.Digest, host);
+        return new(
+            ByName.Add(host.Name, host),
+            isMeantByWeights ? byDigest.SetItem(host.Backbone.Weights, host) : byDigest);
+    }
+
+    public ResidentModels Remove(string name)
+    {
+        var host = ByName[name];
+        return new(
+            ByName.Remove(name),
+            _byDigest.RemoveRange(_byDigest.Where(pair => pair.Value == host).Select(pair => pair.Key)));
+    }
 
     public override string ToString() => ByName.IsEmpty
         ? "none"

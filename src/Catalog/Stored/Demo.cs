@@ -24,7 +24,7 @@ public static class Demo
             return false;
         files.EnsureFolder(root);
         foreach (var unfinished in Directory.GetDirectories(root, Unfinished + "*"))
-            files.Delete(unfinished);
+            files.TryDelete(unfinished);
         var tasks = Path.Combine(root, "tasks");
         files.EnsureFolder(tasks);
         foreach (var task in Directory.GetDirectories(Path.Combine(demo, "tasks")))
@@ -42,13 +42,21 @@ public static class Demo
     {
         var temporary = Path.Combine(root, $"{Unfinished}{Guid.NewGuid():N}");
         files.CreateFolder(temporary);
-        foreach (var file in Directory.GetFiles(from, "*", SearchOption.AllDirectories))
+        try
         {
-            var target = Path.Combine(temporary, Path.GetRelativePath(from, file));
-            files.CreateFolder(Path.GetDirectoryName(target)!);
-            files.Copy(file, target);
-        }
+            foreach (var file in Directory.GetFiles(from, "*", SearchOption.AllDirectories))
+            {
+                var target = Path.Combine(temporary, Path.GetRelativePath(from, file));
+                files.CreateFolder(Path.GetDirectoryName(target)!);
+                files.Copy(file, target);
+            }
 
-        files.MoveFolder(temporary, to);
+            files.MoveFolder(temporary, to);
+        }
+        catch
+        {
+            files.TryDelete(temporary);
+            throw;
+        }
     }
 }

@@ -14,12 +14,11 @@ namespace Serving.Catalog.Stored;
 public sealed class FileTaskRepository : ITaskRepository, IDisposable
 {
     private const string AliasesFile = "aliases.json";
-    private const string LockFile = ".lock";
 
     private readonly string _root;
     private readonly IFileSystem _files;
     private readonly ILogger<FileTaskRepository> _logger;
-    private readonly FileStream _lock;
+    private readonly FolderLock _lock;
     private readonly Lock _aliases = new(); // From the comparison to the replacement.
 
     /// <param name="root">The folder of all tasks; made if it is missing.</param>
@@ -30,23 +29,16 @@ public sealed class FileTaskRepository : ITaskRepository, IDisposable
         _files = files;
         _logger = logger;
         files.EnsureFolder(_root);
-        try
+        _lock = FolderLock.Take(_root);
+        if (_lock.IsReadOnly)
         {
-            _lock = new FileStream(
-                Path.Combine(_root, LockFile), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        }
-        catch (IOException exception)
-        {
-            throw DomainException.FailedPrecondition(
-                _root,
-                $"{_root} is used by another server",
-                remedy: "give each server a data root of its own",
-                innerException: exception);
+            logger.LogWarning("{Folder} can't be written: what is there is served, and nothing can be changed.", _root);
+            return;
         }
 
         foreach (var file in Directory.EnumerateFiles(
             _root, DurableFile.Unfinished + "*", SearchOption.AllDirectories).ToList())
-            files.Delete(file);
+            files.TryDelete(file);
     }
 
     public Task<IReadOnlyList<StoredTask>> ReadAsync(IReadOnlyDictionary<string, StoredTask> known)
@@ -71,6 +63,7 @@ public sealed class FileTaskRepository : ITaskRepository, IDisposable
 
     public Task<TaskAliases> ReplaceAliasesAsync(string task, TaskAliases aliases)
     {
+        _lock.ThrowIfReadOnly();
         var path = Path.Combine(_root, task, AliasesFile);
         var json = aliases.ToJson();
         lock (_aliases)
@@ -90,9 +83,9 @@ public sealed class FileTaskRepository : ITaskRepository, IDisposable
 
     public Task RemoveVersionAsync(string task, string version)
     {
+        _lock.ThrowIfReadOnly();
         var folder = Path.Combine(_root, task, version);
-        if (Directory.Exists(folder))
-            _files.DeleteFolder(folder, Path.Combine(_root, $".deleted-{Guid.NewGuid():N}"));
+        _files.DeleteFolder(folder, Path.Combine(_root, $".deleted-{Guid.NewGuid():N}"));
         return Task.CompletedTask;
     }
 
@@ -104,17 +97,26 @@ public sealed class FileTaskRepository : ITaskRepository, IDisposable
         var folder = Path.Combine(_root, name);
         if (!Directory.Exists(folder))
             return task;
-        foreach (var version in Directory.EnumerateDirectories(folder).Select(path => Path.GetFileName(path)))
+        string[] versions;
+        try
         {
-            if (!ResourceName.IsVersion(version))
-                continue;
+            versions = [.. Directory.GetDirectories(folder).Select(version => Path.GetFileName(version))];
+        }
+        catch (Exception exception) when (DiskFailure.Is(exception))
+        {
+            _logger.LogError("The task {Task} can't be read: {Problem}", name, exception.Message);
+            return task with { Problem = exception.Message };
+        }
+
+        foreach (var version in versions.Where(ResourceName.IsVersion))
+        {
             try
             {
                 var stored = known?.Versions.GetValueOrDefault(version)
                     ?? ReadVersion(Path.Combine(folder, version), version);
                 task = task with { Versions = task.Versions.Add(version, stored) };
             }
-            catch (ModelFileException exception)
+            catch (Exception exception) when (exception is ModelFileException || DiskFailure.Is(exception))
             {
                 _logger.LogError("A version of the task {Task} is left out: {Problem}", name, exception.Message);
             }
@@ -128,7 +130,7 @@ public sealed class FileTaskRepository : ITaskRepository, IDisposable
             var json = File.ReadAllBytes(path);
             return task with { Aliases = TaskAliases.Parse(path, json) with { Revision = Revision(json) } };
         }
-        catch (Exception exception) when (exception is DomainException or IOException)
+        catch (Exception exception) when (exception is DomainException || DiskFailure.Is(exception))
         {
             _logger.LogError("The aliases of the task {Task} can't be used: {Problem}", name, exception.Message);
             return task with { Problem = exception.Message };

@@ -52,7 +52,15 @@ public sealed class VersionUpload(BlobDraft draft, string task, string? expected
 
     public void Dispose()
     {
-        _file?.Dispose();
+        try
+        {
+            _file?.Dispose(); // Writes what is left of it, for which there may be no room.
+        }
+        catch (IOException)
+        {
+            // It goes with the draft.
+        }
+
         _hash.Dispose();
         draft.Dispose();
     }

@@ -14,15 +14,11 @@ internal sealed class BatchRunner : IDisposable
     private readonly BertBatch _batch = new();
     private readonly List<Branch> _branches = [];
     private readonly List<int> _sequenceOfUnit = [];
-    private readonly Comparison<Branch> _byTask = static (a, b) =>
-    {
-        var byTask = a.Task.Number.CompareTo(b.Task.Number);
-        return byTask != 0 ? byTask : a.Unit.CompareTo(b.Unit);
-    };
+    private readonly Comparison<Branch> _inOrder = static (a, b) => a.OrderTo(b);
 
     private Tensor _logits; // [1, any]: those of all branches, one task after another.
     private float[] _readLogits = [];
-    private float[] _readPooled = [];
+    private float[] _readVectors = [];
     private bool _wantsVectors;
 
     public BatchRunner(TensorBackend backend, BertEncoder encoder, EngineOptions options)
@@ -48,19 +44,23 @@ internal sealed class BatchRunner : IDisposable
         for (var first = 0; first < branches.Length;)
         {
             var end = first + 1;
-            while (end < branches.Length && branches[end].Task == branches[first].Task)
+            while (end < branches.Length && branches[end].SharesHead(branches[first]))
                 end++;
-            var task = branches[first].Task.Task;
-            var labels = task.Labels.Count;
-            var logits = new Tensor(_logits.Storage, _logits.Offset + used, end - first, labels, stride: labels);
-            task.Score(lane, pooled.Slice(first, end - first), logits);
-            used += (end - first) * labels;
+            if (branches[first].Wanted is { Scores: not null, Task.Task: { } task })
+            {
+                var labels = task.Labels.Count;
+                var logits = new Tensor(_logits.Storage, _logits.Offset + used, end - first, labels, stride: labels);
+                task.Score(lane, pooled.Slice(first, end - first), logits);
+                used += (end - first) * labels;
+            }
+
             first = end;
         }
 
-        _logits.SliceColumns(0, used).CopyTo(_readLogits.AsSpan(0, used));
+        if (used > 0)
+            _logits.SliceColumns(0, used).CopyTo(_readLogits.AsSpan(0, used));
         if (_wantsVectors)
-            pooled.CopyTo(_readPooled.AsSpan(0, pooled.Rows * pooled.Columns));
+            pooled.CopyTo(_readVectors.AsSpan(0, pooled.Rows * pooled.Columns));
         Answer(branches, pooled.Columns);
     }
 
@@ -79,18 +79,21 @@ internal sealed class BatchRunner : IDisposable
         _sequenceOfUnit.Clear();
         for (var unit = 0; unit < units.Count; unit++)
         {
-            var (request, firstTask, taskCount, _) = units[unit];
-            for (var task = firstTask; task < firstTask + taskCount; task++)
-                _branches.Add(new(request.Tasks[task], unit, request, task));
+            var (request, first, count, _) = units[unit];
+            for (var i = first; i < first + count; i++)
+                _branches.Add(new(unit, request, i));
             _sequenceOfUnit.Add(-1);
         }
 
-        _branches.Sort(_byTask);
+        _branches.Sort(_inOrder);
         foreach (var branch in CollectionsMarshal.AsSpan(_branches))
         {
             if (_sequenceOfUnit[branch.Unit] < 0)
                 _sequenceOfUnit[branch.Unit] = _batch.AddSequence(branch.Request.Sequence);
-            _batch.AddBranch(_sequenceOfUnit[branch.Unit], branch.Task.Task.Masks);
+            var wanted = branch.Wanted;
+            _batch.AddBranch(
+                _sequenceOfUnit[branch.Unit], wanted.Task?.Task.Masks, wanted.Pooling,
+                wantsTokens: wanted.Embedding?.TokenVectors is not null);
         }
     }
 
@@ -101,8 +104,8 @@ internal sealed class BatchRunner : IDisposable
         _wantsVectors = false;
         foreach (var branch in branches)
         {
-            logits += branch.Task.Task.Labels.Count;
-            _wantsVectors |= branch.Scores.Pooled is not null;
+            logits += branch.Wanted.Scores?.Labels.Count ?? 0;
+            _wantsVectors |= branch.Wanted.Embedding is not null;
         }
 
         if (logits > _logits.Columns)
@@ -113,8 +116,8 @@ internal sealed class BatchRunner : IDisposable
 
         if (logits > _readLogits.Length)
             _readLogits = new float[_logits.Columns];
-        if (_wantsVectors && _readPooled.Length == 0)
-            _readPooled = new float[_workspace.MaxBranches * _encoder.Config.Hidden];
+        if (_wantsVectors && _readVectors.Length == 0)
+            _readVectors = new float[_workspace.MaxBranches * _encoder.Config.Hidden];
     }
 
     /// <summary>Fills the answers from what was read from the device.</summary>
@@ -123,15 +126,24 @@ internal sealed class BatchRunner : IDisposable
         var logits = _readLogits.AsSpan();
         for (var i = 0; i < branches.Length; i++)
         {
-            var scores = branches[i].Scores;
+            var (task, scores, embedding) = branches[i].Wanted;
+            if (embedding is not null)
+            {
+                _readVectors.AsSpan(i * hidden, hidden).CopyTo(embedding.Vector);
+                if (embedding.TokenVectors is { } tokens)
+                    _workspace.Output.Slice(_batch.OutputOffsets[i], embedding.Tokens).CopyTo(tokens);
+                if (!AreFinite(embedding.Vector))
+                    branches[i].Request.Fail(NonFinite(task));
+            }
+
+            if (scores is null)
+                continue;
             logits[..scores.Logits.Length].CopyTo(scores.Logits);
             logits = logits[scores.Logits.Length..];
-            if (scores.Pooled is { } vector)
-                _readPooled.AsSpan(i * hidden, hidden).CopyTo(vector);
             if (AreFinite(scores.Logits))
                 Softmax(scores.Logits, scores.Probabilities);
             else
-                branches[i].Request.Fail(NonFinite(scores));
+                branches[i].Request.Fail(NonFinite(task));
         }
     }
 
@@ -146,9 +158,10 @@ internal sealed class BatchRunner : IDisposable
         return true;
     }
 
-    private static NonFiniteScoresException NonFinite(TaskScores scores) => new(
-        $"The task '{scores.Task}', version {scores.Version}, scores this text with values that are no finite numbers: "
-        + "its masks keep weights that are none, or weights too large. Activate another version.");
+    private static NonFiniteScoresException NonFinite(ResidentVersion? task) => new(task is null
+        ? "The model gives this text values that are no finite numbers: its weights are too large. Take another model."
+        : $"The task '{task.Name}', version {task.Task.Version}, scores this text with values that are no finite "
+            + "numbers: its masks keep weights that are none, or weights too large. Activate another version.");
 
     private static void Softmax(ReadOnlySpan<float> logits, Span<float> probabilities)
     {
@@ -162,9 +175,27 @@ internal sealed class BatchRunner : IDisposable
             probabilities[i] = (float)(Math.Exp(logits[i] - largest) / sum);
     }
 
-    /// <summary>One task on the text of one unit.</summary>
-    private readonly record struct Branch(ResidentVersion Task, int Unit, PendingRequest Request, int TaskIndex)
+    /// <summary>What is wanted of the text of one unit, under one set of masks.</summary>
+    private readonly record struct Branch(int Unit, PendingRequest Request, int Index)
     {
-        public TaskScores Scores => Request.Scores[TaskIndex];
+        public ref readonly PendingBranch Wanted => ref Request.Branches[Index];
+
+        private long Task => Wanted.Task?.Number ?? 0;
+
+        private bool IsScored => Wanted.Scores is not null;
+
+        /// <summary>Whether both are scored by the same head.</summary>
+        public bool SharesHead(Branch other) => IsScored && other.IsScored && Task == other.Task;
+
+        /// <summary>First what goes through the pooler, see <see cref="BertBatch"/>; then task after task.</summary>
+        public int OrderTo(Branch other)
+        {
+            var order = (Wanted.Pooling != Pooling.Pooler).CompareTo(other.Wanted.Pooling != Pooling.Pooler);
+            if (order == 0)
+                order = Task.CompareTo(other.Task);
+            if (order == 0)
+                order = IsScored.CompareTo(other.IsScored);
+            return order != 0 ? order : Unit.CompareTo(other.Unit);
+        }
     }
 }

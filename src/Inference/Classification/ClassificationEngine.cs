@@ -110,7 +110,7 @@ public sealed class ClassificationEngine : IDisposable
 
     /// <summary>Asks for a place in the queue: all that a request costs that is rejected.</summary>
     /// <param name="task">The first task of the request, whose share of the queue it takes.</param>
-    /// <param name="isPaced">See <see cref="ClassificationRequest.IsPaced"/>.</param>
+    /// <param name="isPaced">See <see cref="TextRequest.IsPaced"/>.</param>
     /// <param name="place">To classify with, or to be disposed.</param>
     /// <returns>False if there is none.</returns>
     /// <exception cref="EngineClosedException">The engine takes no more requests.</exception>
@@ -146,23 +146,47 @@ public sealed class ClassificationEngine : IDisposable
         {
             cancellationToken.ThrowIfCancellationRequested();
             ThrowUnlessNamesTask(request);
-            var pending = Begin(request);
-            try
-            {
-                Enqueue(pending, place, cancellationToken);
-            }
-            catch
-            {
-                foreach (var task in pending.Tasks)
-                    task.Release();
-                throw;
-            }
-
-            return pending.Answer;
+            return Enqueue(Begin(request), place, cancellationToken);
         }
         finally
         {
             place.Dispose(); // Does nothing once the request is queued.
+        }
+    }
+
+    /// <summary>The vectors of a text, in batches with whatever else waits.</summary>
+    /// <exception cref="NotResidentException">The task is not loaded.</exception>
+    /// <exception cref="WrongInputsException">
+    /// The request does not have the texts that the task or the model reads, or wants a pooler that is not there.
+    /// </exception>
+    /// <exception cref="InvalidTextException">A text can't be tokenized.</exception>
+    /// <exception cref="QueueFullException">Too much is waiting.</exception>
+    /// <exception cref="EngineClosedException">The engine takes no more requests.</exception>
+    /// <exception cref="DeadlinePassedException">The deadline passed before it was its turn.</exception>
+    /// <exception cref="NonFiniteScoresException">A value is no finite number.</exception>
+    public Task<EmbeddingResult> EmbedAsync(EmbeddingRequest request, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return TryReserve(
+            request.Task?.Name ?? PendingRequest.NoTask, request.IsPaced, out var place, out var refusal)
+            ? EmbedAsync(request, place, cancellationToken)
+            : throw new QueueFullException(refusal);
+    }
+
+    /// <summary>The same for a request that has a place.</summary>
+    /// <param name="place">Of this engine; it is used up, also if this fails.</param>
+    /// <exception cref="QueueFullException">There is no room for the text's tokens.</exception>
+    public Task<EmbeddingResult> EmbedAsync(
+        EmbeddingRequest request, Reservation place, CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            return Enqueue(Begin(request), place, cancellationToken);
+        }
+        finally
+        {
+            place.Dispose();
         }
     }
 
@@ -187,14 +211,52 @@ public sealed class ClassificationEngine : IDisposable
     }
 
     /// <summary>Finds the request's tasks, which it uses from now on, and tokenizes its text.</summary>
-    private PendingRequest Begin(ClassificationRequest request)
+    private PendingRequest<ClassificationResult> Begin(ClassificationRequest request) =>
+        Begin<ClassificationResult>(request, request.Tasks, static (tasks, sequence) =>
+        {
+            var scores = new TaskScores[tasks.Length];
+            var branches = new PendingBranch[tasks.Length];
+            for (var i = 0; i < tasks.Length; i++)
+            {
+                var task = tasks[i].Task;
+                var labels = task.Labels.Count;
+                scores[i] = new(tasks[i].Name, task.Version, task.Labels, new float[labels], new float[labels]);
+                branches[i] = new(tasks[i], scores[i], Embedding: null);
+            }
+
+            return (branches, new ClassificationResult(scores, sequence.Tokens.Count, sequence.DroppedTokens));
+        });
+
+    private PendingRequest<EmbeddingResult> Begin(EmbeddingRequest request) =>
+        Begin<EmbeddingResult>(request, request.Task is { } reference ? [reference] : [], (tasks, sequence) =>
+        {
+            var task = tasks.Length > 0 ? tasks[0] : null;
+            var pooling = request.Pooling ?? task?.Task.Pooling ?? Pooling.Mean;
+            if (pooling == Pooling.Pooler && !_encoder.Config.HasPooler)
+                throw new WrongInputsException("The model was saved without its pooler; ask for cls or mean.");
+            var hidden = _encoder.Config.Hidden;
+            var result = new EmbeddingResult(
+                pooling, task?.Task.Version, new float[hidden],
+                request.WantsTokens ? new float[sequence.Tokens.Count * hidden] : null, sequence.Tokens.Count,
+                sequence.DroppedTokens);
+            return ([new PendingBranch(task, Scores: null, result)], result);
+        });
+
+    private PendingRequest<TResult> Begin<TResult>(
+        TextRequest request, IReadOnlyList<TaskReference> references,
+        Func<ResidentVersion[], TokenSequence, (PendingBranch[] Branches, TResult Result)> begin)
+        where TResult : RequestResult
     {
-        var tasks = _registry.Use(request.Tasks);
+        var tasks = _registry.Use(references);
         try
         {
             foreach (var task in tasks)
                 ThrowUnlessReads(task, request);
-            return new(request, Tokenize(request), tasks, _encoder.Config.Hidden, _time);
+            if (request.Pair is not null && !_encoder.Config.ReadsPairs)
+                throw new WrongInputsException("The model reads single texts; leave the pair out.");
+            var sequence = Tokenize(request);
+            var (branches, result) = begin(tasks, sequence);
+            return new(request, sequence, branches, result, _time);
         }
         catch
         {
@@ -204,7 +266,7 @@ public sealed class ClassificationEngine : IDisposable
         }
     }
 
-    private TokenSequence Tokenize(ClassificationRequest request)
+    private TokenSequence Tokenize(TextRequest request)
     {
         using var span = EngineTracing.Source.StartActivity("tokenize");
         return _tokenizer.Encode(request.Text, request.Pair, _encoder.Config.MaxPositions, request.Truncation);
@@ -216,7 +278,7 @@ public sealed class ClassificationEngine : IDisposable
             throw new WrongInputsException("The request names no task; at least one is needed.");
     }
 
-    private static void ThrowUnlessReads(ResidentVersion task, ClassificationRequest request)
+    private static void ThrowUnlessReads(ResidentVersion task, TextRequest request)
     {
         var needsPair = task.Task.Inputs == TextInputs.Pair;
         if (needsPair && request.Pair is null)
@@ -225,32 +287,48 @@ public sealed class ClassificationEngine : IDisposable
             throw new WrongInputsException($"The task '{task.Name}' reads one text; leave the pair out.");
     }
 
+    private Task<TResult> Enqueue<TResult>(
+        PendingRequest<TResult> request, Reservation place, CancellationToken cancellationToken)
+        where TResult : RequestResult
+    {
+        try
+        {
+            Enqueue((PendingRequest)request, place, cancellationToken);
+            return request.Answer;
+        }
+        catch
+        {
+            request.ReleaseTasks();
+            throw;
+        }
+    }
+
     private void Enqueue(PendingRequest request, Reservation place, CancellationToken cancellationToken)
     {
         var tokens = request.BranchTokens;
         if (tokens > _options.MaxQueuedTokens)
         {
             throw new WrongInputsException(
-                $"The request has {tokens} tokens over its {request.Tasks.Length} tasks; at most "
+                $"The request has {tokens} tokens over its {request.Branches.Length} tasks; at most "
                 + $"{_options.MaxQueuedTokens} can wait. Split it.");
         }
 
-        // As many tasks at a time as fit into a batch.
+        // As many branches at a time as fit into a batch.
         var length = request.Sequence.Tokens.Count;
-        var tasksPerUnit = Math.Min(_options.MaxBatchBranches, _options.MaxBatchTokens / length);
+        var perUnit = Math.Min(_options.MaxBatchBranches, _options.MaxBatchTokens / length);
         QueueRefusal refusal;
         bool isQueued;
-        if (request.Tasks.Length <= tasksPerUnit)
+        if (request.Branches.Length <= perUnit)
         {
-            var unit = Unit(request, 0, request.Tasks.Length);
+            var unit = Unit(request, 0, request.Branches.Length);
             isQueued = _queue.TryEnqueue(request, new(in unit), place, out refusal, cancellationToken);
         }
         else
         {
             WorkUnit[] units =
             [
-                .. Enumerable.Range(0, (request.Tasks.Length + tasksPerUnit - 1) / tasksPerUnit)
-                    .Select(i => Unit(request, i * tasksPerUnit, tasksPerUnit))
+                .. Enumerable.Range(0, (request.Branches.Length + perUnit - 1) / perUnit)
+                    .Select(i => Unit(request, i * perUnit, perUnit))
             ];
             isQueued = _queue.TryEnqueue(request, units, place, out refusal, cancellationToken);
         }
@@ -259,10 +337,10 @@ public sealed class ClassificationEngine : IDisposable
             throw new QueueFullException(refusal);
     }
 
-    private WorkUnit Unit(PendingRequest request, int firstTask, int mostTasks)
+    private WorkUnit Unit(PendingRequest request, int first, int most)
     {
-        var tasks = Math.Min(mostTasks, request.Tasks.Length - firstTask);
-        var multiplyAdds = tasks * _encoder.Config.MultiplyAdds(request.Sequence.Tokens.Count);
-        return new(request, firstTask, tasks, multiplyAdds >= _options.WholeDeviceMultiplyAdds);
+        var branches = Math.Min(most, request.Branches.Length - first);
+        var multiplyAdds = branches * _encoder.Config.MultiplyAdds(request.Sequence.Tokens.Count);
+        return new(request, first, branches, multiplyAdds >= _options.WholeDeviceMultiplyAdds);
     }
 }

@@ -3,59 +3,58 @@ using Serving.Text.Bert;
 
 namespace Serving.Inference.Classification;
 
-/// <summary>A request in the engine: the tasks that it uses, and its answer so far.</summary>
-internal sealed class PendingRequest : WorkItem
+/// <summary>A request in the engine: its text, and what is wanted of it.</summary>
+internal abstract class PendingRequest(
+    TextRequest request, TokenSequence sequence, PendingBranch[] branches, TimeProvider time)
+    : WorkItem(request.Priority, request.Deadline, time)
 {
-    private readonly TaskCompletionSource<ClassificationResult> _answer =
-        new(TaskCreationOptions.RunContinuationsAsynchronously);
+    /// <summary>Stands for the backbone without a task where tasks share a device; no task has that name.</summary>
+    public const string NoTask = "";
 
-    // Made on the caller's thread, so that a lane only fills it.
-    private readonly ClassificationResult _result;
+    public TokenSequence Sequence { get; } = sequence;
 
-    /// <param name="hidden">The length of a pooled vector.</param>
-    public PendingRequest(
-        ClassificationRequest request, TokenSequence sequence, ResidentVersion[] tasks, int hidden, TimeProvider time)
-        : base(request.Priority, request.Deadline, time)
+    /// <summary>Made on the caller's thread, so that a lane only fills what they hold.</summary>
+    public PendingBranch[] Branches { get; } = branches;
+
+    /// <summary>Tokens of all its branches.</summary>
+    public int BranchTokens => Sequence.Tokens.Count * Branches.Length;
+
+    /// <summary>Lets the tasks go that it uses.</summary>
+    public void ReleaseTasks()
     {
-        Sequence = sequence;
-        Tasks = tasks;
-        Scores = [.. tasks.Select(task => new TaskScores(
-            task.Name, task.Task.Version, task.Task.Labels, new float[task.Task.Labels.Count],
-            new float[task.Task.Labels.Count])
-        {
-            Pooled = request.WantsPooled ? new float[hidden] : null
-        })];
-        _result = new(Scores, sequence.Tokens.Count, sequence.DroppedTokens);
+        foreach (var branch in Branches)
+            branch.Task?.Release();
     }
 
-    public TokenSequence Sequence { get; }
+    /// <summary>Notes that a unit has run.</summary>
+    public abstract void FinishUnit(TimeSpan computed);
+}
 
-    public ResidentVersion[] Tasks { get; }
+/// <param name="result">Has what the branches fill.</param>
+internal sealed class PendingRequest<TResult>(
+    TextRequest request, TokenSequence sequence, PendingBranch[] branches, TResult result, TimeProvider time)
+    : PendingRequest(request, sequence, branches, time)
+    where TResult : RequestResult
+{
+    private readonly TaskCompletionSource<TResult> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public TaskScores[] Scores { get; }
-
-    public Task<ClassificationResult> Answer => _answer.Task;
+    public Task<TResult> Answer => _answer.Task;
 
     public override bool IsOver => _answer.Task.IsCompleted;
 
-    /// <summary>Tokens of all its branches.</summary>
-    public int BranchTokens => Sequence.Tokens.Count * Tasks.Length;
-
     public override void Fail(Exception exception) => _answer.TrySetException(exception);
 
-    /// <summary>Notes that a unit has run.</summary>
-    public void FinishUnit(TimeSpan computed)
+    public override void FinishUnit(TimeSpan computed)
     {
-        _result.AddComputed(computed);
+        result.AddComputed(computed);
         FinishUnits(1);
     }
 
     protected override void Complete()
     {
-        foreach (var task in Tasks)
-            task.Release();
-        _result.Queued = Queued;
-        _answer.TrySetResult(_result);
+        ReleaseTasks();
+        result.Queued = Queued;
+        _answer.TrySetResult(result);
     }
 
     protected override bool TryCancel(CancellationToken token) => _answer.TrySetCanceled(token);

@@ -9,9 +9,6 @@ namespace Serving.Inference.Classification;
 public sealed record TaskScores(
     string Task, string Version, IReadOnlyList<string> Labels, float[] Logits, float[] Probabilities)
 {
-    /// <summary>BERT's pooled output under the task's mask, [hidden]; null unless it was asked for.</summary>
-    public float[]? Pooled { get; init; }
-
     /// <summary>The label with the largest logit; of equals, the first.</summary>
     public string Label => Labels[Logits.AsSpan().IndexOf(Logits.Max())];
 }

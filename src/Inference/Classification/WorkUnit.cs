@@ -4,14 +4,15 @@ namespace Serving.Inference.Classification;
 
 /// <summary>Some branches of a request that run in one batch.</summary>
 /// <param name="NeedsWholeDevice">See <see cref="EngineOptions.WholeDeviceMultiplyAdds"/>.</param>
-internal readonly record struct WorkUnit(PendingRequest Request, int FirstTask, int TaskCount, bool NeedsWholeDevice)
+internal readonly record struct WorkUnit(
+    PendingRequest Request, int FirstBranch, int BranchCount, bool NeedsWholeDevice)
     : IWorkUnit
 {
     public WorkItem Item => Request;
 
-    public string FairKey => Request.Tasks[FirstTask].Name;
+    public string FairKey => Request.Branches[FirstBranch].Task?.Name ?? PendingRequest.NoTask;
 
-    public int Tokens => Request.Sequence.Tokens.Count * TaskCount;
+    public int Tokens => Request.Sequence.Tokens.Count * BranchCount;
 
-    public int Branches => TaskCount;
+    public int Branches => BranchCount;
 }

@@ -11,6 +11,9 @@ public sealed record JobRecord
     /// <summary>What was asked for, as it came: JSON of the protocol's JobSpec.</summary>
     public JsonElement Spec { get; init; }
 
+    /// <summary>The contents of what it reads, from its submission on; null for a job of a former release.</summary>
+    public InputDigests? Inputs { get; init; }
+
     public JobState State { get; init; }
 
     /// <summary>Why it failed, or what did not come of publishing; empty for nothing.</summary>

@@ -25,8 +25,8 @@ internal sealed class FileJob
         _files = files;
         _time = time;
         Events = new(Path.Combine(folder, EventsFile), files, time);
-        if (Events.LastState != record.State) // Power went between the two.
-            Events.Add(new() { State = record.State, Message = record.Message });
+        if (Events.LastState != record.State) // The process ended between the two.
+            TryTell(record);
         Events.SetClosed(record.State.IsOver());
     }
 
@@ -54,21 +54,32 @@ internal sealed class FileJob
     {
         var temporary = Path.Combine(Path.GetDirectoryName(folder)!, $".creating-{Guid.NewGuid():N}");
         files.CreateFolder(temporary);
-        files.WriteNew(
-            Path.Combine(temporary, RecipeFile), file => file.Write(Encoding.UTF8.GetBytes(recipe)));
-        files.WriteNew(Path.Combine(temporary, JobFile), file => file.Write(Bytes(record)));
-        files.MoveFolder(temporary, folder);
+        try
+        {
+            files.WriteNew(
+                Path.Combine(temporary, RecipeFile), file => file.Write(Encoding.UTF8.GetBytes(recipe)));
+            files.WriteNew(Path.Combine(temporary, JobFile), file => file.Write(Bytes(record)));
+            new JobEventLog(Path.Combine(temporary, EventsFile), files, time).Add(new() { State = record.State });
+            files.MoveFolder(temporary, folder);
+        }
+        catch
+        {
+            files.TryDelete(temporary);
+            throw;
+        }
+
         return new(folder, record, recipe, files, time);
     }
 
-    /// <summary>Reads a job again.</summary>
+    /// <summary>Reads a job again, and removes what a worker left unfinished.</summary>
     /// <exception cref="System.Text.Json.JsonException">It is damaged.</exception>
-    public static FileJob Read(string folder, IFileSystem files, TimeProvider time) => new(
-        folder,
-        JobJson.Read<JobRecord>(File.ReadAllBytes(Path.Combine(folder, JobFile))),
-        File.ReadAllText(Path.Combine(folder, RecipeFile)),
-        files,
-        time);
+    public static FileJob Read(string folder, IFileSystem files, TimeProvider time)
+    {
+        var record = JobJson.Read<JobRecord>(File.ReadAllBytes(Path.Combine(folder, JobFile)));
+        var recipe = File.ReadAllText(Path.Combine(folder, RecipeFile));
+        JobLeftovers.Remove(files, folder, record);
+        return new(folder, record, recipe, files, time);
+    }
 
     /// <summary>Changes the state, on disk first, and adds an event.</summary>
     /// <exception cref="IOException">It can't be written; nothing has changed.</exception>
@@ -76,36 +87,53 @@ internal sealed class FileJob
     {
         lock (_gate)
         {
-            var next = _record.Enter(state, message, _time.GetUtcNow());
-            next = change?.Invoke(next) ?? next;
+            var next = Next(state, message, change);
             _files.Replace(Path.Combine(Folder, JobFile), Bytes(next));
             _record = next;
             Events.SetClosed(isClosed: false);
-            Events.Add(new() { State = state, Message = message });
+            TryTell(next);
             Events.SetClosed(state.IsOver());
         }
     }
 
-    /// <summary>Ends a job whose end may not fit on the disk: then it is over for as long as the server runs.</summary>
-    public void Fail(string message)
+    /// <summary>
+    /// Changes the state of a job even if it can't be written: then for as long as the server runs, and without an
+    /// event.
+    /// </summary>
+    /// <returns>Whether it was written.</returns>
+    public bool Enforce(JobState state, string message, Func<JobRecord, JobRecord>? change = null)
     {
         try
         {
-            Enter(JobState.Failed, message, change: null);
+            Enter(state, message, change);
+            return true;
         }
-        catch (IOException exception)
+        catch (Exception exception) when (DiskFailure.Is(exception))
         {
+            var unwritten = $"{message} This could not be written down: {exception.Message}".TrimStart();
             lock (_gate)
-            {
-                _record = _record.Enter(
-                    JobState.Failed,
-                    $"{message} This could not be written down: {exception.Message}",
-                    _time.GetUtcNow());
-            }
-
-            Events.SetClosed(isClosed: true);
+                _record = Next(state, unwritten, change);
+            Events.SetClosed(state.IsOver());
+            return false;
         }
     }
+
+    /// <summary>Changes the record, on disk first, and nothing that events tell of.</summary>
+    /// <exception cref="IOException">It can't be written; nothing has changed.</exception>
+    public void Change(Func<JobRecord, JobRecord> change)
+    {
+        lock (_gate)
+        {
+            var next = change(_record);
+            _files.Replace(Path.Combine(Folder, JobFile), Bytes(next));
+            _record = next;
+        }
+    }
+
+    /// <summary>Removes what nobody can use, see <see cref="JobLeftovers"/>.</summary>
+    /// <param name="change">What is about to become of the record.</param>
+    public void RemoveLeftovers(Func<JobRecord, JobRecord>? change = null) =>
+        JobLeftovers.Remove(_files, Folder, change?.Invoke(Record) ?? Record);
 
     /// <summary>Adds an event; progress is noted in the record, too, but not on disk.</summary>
     public void Add(JobEvent added)
@@ -117,6 +145,25 @@ internal sealed class FileJob
         }
 
         Events.Add(added);
+    }
+
+    private JobRecord Next(JobState state, string message, Func<JobRecord, JobRecord>? change)
+    {
+        var next = _record.Enter(state, message, _time.GetUtcNow());
+        return change?.Invoke(next) ?? next;
+    }
+
+    /// <summary>Adds the event of a state that is on disk; if it does not fit, the next start adds it.</summary>
+    private void TryTell(JobRecord record)
+    {
+        try
+        {
+            Events.Add(new() { State = record.State, Message = record.Message });
+        }
+        catch (Exception exception) when (DiskFailure.Is(exception))
+        {
+            // The record says it, too.
+        }
     }
 
     private static byte[] Bytes(JobRecord record) => [.. JobJson.ToBytes(record), (byte)'\n'];

@@ -29,7 +29,7 @@ public sealed class FileJobRepository : IJobRepository
         _time = time;
         files.EnsureFolder(_root);
         foreach (var unfinished in Directory.EnumerateDirectories(_root, ".*").ToList())
-            files.Delete(unfinished);
+            files.TryDelete(unfinished);
         foreach (var folder in Directory.EnumerateDirectories(_root))
         {
             try
@@ -37,14 +37,14 @@ public sealed class FileJobRepository : IJobRepository
                 var job = FileJob.Read(folder, files, time);
                 _jobs[job.Record.Id] = job;
             }
-            catch (Exception exception) when (exception is IOException or JsonException)
+            catch (Exception exception) when (exception is JsonException || DiskFailure.Is(exception))
             {
                 logger.LogWarning("{Folder} is no job and is left out: {Problem}", folder, exception.Message);
             }
         }
     }
 
-    public Task<JobRecord> CreateAsync(JsonElement spec, string recipe)
+    public Task<JobRecord> CreateAsync(JsonElement spec, string recipe, InputDigests? inputs = null)
     {
         var taken = FolderSize.Of(_root);
         if (taken >= _maxBytes)
@@ -61,6 +61,7 @@ public sealed class FileJobRepository : IJobRepository
         {
             Id = $"{time}-{Guid.NewGuid().ToString("N")[..6]}",
             Spec = spec,
+            Inputs = inputs,
             State = JobState.Queued,
             Submitted = now
         };
@@ -90,13 +91,25 @@ public sealed class FileJobRepository : IJobRepository
     {
         lock (_gate)
         {
-            var next = _jobs.Values.Where(job => job.Record.State == JobState.Queued)
-                .MinBy(job => job.Record.Id, StringComparer.Ordinal);
-            if (next is null)
-                return Task.FromResult<JobLease?>(null);
-            next.Enter(JobState.Running, message: "", change: null);
-            next.Lease = ++_lastLease;
-            return Task.FromResult<JobLease?>(new(next.Record.Id, next.Lease));
+            while (_jobs.Values.Where(job => job.Record.State == JobState.Queued)
+                .MinBy(job => job.Record.Id, StringComparer.Ordinal) is { } next)
+            {
+                next.RemoveLeftovers();
+                try
+                {
+                    next.Enter(JobState.Running, message: "", change: null);
+                }
+                catch (Exception exception) when (DiskFailure.Is(exception))
+                {
+                    next.Enforce(JobState.Failed, $"It can't begin. {DiskFailure.Message(exception)}");
+                    continue;
+                }
+
+                next.Lease = ++_lastLease;
+                return Task.FromResult<JobLease?>(new(next.Record.Id, next.Lease));
+            }
+
+            return Task.FromResult<JobLease?>(null);
         }
     }
 
@@ -105,35 +118,36 @@ public sealed class FileJobRepository : IJobRepository
         lock (_gate)
         {
             foreach (var job in _jobs.Values.Where(job => job is { Record.State: JobState.Running, Lease: 0 }))
-                job.Enter(JobState.Queued, message, change: null);
+                job.Enforce(JobState.Queued, message);
         }
 
         return Task.CompletedTask;
     }
 
-    public Task EnterAsync(
+    public Task EndAsync(
         JobLease lease, JobState state, string message = "", Func<JobRecord, JobRecord>? change = null)
     {
+        var job = Require(lease);
+        job.RemoveLeftovers(change); // First, since the end may need their room.
         lock (_gate)
         {
-            var job = Require(lease);
-            job.Enter(state, message, change);
-            if (state != JobState.Running)
-                job.Lease = 0;
-        }
+            job = Require(lease);
+            if (!job.Enforce(state, message, change) && state == JobState.Succeeded)
+            {
+                job.RemoveLeftovers();
+                job.Enforce(state, message, change);
+            }
 
-        return Task.CompletedTask;
-    }
-
-    public Task FailAsync(JobLease lease, string message)
-    {
-        lock (_gate)
-        {
-            var job = Require(lease);
-            job.Fail(message);
             job.Lease = 0;
         }
 
+        job.RemoveLeftovers();
+        return Task.CompletedTask;
+    }
+
+    public Task PinAsync(JobLease lease, InputDigests inputs)
+    {
+        Require(lease).Change(record => record with { Inputs = inputs });
         return Task.CompletedTask;
     }
 
@@ -157,16 +171,18 @@ public sealed class FileJobRepository : IJobRepository
 
     public Task<bool> TryDeleteAsync(string id)
     {
-        FileJob job;
+        var doomed = Path.Combine(_root, $".deleting-{Guid.NewGuid():N}");
         lock (_gate)
         {
-            job = Require(id);
+            var job = Require(id);
             if (job.Lease != 0 || !job.Record.State.IsOver())
                 return Task.FromResult(false);
+            if (Directory.Exists(job.Folder))
+                _files.MoveFolder(job.Folder, doomed);
             _jobs.TryRemove(id, out _);
         }
 
-        _files.DeleteFolder(job.Folder, Path.Combine(_root, $".deleting-{Guid.NewGuid():N}"));
+        _files.TryDelete(doomed); // Otherwise at the next start.
         return Task.FromResult(true);
     }
 

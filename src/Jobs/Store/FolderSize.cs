@@ -6,6 +6,8 @@ internal static class FolderSize
     public static long Of(string folder)
     {
         var bytes = 0L;
+        if (!Directory.Exists(folder))
+            return bytes;
         foreach (var file in new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories))
         {
             try

@@ -14,8 +14,10 @@ public interface IJobRepository
     /// <summary>Queues a job.</summary>
     /// <param name="spec">See <see cref="JobRecord.Spec"/>.</param>
     /// <param name="recipe">JSON for the worker.</param>
+    /// <param name="inputs">See <see cref="JobRecord.Inputs"/>.</param>
     /// <exception cref="DomainException">The jobs that are there take all the room.</exception>
-    Task<JobRecord> CreateAsync(JsonElement spec, string recipe);
+    /// <exception cref="IOException">It can't be written; nothing has changed.</exception>
+    Task<JobRecord> CreateAsync(JsonElement spec, string recipe, InputDigests? inputs = null);
 
     /// <exception cref="DomainException">There is none.</exception>
     Task<JobRecord> GetAsync(string id);
@@ -35,26 +37,32 @@ public interface IJobRepository
     /// <param name="cursor">The number of the last event that is known.</param>
     IAsyncEnumerable<JobEvent> WatchAsync(string id, long cursor, CancellationToken cancellationToken);
 
-    /// <summary>Takes the job that waits longest; it runs from now on.</summary>
+    /// <summary>
+    /// Takes the job that waits longest; it runs from now on. One whose beginning can't be written fails.
+    /// </summary>
     /// <returns>Null if none waits.</returns>
     Task<JobLease?> TakeNextAsync();
 
-    /// <summary>Queues jobs that run without a valid lease: their server is gone.</summary>
+    /// <summary>
+    /// Queues jobs that run without a valid lease: their server is gone. Those for which that can't be written, too.
+    /// </summary>
     /// <param name="message">Of the event.</param>
     Task QueueAbandonedAsync(string message);
 
     /// <summary>
-    /// Changes the state of a job, durably, and adds an event; a state other than running ends the lease.
+    /// Ends a job and its lease, durably, with an event, and removes what nobody can use any more. If the end can't be
+    /// written, the job is over for as long as the server runs, and its message says so.
     /// </summary>
+    /// <param name="state">One that is over.</param>
     /// <param name="change">Changes more of the record.</param>
     /// <exception cref="DomainException">The lease was lost; nothing has changed.</exception>
-    /// <exception cref="IOException">It can't be written; nothing has changed.</exception>
-    Task EnterAsync(
+    Task EndAsync(
         JobLease lease, JobState state, string message = "", Func<JobRecord, JobRecord>? change = null);
 
-    /// <summary>Fails a job whose end may not be writable: then it is over for as long as the server runs.</summary>
+    /// <summary>Notes what a job of a former release reads.</summary>
     /// <exception cref="DomainException">The lease was lost; nothing has changed.</exception>
-    Task FailAsync(JobLease lease, string message);
+    /// <exception cref="IOException">It can't be written; nothing has changed.</exception>
+    Task PinAsync(JobLease lease, InputDigests inputs);
 
     /// <summary>
     /// Adds an event of a job that runs; its number and time are filled in. Progress is noted in the record.
@@ -66,11 +74,13 @@ public interface IJobRepository
     /// <summary>Changes the state of a job that does not run, if it is one of those it may be in.</summary>
     /// <returns>Whether it was.</returns>
     /// <exception cref="DomainException">There is no such job.</exception>
+    /// <exception cref="IOException">It can't be written; nothing has changed.</exception>
     Task<bool> TryEnterAsync(string id, JobState state, params IReadOnlyList<JobState> from);
 
     /// <summary>Deletes a job and its files, if it is over.</summary>
     /// <returns>Whether it was.</returns>
     /// <exception cref="DomainException">There is no such job.</exception>
+    /// <exception cref="IOException">It can't be taken away; nothing has changed.</exception>
     Task<bool> TryDeleteAsync(string id);
 
     /// <summary>The folder on this machine that a worker works in: checkpoints and artifacts.</summary>

@@ -26,5 +26,5 @@ public static class JobArtifacts
     /// <param name="name">One that <see cref="List"/> has: any other could lead anywhere.</param>
     public static string PathOf(string jobFolder, string name) => Path.Combine(Root(jobFolder), name);
 
-    private static string Root(string jobFolder) => Path.Combine(jobFolder, "artifacts");
+    internal static string Root(string jobFolder) => Path.Combine(jobFolder, "artifacts");
 }

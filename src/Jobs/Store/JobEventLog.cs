@@ -8,7 +8,7 @@ namespace Serving.Jobs.Store;
 
 /// <summary>What happened to a job: an append-only file with one event a line.</summary>
 /// <remarks>
-/// An event is flushed to disk before anybody sees it. A line that a loss of power left unfinished is cut off.
+/// An event is flushed to disk before anybody sees it. A line that was left unfinished is cut off.
 /// </remarks>
 internal sealed class JobEventLog
 {
@@ -22,6 +22,7 @@ internal sealed class JobEventLog
     private long _bytes;
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _isClosed;
+    private bool _isTorn; // Something that is no event stands at the end.
 
     public JobEventLog(string path, IFileSystem files, TimeProvider time)
     {
@@ -37,8 +38,7 @@ internal sealed class JobEventLog
             Appended(end + 1);
         }
 
-        if (_bytes < bytes.Length)
-            files.Truncate(path, _bytes);
+        _isTorn = _bytes < bytes.Length && !TryCutOff();
     }
 
     public long Count { get; private set; }
@@ -141,15 +141,23 @@ internal sealed class JobEventLog
 
     private void Append(byte[] line)
     {
+        if (_isTorn)
+            _files.Truncate(_path, _bytes);
         try
         {
-            using var file = _files.Append(_path);
-            file.Write(line);
-            _files.Flush(file);
+            _isTorn = true;
+            using (var file = _files.Append(_path))
+            {
+                file.Write(line);
+                _files.Flush(file);
+            }
+
+            _isTorn = false;
         }
-        catch (IOException) when (TryCutOff())
+        finally
         {
-            throw; // Nothing of it is left, so that the next event begins a line.
+            if (_isTorn) // The next event begins a line.
+                _isTorn = !TryCutOff();
         }
     }
 
@@ -161,7 +169,7 @@ internal sealed class JobEventLog
                 _files.Truncate(_path, _bytes);
             return true;
         }
-        catch (IOException)
+        catch (Exception exception) when (DiskFailure.Is(exception))
         {
             return false;
         }

@@ -1,13 +1,16 @@
 using Serving.Inference.Scheduling;
 using Serving.Storage;
+using Serving.Threading;
 
 namespace Serving.Jobs.Workers;
 
 /// <summary>Workers as processes of this machine, beside the engines and behind them in rank.</summary>
 /// <param name="program">The worker's assembly.</param>
 /// <param name="threads">0 for half the processors, at least one.</param>
-/// <param name="load">While engines compute, workers are halted.</param>
-public sealed class LocalLauncher(string program, int threads, EngineLoad load, IFileSystem files) : IJobLauncher
+/// <param name="rank">Theirs. Only those of normal rank are not halted while engines compute.</param>
+/// <param name="load">Whether engines compute.</param>
+public sealed class LocalLauncher(
+    string program, int threads, ProcessRank rank, EngineLoad load, IFileSystem files, TimeProvider time) : IJobLauncher
 {
     private const string OrderFile = "order.json";
 
@@ -17,6 +20,7 @@ public sealed class LocalLauncher(string program, int threads, EngineLoad load, 
     {
         var path = Path.Combine(order.Folder, OrderFile);
         files.Replace(path, order.ToJson());
-        return WorkerProcess.Start(program, path, Threads, load);
+        return WorkerProcess.Start(
+            program, path, Threads, rank, rank == ProcessRank.Normal ? null : load, time);
     }
 }

@@ -8,6 +8,8 @@ namespace Serving.Jobs.Workers;
 [JsonDerivedType(typeof(WorkerReady), "ready")]
 [JsonDerivedType(typeof(WorkerProgress), "progress")]
 [JsonDerivedType(typeof(WorkerEvaluation), "evaluation")]
+[JsonDerivedType(typeof(WorkerWarning), "warning")]
+[JsonDerivedType(typeof(WorkerHeldBack), "held_back")]
 [JsonDerivedType(typeof(WorkerDone), "done")]
 [JsonDerivedType(typeof(WorkerFailed), "failed")]
 [JsonDerivedType(typeof(WorkerCancelled), "cancelled")]
@@ -41,6 +43,13 @@ public sealed record WorkerProgress(
 
 public sealed record WorkerEvaluation(
     long Step, IReadOnlyDictionary<string, double> Metrics, bool IsBest) : WorkerMessage;
+
+/// <summary>Something that people should look at; the job goes on.</summary>
+public sealed record WorkerWarning(long Step, string Message) : WorkerMessage;
+
+/// <summary>Said for a worker that can't say it itself, at each change.</summary>
+/// <param name="IsHeldBack">Whether it could compute, but gets next to nothing of the processors.</param>
+public sealed record WorkerHeldBack(bool IsHeldBack) : WorkerMessage;
 
 /// <param name="TaskVersion">The folder of a task version; null if there is none.</param>
 /// <param name="Model">The folder of a model; null if there is none.</param>

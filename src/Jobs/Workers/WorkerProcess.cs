@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using System.Threading.Channels;
 using Serving.Inference.Scheduling;
 using Serving.Threading;
 
@@ -10,9 +11,12 @@ internal sealed class WorkerProcess : IJobWorker
 {
     private const int LinesOfErrorsKept = 5;
 
+    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(2);
+
     private readonly Process _process;
     private readonly ProcessHandle _handle;
-    private readonly EngineLoad _load;
+    private readonly EngineLoad? _load;
+    private readonly TimeProvider _time;
     private readonly ManualResetEventSlim _over;
     private readonly Queue<string> _errors = new();
     private readonly Task _reading;
@@ -20,11 +24,12 @@ internal sealed class WorkerProcess : IJobWorker
     private IDisposable? _subscription;
     private bool _isCancelled;
 
-    private WorkerProcess(Process process, EngineLoad load, ManualResetEventSlim over)
+    private WorkerProcess(Process process, EngineLoad? load, TimeProvider time, ManualResetEventSlim over)
     {
         _process = process;
         _handle = new(process.Id);
         _load = load;
+        _time = time;
         _over = over;
         _reading = ReadErrorsAsync();
     }
@@ -32,15 +37,16 @@ internal sealed class WorkerProcess : IJobWorker
     public int? ProcessId => _process.Id;
 
     /// <summary>
-    /// Starts it with the runtime that runs this process: only idle processors are its own, and only some of them.
+    /// Starts it with the runtime that runs this process, on some of the processors.
     /// </summary>
     /// <param name="program">The worker's assembly.</param>
     /// <param name="processors">How many.</param>
     /// <param name="load">
     /// While engines compute, the worker is halted: even the idle half of a machine shares caches and memory with the
-    /// other.
+    /// other. Null for one that is not.
     /// </param>
-    public static WorkerProcess Start(string program, string orderFile, int processors, EngineLoad load)
+    public static WorkerProcess Start(
+        string program, string orderFile, int processors, ProcessRank rank, EngineLoad? load, TimeProvider time)
     {
         var start = new ProcessStartInfo(Host())
         {
@@ -60,7 +66,7 @@ internal sealed class WorkerProcess : IJobWorker
         var over = new ManualResetEventSlim();
         var starter = new Thread(() =>
         {
-            SchedulingPriority.LowerToIdle();
+            SchedulingPriority.LowerTo(rank);
             SchedulingPriority.KeepToLast(processors);
             try
             {
@@ -80,7 +86,7 @@ internal sealed class WorkerProcess : IJobWorker
         starter.Start();
         try
         {
-            return new(started.Task.GetAwaiter().GetResult(), load, over);
+            return new(started.Task.GetAwaiter().GetResult(), load, time, over);
         }
         catch
         {
@@ -92,15 +98,15 @@ internal sealed class WorkerProcess : IJobWorker
     public async IAsyncEnumerable<WorkerMessage> MessagesAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        while (await _process.StandardOutput.ReadLineAsync(cancellationToken) is { } line)
+        var messages = Channel.CreateUnbounded<WorkerMessage>();
+        var reading = ReadAsync(messages.Writer, cancellationToken);
+        using (Watch(messages.Writer))
         {
-            if (WorkerMessage.Parse(line) is not { } message)
-                continue;
-            if (message is WorkerReady)
-                MakeRoom();
-            else
+            await foreach (var message in messages.Reader.ReadAllAsync(cancellationToken))
                 yield return message;
         }
+
+        await reading;
     }
 
     public void Cancel()
@@ -150,11 +156,53 @@ internal sealed class WorkerProcess : IJobWorker
         _over.Set();
     }
 
+    private async Task ReadAsync(ChannelWriter<WorkerMessage> messages, CancellationToken cancellationToken)
+    {
+        try
+        {
+            while (await _process.StandardOutput.ReadLineAsync(cancellationToken) is { } line)
+            {
+                var message = WorkerMessage.Parse(line);
+                if (message is WorkerReady)
+                    MakeRoom();
+                else if (message is not null)
+                    messages.TryWrite(message);
+            }
+
+            messages.TryComplete();
+        }
+        catch (Exception exception)
+        {
+            messages.TryComplete(exception);
+        }
+    }
+
+    /// <summary>Says when the process is held back, until it is disposed: the process itself can't then.</summary>
+    private ITimer Watch(ChannelWriter<WorkerMessage> messages)
+    {
+        var meter = new HoldMeter();
+        var began = _time.GetTimestamp();
+        var process = _process.Id;
+        return _time.CreateTimer(
+            _ =>
+            {
+                lock (meter)
+                {
+                    if (ProcessUse.Of(process) is { } use
+                        && meter.Look(_time.GetElapsedTime(began), use.Processor, use.Wants))
+                        messages.TryWrite(new WorkerHeldBack(meter.IsHeldBack));
+                }
+            },
+            state: null,
+            LookInterval,
+            LookInterval);
+    }
+
     private void MakeRoom()
     {
         lock (_gate)
         {
-            if (_isCancelled)
+            if (_isCancelled || _load is null)
                 return;
             _subscription = _load.Watch(isComputing =>
             {

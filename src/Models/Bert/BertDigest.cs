@@ -1,6 +1,6 @@
 namespace Serving.Models.Bert;
 
-/// <summary>An encoder's digest, read from its weights without an encoder.</summary>
+/// <summary>The digest of an encoder's parameters, read from its weights without an encoder.</summary>
 internal static class BertDigest
 {
     private const int ChunkFloats = 1 << 20;
@@ -28,7 +28,7 @@ internal static class BertDigest
     }
 
     /// <summary>Every parameter, in the order in which <see cref="BertParameters.Load"/> reads them.</summary>
-    private static IEnumerable<(string Name, int Rows, int Columns)> Parameters(BertConfig config)
+    internal static IEnumerable<(string Name, int Rows, int Columns)> Parameters(BertConfig config)
     {
         yield return (BertTensors.WordEmbeddings, config.Vocab, config.Hidden);
         yield return (BertTensors.PositionEmbeddings, config.MaxPositions, config.Hidden);
@@ -56,8 +56,11 @@ internal static class BertDigest
                 yield return part;
         }
 
-        yield return (BertTensors.PoolerWeight, config.Hidden, config.Hidden);
-        yield return (BertTensors.Pooler + ".bias", 1, config.Hidden);
+        if (config.HasPooler)
+        {
+            yield return (BertTensors.PoolerWeight, config.Hidden, config.Hidden);
+            yield return (BertTensors.PoolerBias, 1, config.Hidden);
+        }
 
         (string, int, int)[] Norm(string name) =>
             [(name + ".weight", 1, config.Hidden), (name + ".bias", 1, config.Hidden)];

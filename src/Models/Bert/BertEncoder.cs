@@ -1,47 +1,61 @@
 using Serving.Tensors;
+using Serving.Text.Bert;
 
 namespace Serving.Models.Bert;
 
 /// <summary>BERT's encoder with its pooler (Devlin et al. 2019; post-norm, Vaswani et al. 2017), frozen.</summary>
 /// <remarks>
 /// Every branch of a batch sees the weights through its own masks (Zhao et al. 2020, sec. 3). The last layer computes
-/// only what [CLS] needs. Forward allocates nothing on the managed heap.
+/// only the tokens that a branch's vector is made of. Forward allocates nothing on the managed heap.
 /// </remarks>
 public sealed class BertEncoder : IDisposable
 {
     private readonly TensorBackend _backend;
     private readonly BertParameters _parameters;
 
-    private BertEncoder(TensorBackend backend, BertConfig config, BertParameters parameters)
+    private BertEncoder(
+        TensorBackend backend, BertConfig config, BertParameters parameters, BackboneDigest? backbone)
     {
         _backend = backend;
         _parameters = parameters;
         Config = config;
+        Backbone = backbone;
     }
 
     public BertConfig Config { get; }
 
-    /// <summary>SHA-256 of the parameters: what a task's masks are made for.</summary>
+    /// <summary>SHA-256 of the parameters alone.</summary>
     public string Digest => _parameters.Digest;
+
+    /// <summary>What a task is made for: parameters, configuration and tokenizer; null without a tokenizer.</summary>
+    public BackboneDigest? Backbone { get; }
 
     /// <summary>Bytes of the parameters on the device.</summary>
     public long Bytes => _parameters.Bytes;
 
     /// <summary>Reads all parameters.</summary>
+    /// <param name="tokenizer">What makes its sequences of texts; null where nothing asks for its backbone.</param>
     /// <exception cref="ModelFileException">A parameter is missing or has another shape.</exception>
     public static BertEncoder Load(
         TensorBackend backend, BertConfig config, IParameterSource weights,
-        WeightFormat format = WeightFormat.Float32) =>
-        new(backend, config, BertParameters.Load(backend, config, weights, format));
+        WeightFormat format = WeightFormat.Float32, BertTokenizer? tokenizer = null)
+    {
+        var parameters = BertParameters.Load(backend, config, weights, format);
+        var backbone = tokenizer is null ? null : BertBackbone.Digest(parameters.Digest, config, tokenizer);
+        return new(backend, config, parameters, backbone);
+    }
 
     /// <summary>Memory for batches of up to so many tokens and branches.</summary>
     public BertWorkspace CreateWorkspace(int maxTokens, int maxBranches) =>
         new(_backend, Config, maxTokens, maxBranches);
 
-    /// <summary>The pooled [CLS] vector of each branch.</summary>
+    /// <summary>The vector of each branch, as its pooling makes it of the last hidden states.</summary>
+    /// <remarks>The last hidden states themselves are in <see cref="BertWorkspace.Output"/>.</remarks>
     /// <param name="lane">A lane of the encoder's backend to run on; null for all of it.</param>
     /// <returns>[branches, hidden], in the workspace: valid until its next use.</returns>
-    /// <exception cref="ShapeException">The batch is empty or larger than the workspace.</exception>
+    /// <exception cref="ShapeException">
+    /// The batch is empty or larger than the workspace, or wants a pooler that the model does not have.
+    /// </exception>
     public Tensor Forward(BertBatch batch, BertWorkspace workspace, TensorBackend? lane = null) =>
         Forward(batch, workspace, trace: null, lane);
 
@@ -73,12 +87,12 @@ public sealed class BertEncoder : IDisposable
     private static int FirstMaskedLayer(BertBatch batch)
     {
         var first = int.MaxValue;
-        foreach (var (_, masks) in batch.Branches)
-            first = Math.Min(first, masks?.FirstMaskedLayer ?? int.MaxValue);
+        foreach (var branch in batch.Branches)
+            first = Math.Min(first, branch.Masks?.FirstMaskedLayer ?? int.MaxValue);
         return first;
     }
 
-    private static void ThrowUnlessFits(BertBatch batch, BertWorkspace workspace)
+    private void ThrowUnlessFits(BertBatch batch, BertWorkspace workspace)
     {
         var tokens = Math.Max(batch.SequenceTokens, batch.BranchTokens);
         if (batch.BranchCount == 0 || batch.BranchCount > workspace.MaxBranches || tokens > workspace.MaxTokens)
@@ -87,6 +101,9 @@ public sealed class BertEncoder : IDisposable
                 $"Forward: the batch has {batch.BranchCount} branches and {tokens} tokens; 1 to "
                 + $"{workspace.MaxBranches} branches and up to {workspace.MaxTokens} tokens are needed.");
         }
+
+        if (batch.PoolerCount > 0 && !Config.HasPooler)
+            throw new ShapeException("Forward: a branch wants the pooler, which this model does not have.");
     }
 
     /// <summary>One batch on its way through the layers.</summary>
@@ -100,7 +117,9 @@ public sealed class BertEncoder : IDisposable
         private IndexBuffer _offsets = workspace.SequenceOffsets;
         private Tensor _hidden = workspace.Hidden.Slice(0, batch.SequenceTokens);
         private Tensor _spare = workspace.Sum.Slice(0, batch.SequenceTokens);
-        private bool _isBranched;
+
+        /// <summary>Where the rows of each branch begin; empty while they are those of sequences.</summary>
+        private ReadOnlySpan<int> _rowOffsets;
 
         public readonly void Embed()
         {
@@ -113,7 +132,7 @@ public sealed class BertEncoder : IDisposable
         /// <summary>From here on rows belong to branches.</summary>
         public void Branch()
         {
-            _isBranched = true;
+            _rowOffsets = batch.BranchOffsets;
             if (batch.IsOneToOne)
                 return;
 
@@ -139,51 +158,73 @@ public sealed class BertEncoder : IDisposable
             FinishLayer(layer, _hidden, context, _spare);
         }
 
+        /// <summary>From here on there are only the rows whose last hidden state is wanted.</summary>
         public void RunLastLayer(int layer)
         {
             var hidden = _config.Hidden;
-            var branches = batch.BranchCount;
-            var keyValue = workspace.Attention.SliceColumns(0, 2 * hidden).Slice(0, _hidden.Rows);
+            var attention = workspace.Attention.Slice(0, _hidden.Rows);
+            var keyValue = attention.SliceColumns(0, 2 * hidden);
             Linear(layer, BertStacks.Attention, _hidden, Activation.None, residual: default, keyValue);
 
-            var first = workspace.First.Slice(0, branches);
-            var query = workspace.FirstQuery.Slice(0, branches);
-            var context = workspace.FirstContext.Slice(0, branches);
-            _backend.GatherRows(_hidden, workspace.FirstRows, first);
-            Linear(layer, BertStacks.LastQuery, first, Activation.None, residual: default, query, rowsPerBranch: 1);
+            var rows = batch.OutputOffsets[^1];
+            if (rows < _hidden.Rows)
+            {
+                var (all, spare) = (_hidden, _spare);
+                _hidden = spare.Slice(0, rows);
+                _spare = all.Slice(0, rows);
+                _backend.GatherRows(all, workspace.OutputRows, _hidden);
+                _rowOffsets = batch.OutputOffsets;
+            }
+
+            var query = attention.SliceColumns(2 * hidden, hidden).Slice(0, rows);
+            var context = workspace.Context.Slice(0, rows);
+            Linear(layer, BertStacks.LastQuery, _hidden, Activation.None, residual: default, query);
             var key = keyValue.SliceColumns(0, hidden);
             var value = keyValue.SliceColumns(hidden, hidden);
-            _backend.Attention(query, workspace.FirstOffsets, key, value, _offsets, _config.Heads, context);
+            _backend.Attention(query, workspace.OutputOffsets, key, value, _offsets, _config.Heads, context);
             trace?.Invoke($"encoder.layer.{layer}.attention.self", context);
-            FinishLayer(layer, first, context, query, rowsPerBranch: 1);
-            _hidden = first;
+            FinishLayer(layer, _hidden, context, _spare);
+            workspace.Output = _hidden;
         }
 
         public readonly Tensor Pool()
         {
             var pooled = workspace.Pooled.Slice(0, batch.BranchCount);
-            var branches = batch.Branches;
-            for (var i = 0; i < branches.Length; i++)
-                workspace.Segments[i] = new(1, branches[i].Masks?.Pooler);
-            var segments = workspace.Segments.AsSpan(0, branches.Length);
-            var pooler = _parameters.Pooler;
-            _backend.Linear(_hidden, pooler.Weight, pooler.Bias, segments, Activation.Tanh, residual: default, pooled);
+            var poolers = batch.PoolerCount;
+            if (poolers < batch.BranchCount)
+            {
+                _backend.MeanRows(
+                    _hidden, workspace.OtherSpans, pooled.Slice(poolers, batch.BranchCount - poolers));
+            }
+
+            if (poolers > 0)
+                ApplyPooler(workspace.First.Slice(0, poolers), pooled.Slice(0, poolers));
             trace?.Invoke("pooler", pooled);
             return pooled;
         }
 
+        private readonly void ApplyPooler(Tensor first, Tensor pooled)
+        {
+            _backend.MeanRows(_hidden, workspace.PoolerSpans, first);
+            for (var i = 0; i < first.Rows; i++)
+                workspace.Segments[i] = new(1, batch.Branches[i].Masks?.Pooler);
+            var segments = workspace.Segments.AsSpan(0, first.Rows);
+            var (weight, bias) = _parameters.Pooler!.Value;
+            _backend.Linear(first, weight, bias, segments, Activation.Tanh, residual: default, pooled);
+        }
+
         /// <summary>Behind the heads: output projection and feed-forward, each with its residual and norm.</summary>
-        private readonly void FinishLayer(int layer, Tensor hidden, Tensor context, Tensor spare, int rowsPerBranch = 0)
+        private readonly void FinishLayer(int layer, Tensor hidden, Tensor context, Tensor spare)
         {
             var parameters = _parameters.Layers[layer];
             var inner = workspace.Inner.Slice(0, hidden.Rows);
-            Linear(layer, BertStacks.AttentionOutput, context, Activation.None, hidden, spare, rowsPerBranch);
+            Linear(layer, BertStacks.AttentionOutput, context, Activation.None, hidden, spare);
             _backend.LayerNorm(
                 spare, parameters.AttentionNorm.Gamma, parameters.AttentionNorm.Beta, _config.LayerNormEpsilon, hidden);
             trace?.Invoke($"encoder.layer.{layer}.attention.output", hidden);
-            Linear(layer, BertStacks.Intermediate, hidden, Activation.Gelu, residual: default, inner, rowsPerBranch);
+            Linear(layer, BertStacks.Intermediate, hidden, Activation.Gelu, residual: default, inner);
             trace?.Invoke($"encoder.layer.{layer}.intermediate", inner);
-            Linear(layer, BertStacks.Output, inner, Activation.None, hidden, spare, rowsPerBranch);
+            Linear(layer, BertStacks.Output, inner, Activation.None, hidden, spare);
             _backend.LayerNorm(
                 spare, parameters.OutputNorm.Gamma, parameters.OutputNorm.Beta, _config.LayerNormEpsilon, hidden);
             trace?.Invoke($"encoder.layer.{layer}.output", hidden);
@@ -192,21 +233,18 @@ public sealed class BertEncoder : IDisposable
         private readonly void Normalize(Tensor x, Norm norm) =>
             _backend.LayerNorm(x, norm.Gamma, norm.Beta, _config.LayerNormEpsilon, x);
 
-        /// <param name="rowsPerBranch">How many rows each branch has; 0 for as many as its sequence has tokens.</param>
         private readonly void Linear(
-            int layer, int stack, Tensor x, Activation activation, Tensor residual, Tensor output,
-            int rowsPerBranch = 0)
+            int layer, int stack, Tensor x, Activation activation, Tensor residual, Tensor output)
         {
             var (weight, bias) = _parameters.Layers[layer].Stacks[stack];
             var segments = ReadOnlySpan<RowSegment>.Empty;
-            if (_isBranched)
+            if (!_rowOffsets.IsEmpty)
             {
                 var branches = batch.Branches;
-                var offsets = batch.BranchOffsets;
                 for (var i = 0; i < branches.Length; i++)
                 {
-                    var rows = rowsPerBranch > 0 ? rowsPerBranch : offsets[i + 1] - offsets[i];
-                    workspace.Segments[i] = new(rows, branches[i].Masks?.Layers[layer].Stacks[stack]);
+                    workspace.Segments[i] = new(
+                        _rowOffsets[i + 1] - _rowOffsets[i], branches[i].Masks?.Layers[layer].Stacks[stack]);
                 }
 
                 segments = workspace.Segments.AsSpan(0, branches.Length);

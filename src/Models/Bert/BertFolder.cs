@@ -1,12 +1,12 @@
-using System.Text.Json;
 using Serving.Models.Safetensors;
+using Serving.Models.Tokenizers;
 using Serving.Tensors;
-using Serving.Text;
 using Serving.Text.Bert;
 
 namespace Serving.Models.Bert;
 
 /// <summary>A BERT model as Hugging Face folders hold it: config.json, vocab.txt, model.safetensors.</summary>
+/// <remarks>docs/models.md says which files and settings are read, and which are refused.</remarks>
 public sealed class BertFolder : IModelFolder
 {
     /// <summary>Its model_type.</summary>
@@ -17,73 +17,89 @@ public sealed class BertFolder : IModelFolder
 
     public string Path { get; }
 
-    /// <summary>Reads vocab.txt, and whether it is uncased from tokenizer_config.json if that is there.</summary>
-    /// <exception cref="ModelFileException">A file is missing or unsound.</exception>
+    /// <summary>Reads vocab.txt or tokenizer.json, and the settings beside it.</summary>
+    /// <exception cref="ModelFileException">
+    /// A file is missing or unsound, a setting is one that does not run here, or there are tokens without weights.
+    /// </exception>
     public BertTokenizer LoadTokenizer()
     {
-        var vocab = File(ModelFiles.Vocabulary);
-        try
+        var config = BertConfig.Load(File(ModelFiles.Config));
+        var tokenizer = TokenizerFiles.Load(Path);
+        if (tokenizer.Vocabulary.Count > config.Vocab)
         {
-            return new(Vocabulary.Load(vocab), IsLowercase());
+            throw new ModelFileException(
+                $"{Path}: the tokenizer has {tokenizer.Vocabulary.Count} tokens, and vocab_size in {ModelFiles.Config} "
+                + $"is {config.Vocab}; as many or fewer tokens are needed. The files don't belong together.");
         }
-        catch (Exception exception) when (exception is VocabularyException or IOException)
-        {
-            throw new ModelFileException($"{vocab}: {exception.Message}", exception);
-        }
+
+        return tokenizer;
     }
 
-    /// <summary>Reads config.json and the weights.</summary>
+    /// <summary>Reads config.json, the tokenizer and the weights.</summary>
     /// <param name="format">How weight matrices are kept in memory.</param>
     /// <exception cref="ModelFileException">A file is missing, damaged, or not as config.json says.</exception>
     public BertEncoder LoadEncoder(TensorBackend backend, WeightFormat format = WeightFormat.Float32)
     {
-        var config = LoadConfig();
-        using var file = OpenWeights();
-        return BertEncoder.Load(backend, config, new CheckpointParameters(file), format);
+        using var weights = OpenWeights(out var config);
+        return BertEncoder.Load(backend, config, new CheckpointParameters(weights), format, LoadTokenizer());
     }
 
-    /// <exception cref="ModelFileException">config.json is missing or has unsupported values.</exception>
-    public BertConfig LoadConfig() => BertConfig.Load(File(ModelFiles.Config));
-
-    public ModelShape ReadShape() => LoadConfig().Shape;
-
-    public string ReadDigest()
+    /// <summary>Reads config.json, and the names of the weights.</summary>
+    /// <exception cref="ModelFileException">See <see cref="OpenWeights()"/>.</exception>
+    public BertConfig LoadConfig()
     {
-        var config = LoadConfig();
-        using var file = OpenWeights();
-        return BertDigest.Read(config, new CheckpointParameters(file));
+        using var weights = OpenWeights(out var config);
+        return config;
+    }
+
+    public ModelShape ReadShape() => BertConfig.Load(File(ModelFiles.Config)).Shape;
+
+    public BackboneDigest ReadDigest()
+    {
+        using var weights = OpenWeights(out var config);
+        return BertBackbone.Digest(
+            BertDigest.Read(config, new CheckpointParameters(weights)), config, LoadTokenizer());
     }
 
     /// <summary>Maps the weights.</summary>
-    /// <exception cref="ModelFileException">They are missing, a pickle, or damaged.</exception>
-    public SafetensorsFile OpenWeights()
-    {
-        var path = File(ModelFiles.Weights);
-        if (System.IO.File.Exists(path))
-            return SafetensorsFile.Open(path);
-        throw new ModelFileException(
-            System.IO.File.Exists(File(ModelFiles.PickledWeights))
-                ? $"{Path} has its weights in {ModelFiles.PickledWeights}, a pickle, which can run code and is never "
-                + "read. "
-                + "Convert it: load it with transformers and call save_pretrained(folder, safe_serialization=True)."
-                : $"{path} is missing; a model is a folder with {ModelFiles.Config}, {ModelFiles.Vocabulary} and "
-                + $"{ModelFiles.Weights}.");
-    }
+    /// <exception cref="ModelFileException">
+    /// They are missing, a pickle, damaged, or have a part that config.json says nothing of.
+    /// </exception>
+    public WeightFiles OpenWeights() => OpenWeights(out _);
 
-    private bool IsLowercase()
+    private WeightFiles OpenWeights(out BertConfig config)
     {
-        var path = File(ModelFiles.TokenizerConfig);
-        if (!System.IO.File.Exists(path))
-            return true;
+        config = BertConfig.Load(File(ModelFiles.Config));
+        if (ModelFiles.IsThere(File(ModelFiles.Adapter)))
+        {
+            throw new ModelFileException(
+                $"{File(ModelFiles.Adapter)}: adapters are not added to a model's weights here. Merge it with peft's "
+                + "merge_and_unload and save the model.");
+        }
+
+        var weights = OpenFiles();
         try
         {
-            using var document = JsonDocument.Parse(System.IO.File.ReadAllText(path));
-            return !document.RootElement.TryGetProperty("do_lower_case", out var value) || value.GetBoolean();
+            config = config with { HasPooler = CheckpointNames.HavePooler(weights) };
+            CheckpointNames.ThrowUnlessKnown(config, weights);
+            return weights;
         }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        catch
         {
-            throw new ModelFileException($"{path} is no tokenizer configuration: {exception.Message}", exception);
+            weights.Dispose();
+            throw;
         }
+    }
+
+    private WeightFiles OpenFiles()
+    {
+        var path = File(ModelFiles.Weights);
+        if (ModelFiles.IsThere(path))
+            return WeightFiles.Open(path);
+        if (ModelFiles.IsThere(File(ModelFiles.WeightIndex)))
+            return WeightFiles.OpenIndexed(File(ModelFiles.WeightIndex));
+        throw new ModelFileException(OtherWeights.Describe(Path)
+            ?? $"{path} is missing; a model is a folder with {ModelFiles.Needed}.");
     }
 
     private string File(string name) => System.IO.Path.Combine(Path, name);

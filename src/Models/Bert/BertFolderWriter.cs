@@ -3,8 +3,9 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Serving.Models.Safetensors;
+using Serving.Models.Tokenizers;
 using Serving.Storage;
-using Serving.Text;
+using Serving.Text.Bert;
 
 namespace Serving.Models.Bert;
 
@@ -14,6 +15,7 @@ public static class BertFolderWriter
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true };
 
     /// <summary>Writes config.json, vocab.txt, tokenizer_config.json and model.safetensors into a new folder.</summary>
+    /// <param name="tokenizer">With all of its settings.</param>
     /// <param name="tensors">Names as in <see cref="BertTensors"/>, and shapes; a vector has one row.</param>
     /// <param name="format">How weights are kept in the file.</param>
     /// <param name="files">Where to write; null for the disk.</param>
@@ -21,8 +23,7 @@ public static class BertFolderWriter
     public static void Write(
         string folder,
         BertConfig config,
-        Vocabulary vocabulary,
-        bool isLowercase,
+        BertTokenizer tokenizer,
         IEnumerable<(string Name, int Rows, int Columns)> tensors,
         IParameterSource weights,
         Tensors.WeightFormat format = Tensors.WeightFormat.Float32,
@@ -37,13 +38,11 @@ public static class BertFolderWriter
         foreach (var (name, rows, columns) in tensors)
             Add(writer, name, rows, columns, weights, format);
         files.WriteNew(Path.Combine(folder, ModelFiles.Weights), writer.Write);
-        files.WriteNew(Path.Combine(folder, ModelFiles.Vocabulary), vocabulary.Save);
-        WriteJson(files, Path.Combine(folder, ModelFiles.TokenizerConfig), new()
-        {
-            ["tokenizer_class"] = "BertTokenizer",
-            ["do_lower_case"] = isLowercase,
-            ["model_max_length"] = config.MaxPositions
-        });
+        files.WriteNew(Path.Combine(folder, ModelFiles.Vocabulary), tokenizer.SaveVocabulary);
+        WriteJson(
+            files,
+            Path.Combine(folder, ModelFiles.TokenizerConfig),
+            TokenizerConfigWriter.Write(tokenizer.Options, config.MaxPositions));
         WriteJson(files, Path.Combine(folder, ModelFiles.Config), new()
         {
             ["architectures"] = new JsonArray("BertModel"),

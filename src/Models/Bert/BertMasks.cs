@@ -49,7 +49,8 @@ public sealed class BertMasks : IDisposable
                         matrix => (BertTensors.Weight(layer, matrix), BertTensors.Shape(config, matrix)))]))
                 .ToArray())
             .ToArray();
-        var pooler = plan.Add([(BertTensors.PoolerWeight, (config.Hidden, config.Hidden))]);
+        var pooler =
+            config.HasPooler ? plan.Add([(BertTensors.PoolerWeight, (config.Hidden, config.Hidden))]) : null;
         var set = plan.Shapes.Count == 0 ? null : backend.AllocateMasks(plan.Shapes.ToArray());
         try
         {

@@ -17,7 +17,8 @@ internal sealed class BertParameters : IDisposable
 
     public IReadOnlyList<BertLayer> Layers { get; private set; } = [];
 
-    public Dense Pooler { get; private set; }
+    /// <summary>Null in models without one.</summary>
+    public Dense? Pooler { get; private set; }
 
     /// <summary>SHA-256 over names, shapes and float32 values.</summary>
     public string Digest { get; private set; } = "";
@@ -40,7 +41,8 @@ internal sealed class BertParameters : IDisposable
             parameters.EmbeddingNorm = reader.Norm(BertTensors.EmbeddingNorm, config.Hidden);
             parameters.Layers =
                 [.. Enumerable.Range(0, config.Layers).Select(layer => LoadLayer(reader, config, layer))];
-            parameters.Pooler = reader.Dense([(BertTensors.Pooler, config.Hidden)], config.Hidden);
+            if (config.HasPooler)
+                parameters.Pooler = reader.Dense([(BertTensors.Pooler, config.Hidden)], config.Hidden);
             parameters.Digest = reader.Digest();
             return parameters;
         }

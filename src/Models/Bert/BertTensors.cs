@@ -26,6 +26,7 @@ public static class BertTensors
     public const string EmbeddingNorm = "embeddings.LayerNorm";
     public const string Pooler = "pooler.dense";
     public const string PoolerWeight = "pooler.dense.weight";
+    public const string PoolerBias = "pooler.dense.bias";
     public const string ClassifierWeight = "classifier.weight";
     public const string ClassifierBias = "classifier.bias";
 
@@ -43,6 +44,28 @@ public static class BertTensors
     public static string AttentionNorm(int layer) => $"encoder.layer.{layer}.attention.output.LayerNorm";
 
     public static string OutputNorm(int layer) => $"encoder.layer.{layer}.output.LayerNorm";
+
+    /// <summary>What a parameter may be called in a checkpoint.</summary>
+    internal static string[] Spellings(string name)
+    {
+        var legacy = name.Contains("LayerNorm", StringComparison.Ordinal)
+            ? name.Replace(".weight", ".gamma", StringComparison.Ordinal)
+                .Replace(".bias", ".beta", StringComparison.Ordinal)
+            : name;
+        return [name, "bert." + name, legacy, "bert." + legacy];
+    }
+
+    /// <summary>The fields of config.json that say how large a parameter is.</summary>
+    internal static string SizeFields(string name) => name switch
+    {
+        WordEmbeddings => "vocab_size and hidden_size",
+        PositionEmbeddings => "max_position_embeddings and hidden_size",
+        TypeEmbeddings => "type_vocab_size and hidden_size",
+        _ when name.Contains(".intermediate.", StringComparison.Ordinal)
+            || (name.Contains(".output.dense.weight", StringComparison.Ordinal)
+                && !name.Contains(".attention.", StringComparison.Ordinal)) => "intermediate_size and hidden_size",
+        _ => "hidden_size"
+    };
 
     /// <summary>[outFeatures, inFeatures] of a matrix.</summary>
     public static (int Rows, int Columns) Shape(BertConfig config, BertMatrix matrix) => matrix switch
@@ -64,6 +87,7 @@ public static class BertTensors
             }
         }
 
-        yield return (PoolerWeight, config.Hidden, config.Hidden);
+        if (config.HasPooler)
+            yield return (PoolerWeight, config.Hidden, config.Hidden);
     }
 }

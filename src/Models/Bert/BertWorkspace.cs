@@ -35,17 +35,17 @@ public sealed class BertWorkspace : IDisposable
         Attention = Own(maxTokens, 3 * config.Hidden);
         Inner = Own(maxTokens, config.Inner);
         First = Own(maxBranches, config.Hidden);
-        FirstQuery = Own(maxBranches, config.Hidden);
-        FirstContext = Own(maxBranches, config.Hidden);
         Pooled = Own(maxBranches, config.Hidden);
         Segments = new RowSegment[maxBranches];
         Tokens = OwnIndices(TokenIds.Count * maxTokens);
         SequenceOffsets = OwnIndices(maxTokens + 1);
         BranchOffsets = OwnIndices(maxBranches + 1);
         BranchRows = OwnIndices(maxTokens);
-        FirstRows = OwnIndices(maxBranches);
-        FirstOffsets = OwnIndices(maxBranches + 1);
-        _rows = new int[Math.Max(maxTokens, maxBranches + 1)];
+        OutputRows = OwnIndices(maxTokens);
+        OutputOffsets = OwnIndices(maxBranches + 1);
+        PoolerSpans = OwnIndices(2 * maxBranches);
+        OtherSpans = OwnIndices(2 * maxBranches);
+        _rows = new int[Math.Max(maxTokens, 2 * maxBranches)];
     }
 
     /// <summary>The most tokens of a batch, counted over its branches, and over its sequences.</summary>
@@ -57,6 +57,10 @@ public sealed class BertWorkspace : IDisposable
     public long Bytes =>
         _owned.Sum(tensor => tensor.Storage.Bytes) + _ownedIndices.Sum(indices => indices.Bytes);
 
+    /// <summary>The last hidden states of a forward pass, [rows, hidden].</summary>
+    /// <remarks>Of which tokens, <see cref="BertBatch.OutputOffsets"/> says. Valid until the next pass.</remarks>
+    public Tensor Output { get; internal set; }
+
     internal Tensor Hidden { get; }
 
     internal Tensor Sum { get; }
@@ -67,13 +71,10 @@ public sealed class BertWorkspace : IDisposable
 
     internal Tensor Inner { get; }
 
-    // One row for each branch: its [CLS].
+    /// <summary>[CLS] of each branch that goes through the pooler.</summary>
     internal Tensor First { get; }
 
-    internal Tensor FirstQuery { get; }
-
-    internal Tensor FirstContext { get; }
-
+    /// <summary>The vector of each branch.</summary>
     internal Tensor Pooled { get; }
 
     internal RowSegment[] Segments { get; }
@@ -88,11 +89,17 @@ public sealed class BertWorkspace : IDisposable
     /// <summary>The row of its sequence that each branch's row is copied from.</summary>
     internal IndexBuffer BranchRows { get; }
 
-    /// <summary>Where each branch begins: its [CLS].</summary>
-    internal IndexBuffer FirstRows { get; }
+    /// <summary>The rows of branches whose last hidden state is wanted.</summary>
+    internal IndexBuffer OutputRows { get; }
 
-    /// <summary>0, 1, 2, ...: where each branch's one query begins in the last layer.</summary>
-    internal IndexBuffer FirstOffsets { get; }
+    /// <summary>Where those of each branch begin.</summary>
+    internal IndexBuffer OutputOffsets { get; }
+
+    /// <summary>The rows among those that are averaged for the pooler: [CLS] alone.</summary>
+    internal IndexBuffer PoolerSpans { get; }
+
+    /// <summary>The same of the branches behind those.</summary>
+    internal IndexBuffer OtherSpans { get; }
 
     public void Dispose()
     {
@@ -108,18 +115,38 @@ public sealed class BertWorkspace : IDisposable
         Tokens.WriteTokens(batch.Tokens);
         SequenceOffsets.Write(batch.SequenceOffsets);
         BranchOffsets.Write(batch.BranchOffsets);
-        FirstRows.Write(batch.BranchOffsets[..batch.BranchCount]);
+        OutputOffsets.Write(batch.OutputOffsets);
         var offsets = batch.SequenceOffsets;
         var at = 0;
-        foreach (var (sequence, _) in batch.Branches)
+        foreach (var branch in batch.Branches)
         {
-            for (var row = offsets[sequence]; row < offsets[sequence + 1]; row++)
+            for (var row = offsets[branch.Sequence]; row < offsets[branch.Sequence + 1]; row++)
                 _rows[at++] = row;
         }
 
         BranchRows.Write(_rows.AsSpan(0, at));
-        for (var branch = 0; branch <= batch.BranchCount; branch++)
-            _rows[branch] = branch;
-        FirstOffsets.Write(_rows.AsSpan(0, batch.BranchCount + 1));
+        WriteOutputs(batch);
+    }
+
+    /// <summary>Which rows the last layer computes, and which of them make each branch's vector.</summary>
+    private void WriteOutputs(BertBatch batch)
+    {
+        var outputs = batch.OutputOffsets;
+        for (var branch = 0; branch < batch.BranchCount; branch++)
+        {
+            for (var row = outputs[branch]; row < outputs[branch + 1]; row++)
+                _rows[row] = batch.BranchOffsets[branch] + row - outputs[branch];
+        }
+
+        OutputRows.Write(_rows.AsSpan(0, outputs[^1]));
+        for (var branch = 0; branch < batch.BranchCount; branch++)
+        {
+            _rows[2 * branch] = outputs[branch];
+            _rows[(2 * branch) + 1] =
+                batch.Branches[branch].Pooling == Pooling.Mean ? outputs[branch + 1] : outputs[branch] + 1;
+        }
+
+        PoolerSpans.Write(_rows.AsSpan(0, 2 * batch.PoolerCount));
+        OtherSpans.Write(_rows.AsSpan(2 * batch.PoolerCount, 2 * (batch.BranchCount - batch.PoolerCount)));
     }
 }

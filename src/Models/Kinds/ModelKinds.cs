@@ -1,5 +1,5 @@
-using System.Text.Json;
 using Serving.Models.Bert;
+using Serving.Models.Json;
 
 namespace Serving.Models.Kinds;
 
@@ -15,33 +15,11 @@ public static class ModelKinds
     /// <exception cref="ModelFileException">config.json is missing or no JSON, or its kind is unknown.</exception>
     public static IModelFolder Open(string folder)
     {
-        var path = Path.Combine(folder, ModelFiles.Config);
-        var kind = ReadKind(path);
+        const string field = "model_type";
+        var fields = JsonFields.Read(Path.Combine(folder, ModelFiles.Config), "configuration of a model");
+        var kind = fields.Has(field) ? fields.IsNull(field) ? "" : fields.Text(field)! : BertFolder.Kind;
         return Kinds.TryGetValue(kind, out var open)
             ? open(folder)
-            : throw new ModelFileException(
-                $"{path}: model_type is '{kind}'; known are {string.Join(", ", Kinds.Keys)}.");
-    }
-
-    private static string ReadKind(string path)
-    {
-        try
-        {
-            using var document = JsonDocument.Parse(File.ReadAllText(path));
-            return document.RootElement.TryGetProperty("model_type", out var kind)
-                ? kind.GetString() ?? ""
-                : BertFolder.Kind;
-        }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
-        {
-            throw new ModelFileException($"{path} is no configuration of a model: {exception.Message}", exception);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new ModelFileException(
-                $"{path} can't be read ({exception.Message}); a model is a folder with {ModelFiles.Config}, "
-                + $"{ModelFiles.Vocabulary} and {ModelFiles.Weights}.",
-                exception);
-        }
+            : throw fields.Refusal(field, $"known are {string.Join(", ", Kinds.Keys)}");
     }
 }

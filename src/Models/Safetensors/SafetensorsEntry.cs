@@ -15,6 +15,7 @@ public sealed record SafetensorsEntry(string Name, string Type, IReadOnlyList<lo
 /// <summary>The types that the format knows.</summary>
 public static class SafetensorsTypes
 {
+    public const string Float64 = "F64";
     public const string Float32 = "F32";
     public const string Float16 = "F16";
     public const string BFloat16 = "BF16";
@@ -26,7 +27,7 @@ public static class SafetensorsTypes
         "BOOL" or UInt8 or "I8" or "F8_E4M3" or "F8_E5M2" => 1,
         Float16 or BFloat16 or "I16" or "U16" => 2,
         Float32 or "I32" or "U32" => 4,
-        "F64" or "I64" or "U64" => 8,
+        Float64 or "I64" or "U64" => 8,
         _ => 0
     };
 }

@@ -56,7 +56,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new ModelFileException($"{path} can't be read: {exception.Message}", exception);
+            throw new ModelFileException(ModelFiles.WhyUnreadable(path, exception), exception);
         }
     }
 
@@ -74,7 +74,8 @@ public sealed unsafe class SafetensorsFile : IDisposable
         return new(_data + entry.Begin, (int)entry.ByteCount);
     }
 
-    /// <summary>Reads elements of a tensor as floats, whether they are F32, F16 or BF16.</summary>
+    /// <summary>Reads elements of a tensor as floats, whether they are F64, F32, F16 or BF16.</summary>
+    /// <remarks>F64 is rounded to the nearest float; what is too large becomes infinite.</remarks>
     /// <param name="first">The first element.</param>
     /// <param name="values">Receives as many elements as it is long.</param>
     /// <exception cref="ModelFileException">It is not there, has another type or fewer elements.</exception>
@@ -82,6 +83,8 @@ public sealed unsafe class SafetensorsFile : IDisposable
     {
         var entry = Entry(name);
         var elementBytes = SafetensorsTypes.ElementBytes(entry.Type);
+        if (elementBytes == 0)
+            throw NoFloats(entry);
         if (first < 0 || first > (entry.ByteCount / elementBytes) - values.Length)
             throw new ModelFileException($"{Path}: {entry} has no elements {first} to {first + values.Length}.");
         var source = _data + entry.Begin + (first * elementBytes);
@@ -102,8 +105,12 @@ public sealed unsafe class SafetensorsFile : IDisposable
                 }
 
                 break;
+            case SafetensorsTypes.Float64:
+                for (var i = 0; i < values.Length; i++)
+                    values[i] = (float)BinaryPrimitives.ReadDoubleLittleEndian(new(source + (8L * i), 8));
+                break;
             default:
-                throw new ModelFileException($"{Path}: {entry} is no tensor of floats; F32, F16 or BF16 is needed.");
+                throw NoFloats(entry);
         }
     }
 
@@ -131,6 +138,19 @@ public sealed unsafe class SafetensorsFile : IDisposable
         _mapping.Dispose();
     }
 
+    private ModelFileException NoFloats(SafetensorsEntry entry) =>
+        new($"{Path}: {entry} is no tensor of floats; F64, F32, F16 or BF16 is needed.");
+
+    private static void ThrowIfPointer(string path, FileStream file, long length)
+    {
+        if (length > LfsPointer.MaxBytes)
+            return;
+        var bytes = new byte[length];
+        file.ReadExactly(bytes);
+        LfsPointer.ThrowIf(path, bytes);
+        file.Position = 0;
+    }
+
     private static SafetensorsHeader ReadHeader(string path, FileStream file, long length, out long dataStart)
     {
         if (length < LengthBytes)
@@ -140,11 +160,19 @@ public sealed unsafe class SafetensorsFile : IDisposable
                 + "Fetch it again.");
         }
 
+        ThrowIfPointer(path, file, length);
         Span<byte> lengthBytes = stackalloc byte[LengthBytes];
         file.ReadExactly(lengthBytes);
         var headerBytes = BinaryPrimitives.ReadUInt64LittleEndian(lengthBytes);
         if (headerBytes > SafetensorsHeader.MaxBytes || (long)headerBytes > length - LengthBytes)
         {
+            if (lengthBytes.StartsWith("PK"u8))
+            {
+                throw new ModelFileException(
+                    $"{path} is a zip archive, as pickled weights are, no safetensors file. Convert the weights: load "
+                    + "them with transformers and call save_pretrained(folder, safe_serialization=True).");
+            }
+
             throw new ModelFileException(
                 $"{path} announces a header of {headerBytes} bytes; {length - LengthBytes} follow, and "
                 + $"{SafetensorsHeader.MaxBytes} are the most. It is truncated or no safetensors file. "

@@ -89,6 +89,9 @@ internal sealed class SafetensorsHeader
                 + "its header is wrong. Fetch it again.");
         }
 
+        if (SafetensorsTypes.ElementBytes(type) == 0)
+            return entry; // Of a type that is not known nothing is read.
+
         var needed = ByteCount(type, shape);
         if (needed != entry.ByteCount)
         {
@@ -100,12 +103,10 @@ internal sealed class SafetensorsHeader
         return entry;
     }
 
-    /// <returns>-1 when the type is unknown or no file could be so large.</returns>
+    /// <returns>-1 when no file could be so large.</returns>
     private static long ByteCount(string type, long[] shape)
     {
         var bytes = (Int128)SafetensorsTypes.ElementBytes(type);
-        if (bytes == 0)
-            return -1;
         foreach (var size in shape)
         {
             if (size < 0)

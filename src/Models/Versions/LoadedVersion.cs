@@ -14,6 +14,7 @@ public sealed class LoadedVersion : IDisposable
         Version = version;
         Labels = manifest.Labels;
         Inputs = manifest.Inputs;
+        Pooling = manifest.Pooling;
         Masks = masks;
         _weight = weight;
         _bias = bias;
@@ -24,6 +25,9 @@ public sealed class LoadedVersion : IDisposable
     public IReadOnlyList<string> Labels { get; }
 
     public TextInputs Inputs { get; }
+
+    /// <summary>What the head sees.</summary>
+    public Pooling Pooling { get; }
 
     public BertMasks Masks { get; }
 

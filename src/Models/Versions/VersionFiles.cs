@@ -75,14 +75,34 @@ public sealed class VersionFiles : IMaskSource, IDisposable
         ReadManifestAndVersion(folder, expectedVersion).Manifest;
 
     /// <summary>Checks that the masks and the head are for an encoder.</summary>
-    /// <exception cref="ModelFileException">They are for another, or have other shapes.</exception>
+    /// <exception cref="ModelFileException">
+    /// They are for another, or for other tokens, have other shapes, read pairs where the encoder does not, or a pooler
+    /// that it lacks.
+    /// </exception>
     public void ThrowUnlessFor(BertEncoder encoder)
     {
-        if (!string.Equals(Manifest.Backbone, encoder.Digest, StringComparison.OrdinalIgnoreCase))
+        var hasWeights = Manifest.HasWeights(encoder.Digest);
+        if (encoder.Backbone is { } backbone ? !Manifest.IsFor(backbone) : !hasWeights)
         {
             throw new ModelFileException(
-                $"{Folder} is for the backbone {Manifest.Backbone}; {encoder.Digest} is loaded. Load its backbone, or "
-                + "train the task on this one.");
+                $"{Folder} is for the backbone {Manifest.Backbone}; {encoder.Backbone?.Value ?? encoder.Digest} is "
+                + (hasWeights
+                    ? $"loaded: {Manifest.Change(encoder.Backbone!)}."
+                    : "loaded. Load its backbone, or train the task on this one."));
+        }
+
+        if (Manifest.Inputs == TextInputs.Pair && !encoder.Config.ReadsPairs)
+        {
+            throw new ModelFileException(
+                $"{Folder} reads pairs of texts, for which type_vocab_size in config.json must be 2 or more; it is "
+                + $"{encoder.Config.Types}. Train the task on a backbone that tells two texts apart.");
+        }
+
+        if (Manifest.Pooling == Pooling.Pooler && !encoder.Config.HasPooler)
+        {
+            throw new ModelFileException(
+                $"{Folder} reads BERT's pooler, which its backbone was saved without. Train the task again, with "
+                + "cls or mean pooling.");
         }
 
         var maskable = BertTensors.Maskable(encoder.Config)
@@ -161,7 +181,7 @@ public sealed class VersionFiles : IMaskSource, IDisposable
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             throw new ModelFileException(
-                $"{path} can't be read ({exception.Message}); a task version is a folder with {ManifestFile}, "
+                $"{ModelFiles.WhyUnreadable(path, exception)} A task version is a folder with {ManifestFile}, "
                 + $"{MaskFile} and {HeadFile}.",
                 exception);
         }

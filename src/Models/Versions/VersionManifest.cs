@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Serving.Models.Bert;
 
 namespace Serving.Models.Versions;
 
@@ -41,8 +42,15 @@ public sealed record VersionManifest
 
     public required TextInputs Inputs { get; init; }
 
-    /// <summary>Digest of the encoder that the masks are for.</summary>
+    /// <summary>What the head sees of a text; versions that don't say it are older than the choice.</summary>
+    public Pooling Pooling { get; init; } = Pooling.Pooler;
+
+    /// <summary>Digest of the backbone that the version is for.</summary>
+    /// <remarks>In versions without its parts it is that of the weights alone.</remarks>
     public required string Backbone { get; init; }
+
+    /// <summary>What that digest is made of; null in versions that know their backbone by its weights.</summary>
+    public BackboneDigest? BackboneParts { get; init; }
 
     /// <summary>Scores above it became ones (Zhao et al. 2020, sec. 3).</summary>
     public double Threshold { get; init; }
@@ -57,6 +65,31 @@ public sealed record VersionManifest
 
     /// <summary>SHA-256 of the version's other files.</summary>
     public required IReadOnlyDictionary<string, string> Files { get; init; }
+
+    /// <summary>The digest of the weights that the masks are for.</summary>
+    [JsonIgnore]
+    public string BackboneWeights => BackboneParts?.Weights ?? Backbone;
+
+    /// <summary>Whether a backbone is the one that it is for, as far as it says.</summary>
+    public bool IsFor(BackboneDigest backbone) =>
+        string.Equals(Backbone, backbone.Value, StringComparison.OrdinalIgnoreCase)
+        || (BackboneParts is null && HasWeights(backbone.Weights));
+
+    /// <summary>Whether it is for these weights, whatever the tokenizer.</summary>
+    public bool HasWeights(string weights) =>
+        string.Equals(BackboneWeights, weights, StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>What is other than it was in a backbone with the same weights, and what to do.</summary>
+    public string Change(BackboneDigest backbone)
+    {
+        var changed = BackboneParts is null ? "its tokenizer, or its configuration,"
+            : BackboneParts.Tokenizer == backbone.Tokenizer ? "its configuration"
+            : BackboneParts.Config == backbone.Config ? "its tokenizer"
+            : "its tokenizer and configuration";
+        return $"the weights are the same, but {changed} has changed since, and answers would be others. Put the "
+            + $"former {ModelFiles.Vocabulary}, {ModelFiles.TokenizerConfig}, {ModelFiles.Tokenizer} or "
+            + $"{ModelFiles.Config} back, or train the task again";
+    }
 
     /// <exception cref="ModelFileException">It is no manifest of a format that is known.</exception>
     internal static VersionManifest Parse(string path, ReadOnlySpan<byte> json)
@@ -77,6 +110,13 @@ public sealed record VersionManifest
             {
                 throw new ModelFileException(
                     $"{path} has {manifest.Labels.Count} labels; at least one, each once, is needed.");
+            }
+
+            if (manifest.BackboneParts is { } parts && parts.Value != manifest.Backbone)
+            {
+                throw new ModelFileException(
+                    $"{path} has the backbone {manifest.Backbone}, and parts of {parts.Value}; it is damaged. Import "
+                    + "the task again.");
             }
 
             return manifest;

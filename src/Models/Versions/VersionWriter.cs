@@ -70,7 +70,7 @@ public sealed class VersionWriter(IFileSystem? files = null)
         }
         finally
         {
-            _files.Delete(temporary);
+            _files.TryDelete(temporary);
         }
     }
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using Serving.Catalog.Resident;
 using Serving.Tensors;
+using Serving.Threading;
 
 namespace Serving.Server.Configuration;
 
@@ -74,10 +75,16 @@ public sealed class ServerOptions
     public int Threads { get; set; }
 
     /// <summary>
-    /// Threads of a training job, behind all others in rank and kept to as many processors; 0, the default, for half
-    /// the processors, at least one, so that serving finds the others free.
+    /// Threads of a training job, kept to as many processors; 0, the default, for half the processors, at least one, so
+    /// that serving finds the others free.
     /// </summary>
     public int TrainingThreads { get; set; }
+
+    /// <summary>
+    /// The rank of training jobs: idle, low or normal. Idle by default; low in a container, whose neighbors may never
+    /// leave a processor idle. Jobs of normal rank also compute while requests are answered.
+    /// </summary>
+    public ProcessRank? TrainingRank { get; set; }
 
     /// <summary>How weights are kept in memory: Float32, the default, or BFloat16.</summary>
     public WeightFormat WeightFormat { get; set; }
@@ -103,6 +110,9 @@ public sealed class ServerOptions
     /// <summary>The largest file of an imported task version, in bytes; 256 MiB by default.</summary>
     public long MaxTaskFileBytes { get; set; } = 256L * 1024 * 1024;
 
+    /// <summary>The files of an imported model together, in bytes; 8 GiB by default.</summary>
+    public long MaxModelBytes { get; set; } = 8L << 30;
+
     /// <summary>The largest dataset, in bytes, as it is sent and unzipped; 1 GiB by default.</summary>
     public long MaxDatasetBytes { get; set; } = 1L << 30;
 
@@ -119,6 +129,14 @@ public sealed class ServerOptions
         null => Port == 0 ? 0 : DefaultHttpPort,
         _ => HttpPort
     };
+
+    /// <summary>
+    /// What <see cref="TrainingRank"/> comes to. The base images of .NET say that they are containers.
+    /// </summary>
+    internal ProcessRank ResolvedTrainingRank => TrainingRank
+        ?? (Environment.GetEnvironmentVariable("DOTNET_RUNNING_IN_CONTAINER") == "true"
+            ? ProcessRank.Low
+            : ProcessRank.Idle);
 
     /// <summary>The part of them that hosts of models need.</summary>
     internal ModelHostOptions ForHosts() => new()
@@ -154,6 +172,9 @@ public sealed class ServerOptions
         Require(WatchInterval >= TimeSpan.Zero, nameof(WatchInterval), WatchInterval, "a time such as 00:00:05");
         Require(Threads is >= 0 and <= 1024, nameof(Threads), Threads, "0 to 1024");
         Require(TrainingThreads is >= 0 and <= 1024, nameof(TrainingThreads), TrainingThreads, "0 to 1024");
+        Require(
+            TrainingRank is null || Enum.IsDefined(TrainingRank.Value), nameof(TrainingRank), TrainingRank,
+            "Idle, Low or Normal");
         Require(Enum.IsDefined(WeightFormat), nameof(WeightFormat), WeightFormat, "Float32 or BFloat16");
         RequirePositive(nameof(MaxInputs), MaxInputs);
         RequirePositive(nameof(MaxTasks), MaxTasks);
@@ -162,6 +183,7 @@ public sealed class ServerOptions
         RequirePositive(nameof(MaxQueuedTokens), MaxQueuedTokens);
         RequirePositive(nameof(MaxStreamInputsInFlight), MaxStreamInputsInFlight);
         RequirePositive(nameof(MaxTaskFileBytes), MaxTaskFileBytes);
+        RequirePositive(nameof(MaxModelBytes), MaxModelBytes);
         RequirePositive(nameof(MaxDatasetBytes), MaxDatasetBytes);
         RequirePositive(nameof(MaxDatasetsBytes), MaxDatasetsBytes);
         RequirePositive(nameof(MaxJobsBytes), MaxJobsBytes);

@@ -28,7 +28,7 @@ internal sealed class DatasetStore
         _files = files;
         files.EnsureFolder(_root);
         foreach (var unfinished in Directory.EnumerateDirectories(_root, ".*").ToList())
-            files.Delete(unfinished);
+            files.TryDelete(unfinished);
         var datasets = ImmutableSortedDictionary.CreateBuilder<string, DatasetManifest>(StringComparer.Ordinal);
         foreach (var folder in Directory.EnumerateDirectories(_root))
         {
@@ -38,7 +38,8 @@ internal sealed class DatasetStore
                     File.ReadAllText(Path.Combine(folder, DatasetFolder.ManifestFile)));
                 datasets[manifest.Name] = manifest;
             }
-            catch (Exception exception) when (exception is IOException or JsonException or NotSupportedException)
+            catch (Exception exception) when (
+                exception is JsonException or NotSupportedException || DiskFailure.Is(exception))
             {
                 logger.LogWarning("{Folder} is no dataset and is left out: {Problem}", folder, exception.Message);
             }
@@ -62,8 +63,7 @@ internal sealed class DatasetStore
     public DatasetUpload BeginUpload(string name)
     {
         ThrowIfTaken(name);
-        return new(Directory.CreateDirectory(Path.Combine(_root, $".upload-{Guid.NewGuid():N}"))
-            .FullName, _options.MaxDatasetBytes);
+        return new(Path.Combine(_root, $".upload-{Guid.NewGuid():N}"), _options.MaxDatasetBytes, _files);
     }
 
     /// <summary>Makes an upload that was read a dataset.</summary>
@@ -115,20 +115,39 @@ internal sealed class DatasetStore
 }
 
 /// <summary>A file as it comes in, in a folder of its own until it is read.</summary>
-internal sealed class DatasetUpload(string folder, long maxBytes) : IDisposable
+internal sealed class DatasetUpload : IDisposable
 {
     private const string UploadedFile = "upload";
 
-    private FileStream? _file = new(Path.Combine(folder, UploadedFile), FileMode.CreateNew, FileAccess.Write);
+    private readonly string _folder;
+    private readonly long _maxBytes;
+    private readonly IFileSystem _files;
+    private Stream? _file;
 
-    public string Folder => folder;
+    /// <param name="folder">Is made, and goes with the upload unless it was moved.</param>
+    public DatasetUpload(string folder, long maxBytes, IFileSystem files)
+    {
+        (_folder, _maxBytes, _files) = (folder, maxBytes, files);
+        files.CreateFolder(folder);
+        try
+        {
+            _file = files.Create(Path.Combine(folder, UploadedFile));
+        }
+        catch
+        {
+            files.TryDelete(folder);
+            throw;
+        }
+    }
+
+    public string Folder => _folder;
 
     /// <exception cref="DomainException">It is larger than one may be.</exception>
     public async Task AppendAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
     {
-        if (_file!.Length + data.Length > maxBytes)
+        if (_file!.Length + data.Length > _maxBytes)
             throw DomainException.TooLarge(
-                $"The file has more than {maxBytes} bytes, the most for a dataset (Server:MaxDatasetBytes)",
+                $"The file has more than {_maxBytes} bytes, the most for a dataset (Server:MaxDatasetBytes)",
                 "cut it into several");
         await _file.WriteAsync(data, cancellationToken);
     }
@@ -140,17 +159,24 @@ internal sealed class DatasetUpload(string folder, long maxBytes) : IDisposable
     {
         Close();
         return DatasetFolder.Import(
-            Path.Combine(folder, UploadedFile), folder, name, format, columns, mostRejected, maxBytes, cancelled);
+            Path.Combine(_folder, UploadedFile), _folder, name, format, columns, mostRejected, _maxBytes, cancelled);
     }
 
     /// <summary>Only the rows are kept.</summary>
-    public void DeleteFile() => File.Delete(Path.Combine(folder, UploadedFile));
+    public void DeleteFile() => _files.Delete(Path.Combine(_folder, UploadedFile));
 
     public void Dispose()
     {
-        Close();
-        if (Directory.Exists(folder))
-            Directory.Delete(folder, recursive: true);
+        try
+        {
+            Close(); // Writes what is left of it, for which there may be no room.
+        }
+        catch (IOException)
+        {
+            // It goes with the folder.
+        }
+
+        _files.TryDelete(_folder);
     }
 
     private void Close()

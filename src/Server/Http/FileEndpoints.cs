@@ -1,6 +1,7 @@
 using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http.Features;
+using Serving.Models;
 using Serving.Models.Versions;
 using Serving.Server.Services;
 
@@ -14,6 +15,13 @@ internal static class FileEndpoints
 {
     private static readonly string[] FileNames =
         [VersionFiles.ManifestFile, VersionFiles.MaskFile, VersionFiles.HeadFile];
+
+    /// <summary>For the form's description; others are taken, too.</summary>
+    private static readonly string[] ModelNames =
+    [
+        ModelFiles.Config, ModelFiles.Vocabulary, ModelFiles.Tokenizer, ModelFiles.TokenizerConfig, ModelFiles.Weights,
+        ModelFiles.Onnx
+    ];
 
     public static void MapFiles(this WebApplication app)
     {
@@ -41,6 +49,17 @@ internal static class FileEndpoints
                 Body = "A form with the three files. A part's file name says which it is, or its own name without one.",
                 Files = FileNames
             });
+        app.MapPost("/v1/models/{model}/files", ImportModelAsync)
+            .WithTags("Models")
+            .WithSummary("Imports a model: the files of a Hugging Face folder or of an ONNX export as parts of a form.")
+            .WithMetadata(new FileRoute("Models_ImportModel")
+            {
+                Answer = typeof(V1.ImportModelResponse),
+                Header = typeof(V1.ImportModelHeader),
+                InPath = "model",
+                Body = "A form with the files. A part's file name says which it is, or its own name without one.",
+                Files = ModelNames
+            });
         app.MapGet("/v1/tasks/{task}/versions/{version}/files/{file}", ExportFileAsync)
             .WithTags("Tasks")
             .WithSummary("Downloads a file of a task version.")
@@ -64,6 +83,11 @@ internal static class FileEndpoints
         HttpContext http, string task, TasksService service, ServingInterceptor interceptor) =>
         UploadAsync(
             http, "serving.v1.Tasks/ImportTask", UploadParts.OfTask(http, task), service.ImportTask, interceptor);
+
+    private static Task ImportModelAsync(
+        HttpContext http, string model, ModelsService service, ServingInterceptor interceptor) =>
+        UploadAsync(
+            http, "serving.v1.Models/ImportModel", UploadParts.OfModel(http, model), service.ImportModel, interceptor);
 
     private static Task ExportFileAsync(
         HttpContext http,

@@ -84,12 +84,33 @@ internal static class UploadParts
             $"It is '{http.Request.ContentType}'; a form with the files task.json, mask.safetensors and "
             + "head.safetensors is needed: curl -F file=@task.json ...");
         yield return new() { Header = header };
-        while (await form.ReadNextSectionAsync(http.RequestAborted) is { } section)
+        await foreach (var (file, data) in FilesAsync(form, http.RequestAborted))
+            yield return new() { Chunk = new() { File = file, Data = data } };
+    }
+
+    /// <summary>The header from the route and the query, then each file of the form in chunks.</summary>
+    public static async IAsyncEnumerable<V1.ImportModelRequest> OfModel(HttpContext http, string model)
+    {
+        var header = new V1.ImportModelHeader { Model = model };
+        new MessageParameters(header, inPath: "model").Set(http.Request.Query);
+        var form = Form(http) ?? throw Errors.InvalidArgument(
+            "Content-Type",
+            $"It is '{http.Request.ContentType}'; a form with the files of a model is needed: "
+            + "curl -F file=@config.json -F file=@vocab.txt -F file=@model.safetensors ...");
+        yield return new() { Header = header };
+        await foreach (var (file, data) in FilesAsync(form, http.RequestAborted))
+            yield return new() { Chunk = new() { File = file, Data = data } };
+    }
+
+    private static async IAsyncEnumerable<(string File, ByteString Data)> FilesAsync(
+        MultipartReader form, [EnumeratorCancellation] CancellationToken cancelled)
+    {
+        while (await form.ReadNextSectionAsync(cancelled) is { } section)
         {
             var part = Disposition(section);
             var file = (part.FileName.Length > 0 ? part.FileName : part.Name).ToString();
-            await foreach (var data in ChunksAsync(section.Body, http.RequestAborted))
-                yield return new() { Chunk = new() { File = file, Data = data } };
+            await foreach (var data in ChunksAsync(section.Body, cancelled))
+                yield return (file, data);
         }
     }
 

@@ -1,9 +1,11 @@
+using System.Globalization;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
 using Grpc.Core;
 using Serving.Catalog;
 using Serving.Server.Requests;
 using Serving.Training.Recipes;
+using Serving.Training.Settings;
 
 namespace Serving.Server.Jobs;
 
@@ -40,6 +42,24 @@ internal static class RecipeMessages
     public static string Field(V1.JobSpec spec, string setting) => setting == IComparableRecipe.IncumbentSetting
         ? $"{Prefix}.publish.not_below_current"
         : $"{Prefix}.{Group.Accessor.GetCaseFieldDescriptor(spec).Name}.{setting}";
+
+    /// <summary>Writes into a specification what its recipe took for settings that are left out and follow.</summary>
+    public static void SetAutomatic(V1.JobSpec spec, Recipe recipe)
+    {
+        var field = Group.Accessor.GetCaseFieldDescriptor(spec);
+        foreach (var setting in RecipeKinds.All.Single(each => each.Name == field.Name).Settings.Offered)
+        {
+            if (setting.Otherwise != Setting.Auto || setting.Get(recipe) is not float value)
+                continue;
+            var message = (IMessage)field.Accessor.GetValue(spec);
+            var names = setting.Name.Split('.');
+            foreach (var group in names.SkipLast(1))
+                message = (IMessage)message.Descriptor.FindFieldByName(group).Accessor.GetValue(message);
+            // With a float's digits, not with those of the double next to it.
+            var number = double.Parse(value.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+            message.Descriptor.FindFieldByName(names[^1]).Accessor.SetValue(message, number);
+        }
+    }
 
     private static VersionInput Task(V1.TaskReference reference, RoutingTable table, string field)
     {

@@ -91,9 +91,9 @@ internal sealed class CatalogLifetime(
             {
                 await catalog.RescanAsync();
             }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            catch (Exception exception) when (exception is not OperationCanceledException)
             {
-                logger.LogError("The folders can't be read: {Problem}", exception.Message);
+                logger.LogError(exception, "The folders can't be read; the next look is another try");
             }
         }
     }

@@ -9,6 +9,7 @@ namespace Serving.Server.Services;
 internal sealed class DatasetsService(DatasetStore store) : V1.Datasets.DatasetsBase
 {
     private const int PreviewRows = 5;
+    private const int PreviewLength = 1000;
 
     public override async Task<V1.Dataset> UploadDataset(
         IAsyncStreamReader<V1.UploadDatasetRequest> requestStream, ServerCallContext context)
@@ -114,11 +115,18 @@ internal sealed class DatasetsService(DatasetStore store) : V1.Datasets.Datasets
 
     private static V1.DatasetRow Message(DatasetRow row)
     {
-        var message = new V1.DatasetRow { Text = row.Text };
+        var message = new V1.DatasetRow { Text = Beginning(row.Text) };
         if (row.Pair is not null)
-            message.Pair = row.Pair;
+            message.Pair = Beginning(row.Pair);
         if (row.Label is not null)
-            message.Label = row.Label;
+            message.Label = Beginning(row.Label);
         return message;
+    }
+
+    private static string Beginning(string text)
+    {
+        if (text.Length <= PreviewLength)
+            return text;
+        return text[..(char.IsHighSurrogate(text[PreviewLength - 1]) ? PreviewLength - 1 : PreviewLength)];
     }
 }

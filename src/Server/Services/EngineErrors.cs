@@ -32,6 +32,7 @@ internal static class EngineErrors
             "The model is being unloaded or the server is stopping; retry."),
         NonFiniteScoresException => Errors.Internal(exception.Message),
         ModelFileException => Errors.FailedPrecondition("files", exception.Message),
+        _ when DiskFailure.Explain(exception) is { } refused => Errors.Of(refused),
         OperationCanceledException => new RpcException(new Status(StatusCode.Cancelled, "The call was cancelled.")),
         _ => new RpcException(new Status(StatusCode.Unknown, "The server failed at this request; its log says why."))
     };

@@ -2,10 +2,6 @@ using Grpc.Core;
 using Serving.Catalog;
 using Serving.Catalog.Resident;
 using Serving.Inference.Classification;
-using Serving.Inference.Scheduling;
-using Serving.Server.Requests;
-using Serving.Server.Telemetry;
-using Serving.Storage;
 using Serving.Text.Bert;
 
 namespace Serving.Server.Services;
@@ -15,10 +11,7 @@ namespace Serving.Server.Services;
 internal sealed record CallSettings(
     Truncation Truncation, int Priority, double Place, DateTimeOffset? Deadline, CancellationToken Cancelled)
 {
-    /// <summary>See <see cref="ClassificationRequest.WantsPooled"/>.</summary>
-    public bool WantsPooled { get; init; }
-
-    /// <summary>See <see cref="ClassificationRequest.IsPaced"/>.</summary>
+    /// <summary>See <see cref="TextRequest.IsPaced"/>.</summary>
     public bool IsPaced { get; init; }
 }
 
@@ -26,47 +19,14 @@ internal sealed record CallSettings(
 internal sealed record InputScores(IReadOnlyList<TaskScores> Scores, ClassificationResult Whole);
 
 /// <summary>Runs an input under its tasks, each on the engine of its model.</summary>
-internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, ServerMetrics metrics)
+internal sealed class InputRunner(Admissions admissions, ShadowRunner shadows)
 {
-    /// <summary>
-    /// Routes an input's tasks and asks for a place in the queue, whatever its text: under overload most get no more.
-    /// </summary>
-    /// <param name="place">See <see cref="TaskRouter.Place"/>.</param>
-    /// <param name="isPaced">See <see cref="ClassificationRequest.IsPaced"/>.</param>
-    /// <returns>A refusal is not thrown, which would cost more than all the rest of it.</returns>
-    public InputAdmission Admit(IReadOnlyList<V1.TaskReference> tasks, double place, bool isPaced)
-    {
-        while (true)
-        {
-            var table = router.Table;
-            RpcException refusal;
-            try
-            {
-                var admission = Admit(table, tasks, place, isPaced);
-                if (admission.Refusal is null)
-                    return admission;
-                refusal = admission.Refusal;
-            }
-            catch (Exception exception) when (IsStale(exception) && router.Table != table)
-            {
-                continue; // A model went; the new table does not have it.
-            }
-            catch (Exception exception) when (EngineErrors.IsExpected(exception))
-            {
-                refusal = EngineErrors.Of(exception);
-            }
-
-            Count(refusal, tasks, table);
-            return new(table, [], Place: null, refusal);
-        }
-    }
-
     /// <param name="input">Its path in the request, for errors.</param>
     /// <exception cref="RpcException">It was turned away or failed.</exception>
     public Task<InputScores> RunAsync(
         V1.TextInput text, IReadOnlyList<V1.TaskReference> tasks, CallSettings settings, string input)
     {
-        var admission = Admit(tasks, settings.Place, settings.IsPaced);
+        var admission = admissions.Admit(new(tasks), settings.Place, settings.IsPaced);
         return admission.Refusal is { } refusal
             ? Task.FromException<InputScores>(refusal)
             : RunAsync(text, tasks, admission, settings, input);
@@ -75,7 +35,7 @@ internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, Serve
     /// <param name="admission">Is used up.</param>
     /// <param name="input">Its path in the request, for errors.</param>
     /// <exception cref="RpcException">It failed.</exception>
-    public async Task<InputScores> RunAsync(
+    public Task<InputScores> RunAsync(
         V1.TextInput text, IReadOnlyList<V1.TaskReference> tasks, InputAdmission admission, CallSettings settings,
         string input)
     {
@@ -87,70 +47,15 @@ internal sealed class InputRunner(TaskRouter router, ShadowRunner shadows, Serve
             Truncation = settings.Truncation,
             Priority = settings.Priority,
             Deadline = settings.Deadline,
-            WantsPooled = settings.WantsPooled,
             IsPaced = settings.IsPaced
         };
-        while (true)
+        return admissions.RunAsync(new(tasks), admission, settings, input, async admitted =>
         {
-            try
-            {
-                var scores = await RunAsync(request, admission, settings.Cancelled);
-                foreach (var route in admission.Routes)
-                    metrics.TaskDone(route.Task, "ok");
-                shadows.Run(request, admission.Routes, scores.Scores);
-                return scores;
-            }
-            catch (Exception exception) when (IsStale(exception) && router.Table != admission.Table)
-            {
-                // A version or model went between the look at the table and the engine; the new table does not have it.
-                admission = Admit(tasks, settings.Place, settings.IsPaced);
-                if (admission.Refusal is { } refusal)
-                    throw refusal;
-            }
-            catch (Exception exception) when (EngineErrors.IsExpected(exception))
-            {
-                var error = EngineErrors.OfInput(exception, input);
-                Count(error, tasks, admission.Table);
-                throw error;
-            }
-        }
+            var scores = await RunAsync(request, admitted, settings.Cancelled);
+            shadows.Run(request, admitted.Routes, scores.Scores);
+            return scores;
+        });
     }
-
-    /// <remarks>The place comes before the other tasks' routes, which a refusal does not need.</remarks>
-    private static InputAdmission Admit(
-        RoutingTable table, IReadOnlyList<V1.TaskReference> tasks, double place, bool isPaced)
-    {
-        var first = TaskRouter.Resolve(table, tasks[0].ToSelector(), place, "tasks[0]");
-        if (!first.Host.Engine.TryReserve(first.Task, isPaced, out var reservation, out var full))
-        {
-            var refusal = Errors.ResourceExhausted("The queue is full; retry later.", full.RetryAfter);
-            return new(table, [], Place: null, refusal);
-        }
-
-        try
-        {
-            var routes = new TaskRoute[tasks.Count];
-            routes[0] = first;
-            for (var i = 1; i < routes.Length; i++)
-                routes[i] = TaskRouter.Resolve(table, tasks[i].ToSelector(), place, $"tasks[{i}]");
-            return new(table, routes, reservation, Refusal: null);
-        }
-        catch
-        {
-            reservation.Dispose();
-            throw;
-        }
-    }
-
-    private void Count(RpcException error, IReadOnlyList<V1.TaskReference> tasks, RoutingTable table)
-    {
-        foreach (var task in tasks)
-            metrics.TaskDone(
-                table.Tasks.ContainsKey(task.Task) ? task.Task : ServerMetrics.OtherTasks, error.StatusCode.ToString());
-    }
-
-    private static bool IsStale(Exception exception) =>
-        exception is NotResidentException or EngineClosedException or ObjectDisposedException;
 
     private static async Task<InputScores> RunAsync(
         ClassificationRequest request, InputAdmission admission, CancellationToken cancelled)

@@ -29,6 +29,13 @@ internal static class JobMessages
         Metrics = { job.Metrics.ToDictionary() },
         TaskVersion = job.TaskVersion,
         Events = events,
+        Inputs = job.Inputs is null
+            ? null
+            : new()
+            {
+                Models = { job.Inputs.Models.ToDictionary() },
+                Datasets = { job.Inputs.Datasets.ToDictionary() }
+            },
         Artifacts =
         {
             job.Artifacts.Select(artifact => new V1.Artifact { Name = artifact.Name, Bytes = artifact.Bytes })
@@ -45,6 +52,8 @@ internal static class JobMessages
         };
         if (happened.Progress is { } progress)
             message.Progress = Progress(progress);
+        if (happened.Warning is { } warning)
+            message.Warning = new() { Step = warning.Step, Message = warning.Message };
         if (happened.State is { } state)
             message.State = State(state);
         if (happened.Evaluation is { } evaluation)
@@ -68,7 +77,8 @@ internal static class JobMessages
             TotalSteps = progress.TotalSteps,
             Loss = progress.Loss,
             LearningRate = progress.LearningRate,
-            TokensPerSecond = progress.TokensPerSecond
+            TokensPerSecond = progress.TokensPerSecond,
+            HeldBack = progress.HeldBack
         };
         if (progress.SecondsLeft is { } left)
             message.SecondsLeft = left;

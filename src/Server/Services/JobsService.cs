@@ -35,10 +35,19 @@ internal sealed class JobsService(
         foreach (var name in recipe.DatasetNames)
             datasets.Require(name);
         ThrowUnlessPublishable(spec.Publish, recipe);
+        RecipeInputs located;
         try
         {
-            var inputs = new LocatedInputs(await recipes.LocateAsync(TrainingRecipes.Describe(recipe)));
-            await Task.Run(() => recipe.Validate(inputs), context.CancellationToken);
+            located = await recipes.LocateAsync(TrainingRecipes.Describe(recipe), pinned: null);
+            await Task.Run(
+                () =>
+                {
+                    var inputs = new LocatedInputs(located);
+                    recipe.Validate(inputs);
+                    recipe = recipe.For(inputs);
+                },
+                context.CancellationToken);
+            RecipeMessages.SetAutomatic(spec, recipe);
         }
         catch (SettingException exception)
         {
@@ -53,7 +62,7 @@ internal sealed class JobsService(
             throw Errors.FailedPrecondition("models", exception.Message);
         }
 
-        var job = await jobs.CreateAsync(JobMessages.Json(spec), recipe.ToJson());
+        var job = await jobs.CreateAsync(JobMessages.Json(spec), recipe.ToJson(), located.Digests);
         runner.Wake();
         return await MessageAsync(job);
     }

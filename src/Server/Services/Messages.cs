@@ -2,6 +2,7 @@ using Serving.Catalog;
 using Serving.Catalog.Resident;
 using Serving.Catalog.Stored;
 using Serving.Inference.Classification;
+using Serving.Models.Bert;
 using Serving.Text;
 using Serving.Text.Bert;
 
@@ -21,18 +22,52 @@ internal static class Messages
             "truncation", $"{(int)truncation} is no way to truncate; see the enumeration.")
     };
 
+    public static V1.Pooling Pooling(Pooling pooling) => pooling switch
+    {
+        Models.Bert.Pooling.Pooler => V1.Pooling.Pooler,
+        Models.Bert.Pooling.Cls => V1.Pooling.Cls,
+        _ => V1.Pooling.Mean
+    };
+
+    /// <returns>Null for the default.</returns>
+    /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT: it is no value of the enumeration.</exception>
+    public static Pooling? Pooling(V1.Pooling pooling) => pooling switch
+    {
+        V1.Pooling.Unspecified => null,
+        V1.Pooling.Pooler => Models.Bert.Pooling.Pooler,
+        V1.Pooling.Cls => Models.Bert.Pooling.Cls,
+        V1.Pooling.Mean => Models.Bert.Pooling.Mean,
+        _ => throw Errors.InvalidArgument("pooling", $"{(int)pooling} is no way to pool; see the enumeration.")
+    };
+
     public static V1.InputResult Result(InputScores scores) => new()
     {
         Classifications = { scores.Scores.Select(Classification) },
         Usage = Usage(scores.Whole),
-        Timing = new()
-        {
-            QueueSeconds = scores.Whole.Queued.TotalSeconds,
-            ComputeSeconds = scores.Whole.Computed.TotalSeconds
-        }
+        Timing = Timing(scores.Whole)
     };
 
-    public static V1.Usage Usage(ClassificationResult answer) => new()
+    /// <param name="normalizes">Whether the vector is to have length 1.</param>
+    public static V1.Embedding Embedding(EmbeddingResult result, bool normalizes)
+    {
+        var message = new V1.Embedding
+        {
+            Values = { normalizes ? Vectors.Normalized(result.Vector) : result.Vector },
+            Usage = Usage(result),
+            Timing = Timing(result)
+        };
+        foreach (var vector in result.TokenVectors?.Chunk(result.Vector.Length) ?? [])
+            message.TokenVectors.Add(new V1.TokenVector { Values = { vector } });
+        return message;
+    }
+
+    private static V1.Timing Timing(RequestResult answer) => new()
+    {
+        QueueSeconds = answer.Queued.TotalSeconds,
+        ComputeSeconds = answer.Computed.TotalSeconds
+    };
+
+    public static V1.Usage Usage(RequestResult answer) => new()
     {
         Tokens = answer.Tokens,
         InputTokens = answer.Tokens + answer.DroppedTokens,
@@ -149,6 +184,7 @@ internal static class Messages
             Version = version.Version,
             Labels = { version.Manifest.Labels },
             ReadsPair = version.Manifest.Inputs == Models.Versions.TextInputs.Pair,
+            Pooling = Pooling(version.Manifest.Pooling),
             Backbone = version.Manifest.Backbone,
             Model = host?.Name ?? "",
             Loaded = resident is not null,

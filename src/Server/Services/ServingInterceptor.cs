@@ -133,15 +133,35 @@ internal sealed class ServingInterceptor(
             return EngineErrors.Of(exception);
         if (context.Status.StatusCode == StatusCode.DeadlineExceeded)
             return Errors.DeadlineExceeded("The deadline passed.");
-        if (context.CancellationToken.IsCancellationRequested || IsBrokenOff(exception))
+        if (context.CancellationToken.IsCancellationRequested || IsBrokenOff(context))
             return EngineErrors.Of(new OperationCanceledException());
         logger.LogError(exception, "{Method} failed", context.Method);
         return EngineErrors.Of(exception);
     }
 
-    /// <summary>What a read throws if the request ends before its end.</summary>
-    private static bool IsBrokenOff(Exception exception) =>
-        exception is IOException { Source: "System.IO.Pipelines" or "Microsoft.AspNetCore.Server.Kestrel.Core" };
+    /// <summary>Whether the request ended before its end.</summary>
+    /// <remarks>
+    /// Its exception is an IOException as any other, and the stack trace does not always say where it comes from. The
+    /// request's body, asked again, does.
+    /// </remarks>
+    private static bool IsBrokenOff(ServerCallContext context)
+    {
+        var body = context.GetHttpContext().Request.BodyReader;
+        try
+        {
+            if (body.TryRead(out var read))
+                body.AdvanceTo(read.Buffer.Start);
+            return false;
+        }
+        catch (Exception exception) when (exception is IOException or OperationCanceledException)
+        {
+            return true;
+        }
+        catch (InvalidOperationException) // It is being read, or is read to its end.
+        {
+            return false;
+        }
+    }
 
     /// <summary>What Grpc.AspNetCore throws if a message has no valid prefix or is not compressed as it says.</summary>
     private static bool IsMalformedRequest(Exception exception) =>

@@ -37,7 +37,6 @@ internal sealed class ShadowRunner(ServerOptions options, ServerMetrics metrics,
                 Tasks = [new(route.Task, route.Version.Version)],
                 Priority = LowestPriority,
                 Deadline = null,
-                WantsPooled = false,
                 IsPaced = false
             });
             metrics.ShadowDone(route.Task, shadow.Scores[0].Label == answer.Label ? "agrees" : "differs");

@@ -2,11 +2,11 @@ using System.Runtime.CompilerServices;
 
 namespace Serving.Tensors.Cpu.Kernels;
 
-/// <summary>Supplies a tile's two vectors of weights for each k.</summary>
+/// <summary>Supplies a tile's two vectors of weights, one k after another.</summary>
 internal interface IWeightSource<TVec>
     where TVec : struct
 {
-    void Load(nint k, out TVec first, out TVec second);
+    void Next(out TVec first, out TVec second);
 }
 
 /// <summary>The inner loop of every matrix product: a tile of up to 14 rows by two vectors, in registers.</summary>
@@ -127,107 +127,119 @@ internal static unsafe class GemmTile<TSimd, TVec>
             }
         }
 
-        // Four addresses instead of fourteen: the others are one or two strides from these.
-        var a3 = a + (3 * lda);
-        var a6 = a + (6 * lda);
-        var a9 = a + (9 * lda);
-        var a12 = a + (12 * lda);
-        for (nint i = 0; i < k; i++)
+        // Every third row has an address that moves along; the others are one or two strides from these.
+        var stride = lda * sizeof(float);
+        var a0 = (byte*)a;
+        var a3 = a0 + (3 * stride);
+        var a6 = a0 + (6 * stride);
+        var a9 = a0 + (9 * stride);
+        var a12 = a0 + (12 * stride);
+        for (; k > 0; k--)
         {
-            w.Load(i, out var wa, out var wb);
-            var x = TSimd.Create(a[i]);
+            w.Next(out var wa, out var wb);
+            var x = TSimd.Create(*(float*)a0);
             c0a = TSimd.MultiplyAdd(wa, x, c0a);
             c0b = TSimd.MultiplyAdd(wb, x, c0b);
             if (TRows.Value > 1)
             {
-                x = TSimd.Create(a[lda + i]);
+                x = TSimd.Create(*(float*)(a0 + stride));
                 c1a = TSimd.MultiplyAdd(wa, x, c1a);
                 c1b = TSimd.MultiplyAdd(wb, x, c1b);
             }
 
             if (TRows.Value > 2)
             {
-                x = TSimd.Create(a[(2 * lda) + i]);
+                x = TSimd.Create(*(float*)(a0 + (2 * stride)));
                 c2a = TSimd.MultiplyAdd(wa, x, c2a);
                 c2b = TSimd.MultiplyAdd(wb, x, c2b);
             }
 
             if (TRows.Value > 3)
             {
-                x = TSimd.Create(a3[i]);
+                x = TSimd.Create(*(float*)a3);
                 c3a = TSimd.MultiplyAdd(wa, x, c3a);
                 c3b = TSimd.MultiplyAdd(wb, x, c3b);
             }
 
             if (TRows.Value > 4)
             {
-                x = TSimd.Create(a3[lda + i]);
+                x = TSimd.Create(*(float*)(a3 + stride));
                 c4a = TSimd.MultiplyAdd(wa, x, c4a);
                 c4b = TSimd.MultiplyAdd(wb, x, c4b);
             }
 
             if (TRows.Value > 5)
             {
-                x = TSimd.Create(a3[(2 * lda) + i]);
+                x = TSimd.Create(*(float*)(a3 + (2 * stride)));
                 c5a = TSimd.MultiplyAdd(wa, x, c5a);
                 c5b = TSimd.MultiplyAdd(wb, x, c5b);
             }
 
             if (TRows.Value > 6)
             {
-                x = TSimd.Create(a6[i]);
+                x = TSimd.Create(*(float*)a6);
                 c6a = TSimd.MultiplyAdd(wa, x, c6a);
                 c6b = TSimd.MultiplyAdd(wb, x, c6b);
             }
 
             if (TRows.Value > 7)
             {
-                x = TSimd.Create(a6[lda + i]);
+                x = TSimd.Create(*(float*)(a6 + stride));
                 c7a = TSimd.MultiplyAdd(wa, x, c7a);
                 c7b = TSimd.MultiplyAdd(wb, x, c7b);
             }
 
             if (TRows.Value > 8)
             {
-                x = TSimd.Create(a6[(2 * lda) + i]);
+                x = TSimd.Create(*(float*)(a6 + (2 * stride)));
                 c8a = TSimd.MultiplyAdd(wa, x, c8a);
                 c8b = TSimd.MultiplyAdd(wb, x, c8b);
             }
 
             if (TRows.Value > 9)
             {
-                x = TSimd.Create(a9[i]);
+                x = TSimd.Create(*(float*)a9);
                 c9a = TSimd.MultiplyAdd(wa, x, c9a);
                 c9b = TSimd.MultiplyAdd(wb, x, c9b);
             }
 
             if (TRows.Value > 10)
             {
-                x = TSimd.Create(a9[lda + i]);
+                x = TSimd.Create(*(float*)(a9 + stride));
                 c10a = TSimd.MultiplyAdd(wa, x, c10a);
                 c10b = TSimd.MultiplyAdd(wb, x, c10b);
             }
 
             if (TRows.Value > 11)
             {
-                x = TSimd.Create(a9[(2 * lda) + i]);
+                x = TSimd.Create(*(float*)(a9 + (2 * stride)));
                 c11a = TSimd.MultiplyAdd(wa, x, c11a);
                 c11b = TSimd.MultiplyAdd(wb, x, c11b);
             }
 
             if (TRows.Value > 12)
             {
-                x = TSimd.Create(a12[i]);
+                x = TSimd.Create(*(float*)a12);
                 c12a = TSimd.MultiplyAdd(wa, x, c12a);
                 c12b = TSimd.MultiplyAdd(wb, x, c12b);
             }
 
             if (TRows.Value > 13)
             {
-                x = TSimd.Create(a12[lda + i]);
+                x = TSimd.Create(*(float*)(a12 + stride));
                 c13a = TSimd.MultiplyAdd(wa, x, c13a);
                 c13b = TSimd.MultiplyAdd(wb, x, c13b);
             }
+
+            a0 += sizeof(float);
+            if (TRows.Value > 3)
+                a3 += sizeof(float);
+            if (TRows.Value > 6)
+                a6 += sizeof(float);
+            if (TRows.Value > 9)
+                a9 += sizeof(float);
+            if (TRows.Value > 12)
+                a12 += sizeof(float);
         }
 
         TSimd.Store(c, c0a);

@@ -29,8 +29,8 @@ internal static unsafe class HeadProducts<TSimd, TVec>
             {
                 var panel = panels + ((nint)(column / Panels.Width) * Panels.Width * terms) + (column % Panels.Width);
                 GemmTile<TSimd, TVec>.Run(
-                    count, a + (row * aStride), aStride, new PanelSource<TSimd, TVec>(panel), terms,
-                    output + (row * outputStride) + column, outputStride, accumulate: false);
+                    count, a + (row * aStride), aStride, new FloatSource<TSimd, TVec>(panel, Panels.Width),
+                    terms, output + (row * outputStride) + column, outputStride, accumulate: false);
             }
         }
     }

@@ -13,6 +13,12 @@ internal unsafe interface ISimd<TVec>
 
     static abstract string Name { get; }
 
+    /// <summary>What the processor must have, in words.</summary>
+    static abstract string Needs { get; }
+
+    /// <summary>Whether the processor has that, and the runtime's settings let it be used.</summary>
+    static abstract bool IsSupported { get; }
+
     static abstract TVec Load(float* source);
 
     static abstract void Store(float* destination, TVec value);

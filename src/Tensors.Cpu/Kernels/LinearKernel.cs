@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Serving.Tensors.Cpu.Kernels;
 
 /// <summary>Rows that share a mask; null bits see all weights.</summary>
@@ -28,6 +30,12 @@ internal unsafe struct LinearArguments
 
     /// <summary>Whether the product is added to what the output holds.</summary>
     public bool Accumulate;
+
+    public readonly int ElementBytes => Format == WeightFormat.Float32 ? sizeof(float) : sizeof(ushort);
+
+    /// <summary>Bytes from the beginning of the weights to a slice.</summary>
+    public readonly nint Offset(Slice slice) =>
+        (((nint)slice.Panel * InFeatures) + slice.K) * Kernels.Panels.Width * ElementBytes;
 }
 
 /// <summary>The loops around <see cref="GemmTile{TSimd,TVec}"/>.</summary>
@@ -35,19 +43,27 @@ internal static unsafe class LinearKernel<TSimd, TVec>
     where TSimd : struct, ISimd<TVec>
     where TVec : struct
 {
+    /// <summary>Columns of a tile: two vectors.</summary>
+    private static int TileColumns => 2 * TSimd.Count;
+
+    private static int BlockTerms => LinearBlocking.CachedFloats / TileColumns;
+
     /// <summary>Computes a block of the output: some rows by some panels.</summary>
+    [SkipLocalsInit]
     public static void Run(in LinearArguments job, int firstRow, int endRow, int firstPanel, int endPanel)
     {
         var block = new RowBlock(job, firstRow, endRow);
         var wholePanels = Math.Min(endPanel, job.OutFeatures / Panels.Width);
-        for (var k = 0; k < job.InFeatures; k += LinearBlocking.KBlock)
+        var room = stackalloc byte[(LinearBlocking.CachedFloats * sizeof(float)) + Cache.LineBytes];
+        var ready = (float*)Cache.AlignUp(room);
+        for (var k = 0; k < job.InFeatures; k += BlockTerms)
         {
-            var terms = Math.Min(LinearBlocking.KBlock, job.InFeatures - k);
+            var terms = Math.Min(BlockTerms, job.InFeatures - k);
             for (var panel = firstPanel; panel < wholePanels; panel++)
             {
                 var next =
                     panel + 1 < wholePanels ? new Slice(panel + 1, k, terms) : new Slice(firstPanel, k + terms, terms);
-                RunSlice(job, block, new(panel, k, terms), next);
+                RunSlice(job, block, new(panel, k, terms), next, ready);
             }
         }
 
@@ -55,34 +71,40 @@ internal static unsafe class LinearKernel<TSimd, TVec>
             RunNarrowPanel(job, block, wholePanels);
     }
 
-    private static void RunSlice(in LinearArguments job, RowBlock block, Slice slice, Slice next)
+    private static void RunSlice(in LinearArguments job, RowBlock block, Slice slice, Slice next, float* ready)
     {
-        var isLast = slice.K + slice.Terms == job.InFeatures;
-        var column = slice.Panel * Panels.Width;
-        var isFetchedAhead = next.K < job.InFeatures
-            && block.EndRow - block.FirstRow <= LinearBlocking.MaxRowsToPrefetch;
-        var nextWeights = isFetchedAhead ? (byte*)job.Panels + Offset(job, next) : null;
-        var nextBytesPerTerm = (double)Panels.Width * ElementBytes(job.Format) / (block.EndRow - block.FirstRow);
         for (var s = block.FirstSegment; s < block.EndSegment; s++)
         {
-            var segment = job.Segments[s];
-            var end = Math.Min(segment.EndRow, block.EndRow);
             PrefetchNextMask(job, block, s, slice, next);
-            for (var row = Math.Max(segment.FirstRow, block.FirstRow); row < end;)
+            var segment = job.Segments[s];
+            var first = Math.Max(segment.FirstRow, block.FirstRow);
+            var end = Math.Min(segment.EndRow, block.EndRow);
+            for (var column = 0; column < Panels.Width; column += TileColumns)
             {
-                var rows = TileRows(end - row);
-                var output = job.Output + (row * job.OutputStride) + column;
+                var weights = new SliceColumns(job, slice, segment.Bits, column);
+                var isReady = end - first > TSimd.MaxRows;
+                if (isReady)
+                    weights.Supply<TSimd, TVec, WeightCopy<TSimd, TVec>>(new(ready, slice.Terms));
+                for (var row = first; row < end;)
+                {
+                    var rows = TileRows(end - row);
+                    var output = job.Output + (row * job.OutputStride) + (slice.Panel * Panels.Width) + column;
+                    var ahead = FetchAhead(job, block, row, rows, column, next);
+                    var product = new TileProduct<TSimd, TVec>(
+                        job, row, rows, slice, output, job.OutputStride, ahead);
+                    if (isReady)
+                        product.Use(new FloatSource<TSimd, TVec>(ready, TileColumns));
+                    else
+                        weights.Supply<TSimd, TVec, TileProduct<TSimd, TVec>>(product);
+                    if (slice.K + slice.Terms == job.InFeatures)
+                    {
+                        FinishTile(
+                            job, row, rows, (slice.Panel * Panels.Width) + column, TileColumns, output,
+                            job.OutputStride);
+                    }
 
-                // Each tile fetches its share of the next slice.
-                var ahead = isFetchedAhead
-                    ? new Ahead(
-                        nextWeights + (nint)(nextBytesPerTerm * slice.Terms * (row - block.FirstRow)),
-                        (nint)Math.Ceiling(nextBytesPerTerm * rows))
-                    : default;
-                RunTile(job, row, rows, slice, segment.Bits, output, job.OutputStride, ahead);
-                if (isLast)
-                    FinishTile(job, row, rows, column, Panels.Width, output, job.OutputStride);
-                row += rows;
+                    row += rows;
+                }
             }
         }
     }
@@ -93,6 +115,7 @@ internal static unsafe class LinearKernel<TSimd, TVec>
         var tile = stackalloc float[TSimd.MaxRows * Panels.Width];
         var column = panel * Panels.Width;
         var columns = job.OutFeatures - column;
+        var slice = new Slice(panel, 0, job.InFeatures);
         for (var s = block.FirstSegment; s < block.EndSegment; s++)
         {
             var segment = job.Segments[s];
@@ -103,7 +126,12 @@ internal static unsafe class LinearKernel<TSimd, TVec>
                 var output = job.Output + (row * job.OutputStride) + column;
                 if (job.Accumulate)
                     HeadProducts<TSimd, TVec>.CopyRows(output, job.OutputStride, tile, Panels.Width, rows, columns);
-                RunTile(job, row, rows, new(panel, 0, job.InFeatures), segment.Bits, tile, Panels.Width, default);
+                for (var at = 0; at < Panels.Width; at += TileColumns)
+                {
+                    new SliceColumns(job, slice, segment.Bits, at).Supply<TSimd, TVec, TileProduct<TSimd, TVec>>(
+                        new(job, row, rows, slice, tile + at, Panels.Width, default));
+                }
+
                 FinishTile(job, row, rows, column, columns, tile, Panels.Width);
                 HeadProducts<TSimd, TVec>.CopyRows(tile, Panels.Width, output, job.OutputStride, rows, columns);
 
@@ -119,12 +147,22 @@ internal static unsafe class LinearKernel<TSimd, TVec>
         return (rows + tiles - 1) / tiles;
     }
 
-    private static int ElementBytes(WeightFormat format) =>
-        format == WeightFormat.Float32 ? sizeof(float) : sizeof(ushort);
-
-    /// <summary>Bytes from the beginning of the weights to a slice.</summary>
-    private static nint Offset(in LinearArguments job, Slice slice) =>
-        (((nint)slice.Panel * job.InFeatures) + slice.K) * Panels.Width * ElementBytes(job.Format);
+    /// <summary>Each tile fetches its share of the next slice.</summary>
+    /// <returns>What the tile must fetch while it is computed; nothing if it is on its way already.</returns>
+    private static Ahead FetchAhead(in LinearArguments job, RowBlock block, int row, int rows, int column, Slice next)
+    {
+        if (next.K >= job.InFeatures)
+            return default;
+        var bytes = (long)next.Terms * Panels.Width * job.ElementBytes;
+        var blockRows = block.EndRow - block.FirstRow;
+        var tileRows = (long)blockRows * (Panels.Width / TileColumns);
+        var before = ((long)column / TileColumns * blockRows) + row - block.FirstRow;
+        var share = (byte*)job.Panels + job.Offset(next) + (nint)(bytes * before / tileRows);
+        if (blockRows <= LinearBlocking.MaxRowsToPrefetch)
+            return new(share, (nint)(((bytes * rows / tileRows) + next.Terms - 1) / next.Terms));
+        Cache.PrefetchFar(share, (int)(bytes * rows / tileRows));
+        return default;
+    }
 
     /// <summary>Prefetches the next segment's mask words: they are few, but hard to predict.</summary>
     private static void PrefetchNextMask(in LinearArguments job, RowBlock block, int segment, Slice slice, Slice next)
@@ -134,52 +172,6 @@ internal static unsafe class LinearKernel<TSimd, TVec>
         var target = isLast ? next : slice;
         if (bits != null && target.K < job.InFeatures)
             Cache.Prefetch(bits + ((nint)target.Panel * job.InFeatures) + target.K, target.Terms * sizeof(uint));
-    }
-
-    private static void RunTile(
-        in LinearArguments job, int row, int rows, Slice slice, uint* bits, float* output, nint stride, Ahead ahead)
-    {
-        var x = job.X + (row * job.XStride) + slice.K;
-        var weights = (byte*)job.Panels + Offset(job, slice);
-        var words = bits == null ? null : bits + ((nint)slice.Panel * job.InFeatures) + slice.K;
-        for (var column = 0; column < Panels.Width; column += 2 * TSimd.Count)
-        {
-            if (job.Format == WeightFormat.Float32)
-            {
-                var w = (float*)weights + column;
-                if (words == null)
-                    Run(new PanelSource<TSimd, TVec>(w), job, output + column);
-                else
-                    Run(new MaskedPanelSource<TSimd, TVec>(w, words, column), job, output + column);
-            }
-            else
-            {
-                var w = (ushort*)weights + column;
-                if (words == null)
-                    Run(new BFloat16PanelSource<TSimd, TVec>(w), job, output + column);
-                else
-                    Run(new MaskedBFloat16PanelSource<TSimd, TVec>(w, words, column), job, output + column);
-            }
-        }
-
-        void Run<TSource>(TSource source, in LinearArguments job, float* c)
-            where TSource : struct, IWeightSource<TVec> =>
-            Multiply(rows, x, job.XStride, source, slice.Terms, c, stride, job.Accumulate || slice.K != 0, ahead);
-    }
-
-    private static void Multiply<TSource>(
-        int rows, float* x, nint stride, TSource source, int terms, float* c, nint cStride, bool accumulate,
-        Ahead ahead)
-        where TSource : struct, IWeightSource<TVec>
-    {
-        if (ahead.Address == null)
-        {
-            GemmTile<TSimd, TVec>.Run(rows, x, stride, source, terms, c, cStride, accumulate);
-            return;
-        }
-
-        var fetching = new PrefetchingSource<TVec, TSource>(source, ahead.Address, ahead.BytesPerTerm);
-        GemmTile<TSimd, TVec>.Run(rows, x, stride, fetching, terms, c, cStride, accumulate);
     }
 
     private static void FinishTile(
@@ -229,12 +221,17 @@ internal readonly record struct Slice(int Panel, int K, int Terms);
 /// <summary>Sizes of blocks, found by measurement; the results do not depend on them.</summary>
 internal static class LinearBlocking
 {
-    /// <summary>Terms of a sum that run at a time: 96 KiB of a panel, which stays in the second-level cache.</summary>
-    public const int KBlock = 768;
+    /// <summary>
+    /// Weights of a tile's columns that run at a time: 16 KiB, half of a small first-level cache, where all tiles of a
+    /// block find them. Terms of a sum that run at a time are as many as that holds: 128 of AVX-512, 256 of AVX2.
+    /// </summary>
+    public const int CachedFloats = 4096;
 
-    /// <summary>Up to this many rows, memory limits a product, so the next weights are prefetched.</summary>
+    /// <summary>
+    /// Up to this many rows, memory limits a product, so the next weights are prefetched with every term.
+    /// </summary>
     public const int MaxRowsToPrefetch = 64;
 
-    /// <summary>Rows of a block, ten of the highest tiles: 420 KiB of x at a time, which stay there too.</summary>
+    /// <summary>Rows of a block, ten of AVX-512's tiles: their x and output stay in the second-level cache.</summary>
     public const int Rows = 140;
 }

@@ -14,6 +14,10 @@ internal unsafe struct Simd128 : ISimd<Vector128<float>>
 
     public static string Name => "vector128";
 
+    public static string Needs => "vectors of 128 bits";
+
+    public static bool IsSupported => Vector128.IsHardwareAccelerated;
+
     private static Vector128<uint> LowLanes => Vector128.Create(1u, 2, 4, 8);
 
     private static Vector128<uint> HighLanes => Vector128.Create(16u, 32, 64, 128);

@@ -13,6 +13,10 @@ internal unsafe struct Simd256 : ISimd<Vector256<float>>
 
     public static string Name => "avx2";
 
+    public static string Needs => "AVX2 and FMA";
+
+    public static bool IsSupported => Avx2.IsSupported && Fma.IsSupported;
+
     private static Vector256<uint> Lanes => Vector256.Create(1u, 2, 4, 8, 16, 32, 64, 128);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -38,9 +42,7 @@ internal unsafe struct Simd256 : ISimd<Vector256<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> MultiplyAdd(Vector256<float> a, Vector256<float> b, Vector256<float> c) =>
-        Vector256.IsHardwareAccelerated && Fma.IsSupported
-            ? Vector256.FusedMultiplyAdd(a, b, c)
-            : (a * b) + c;
+        Vector256.FusedMultiplyAdd(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Max(Vector256<float> a, Vector256<float> b) => Vector256.MaxNative(a, b);
@@ -78,8 +80,8 @@ internal unsafe struct Simd256 : ISimd<Vector256<float>>
         float* source, uint* bits, int column, out Vector256<float> first, out Vector256<float> second)
     {
         KeptLanes(bits, column, out var keepFirst, out var keepSecond);
-        first = Vector256.ConditionalSelect(keepFirst, Vector256.Load(source), Vector256<float>.Zero);
-        second = Vector256.ConditionalSelect(keepSecond, Vector256.Load(source + 8), Vector256<float>.Zero);
+        first = keepFirst & Vector256.Load(source);
+        second = keepSecond & Vector256.Load(source + 8);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -88,8 +90,8 @@ internal unsafe struct Simd256 : ISimd<Vector256<float>>
     {
         KeptLanes(bits, column, out var keepFirst, out var keepSecond);
         LoadWidened(source, out first, out second);
-        first = Vector256.ConditionalSelect(keepFirst, first, Vector256<float>.Zero);
-        second = Vector256.ConditionalSelect(keepSecond, second, Vector256<float>.Zero);
+        first &= keepFirst;
+        second &= keepSecond;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -103,10 +105,10 @@ internal unsafe struct Simd256 : ISimd<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void KeptLanes(uint* bits, int column, out Vector256<float> first, out Vector256<float> second)
     {
-        var bytes = (byte*)bits + (column / 8);
-        var firstBits = Vector256.Create(bytes[0]).AsUInt32();
-        var secondBits = Vector256.Create(bytes[1]).AsUInt32();
-        first = Vector256.Equals(firstBits & Lanes, Lanes).AsSingle();
-        second = Vector256.Equals(secondBits & Lanes, Lanes).AsSingle();
+        var word = Vector256.Create(*bits);
+        var firstLanes = Vector256.ShiftLeft(Lanes, column);
+        var secondLanes = Vector256.ShiftLeft(Lanes, column + 8);
+        first = Vector256.Equals(word & firstLanes, firstLanes).AsSingle();
+        second = Vector256.Equals(word & secondLanes, secondLanes).AsSingle();
     }
 }

@@ -11,6 +11,10 @@ internal unsafe struct SimdScalar : ISimd<float>
 
     public static string Name => "scalar";
 
+    public static string Needs => "numbers";
+
+    public static bool IsSupported => true;
+
     public static float Load(float* source) => *source;
 
     public static void Store(float* destination, float value) => *destination = value;

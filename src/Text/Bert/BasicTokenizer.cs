@@ -5,15 +5,22 @@ using Serving.Text.Unicode;
 namespace Serving.Text.Bert;
 
 /// <summary>Splits text into words as BERT does: cleans, isolates ideographs and punctuation, folds case.</summary>
-/// <remarks>Devlin et al. 2019, the released tokenization code. Folding case also strips accents.</remarks>
-internal sealed class BasicTokenizer(bool lowercase)
+/// <remarks>Devlin et al. 2019, the released tokenization code; its options are Hugging Face's.</remarks>
+internal sealed class BasicTokenizer(BertTokenizerOptions options)
 {
     private const int CapitalSigma = 0x03A3;
     private const int FinalSigma = 0x03C2;
     private const int CapitalDottedI = 0x0130;
 
+    private static readonly Rune DotAbove = new(0x0307);
+
+    private readonly bool _lowercase = options.Lowercase;
+    private readonly bool _stripAccents = options.StripsAccents;
+    private readonly bool _splitIdeographs = options.SplitIdeographs;
+
     /// <summary>Appends the words of a text.</summary>
-    public void Run(ReadOnlySpan<char> text, NormalizedText output)
+    /// <param name="offset">Where it begins in what it is a part of, in UTF-16 code units.</param>
+    public void Run(ReadOnlySpan<char> text, NormalizedText output, int offset = 0)
     {
         var word = output.Length;
         var rest = new List<Rune>(4);
@@ -21,7 +28,8 @@ internal sealed class BasicTokenizer(bool lowercase)
         {
             if (Rune.DecodeFromUtf16(text[at..], out var rune, out var length) != System.Buffers.OperationStatus.Done)
                 rune = Rune.ReplacementChar;
-            var source = new TextSpan(at, at + length);
+            var place = new TextSpan(at, at + length);
+            var source = new TextSpan(offset + at, offset + at + length);
             at += length;
             if (rune.Value == 0 || rune == Rune.ReplacementChar || CharacterClasses.IsControl(rune))
                 continue;
@@ -33,12 +41,11 @@ internal sealed class BasicTokenizer(bool lowercase)
             }
 
             rest.Clear();
-            if (lowercase)
-                Decompositions.Append(ToLower(rune, text, source), rest);
-            else
-                rest.Add(rune);
+            Fold(_lowercase ? ToLower(rune, text, place) : rune, rest);
+            if (_lowercase && !_stripAccents && rune.Value == CapitalDottedI)
+                rest.Add(DotAbove);
 
-            var isIdeograph = CharacterClasses.IsIdeograph(rune);
+            var isIdeograph = _splitIdeographs && CharacterClasses.IsIdeograph(rune);
             foreach (var character in rest)
             {
                 var isAlone = isIdeograph || CharacterClasses.IsPunctuation(character);
@@ -56,9 +63,17 @@ internal sealed class BasicTokenizer(bool lowercase)
         output.EndWord(word);
     }
 
+    private void Fold(Rune rune, List<Rune> output)
+    {
+        if (_stripAccents)
+            Decompositions.Append(rune, output);
+        else
+            output.Add(rune);
+    }
+
     private static Rune ToLower(Rune rune, ReadOnlySpan<char> text, TextSpan at) => rune.Value switch
     {
-        CapitalDottedI => new('i'), // Its lower case is i and a dot above, which goes with the accents.
+        CapitalDottedI => new('i'), // Its lower case is i and a dot above.
         CapitalSigma when EndsWord(text, at) => new(FinalSigma),
         _ => Rune.ToLowerInvariant(rune)
     };

@@ -15,8 +15,16 @@ public sealed class BertTokenizer
     /// <summary>The longest text, in UTF-16 code units: far above what any model reads, far below what hurts.</summary>
     public const int MaxTextLength = 1 << 18;
 
+    /// <summary>The fewest tokens that hold a text: two special ones and one of its own.</summary>
+    public const int FewestTokens = 3;
+
+    /// <summary>The fewest tokens that hold a pair.</summary>
+    public const int FewestPairTokens = 5;
+
     private readonly BasicTokenizer _basic;
     private readonly WordPieceTokenizer _pieces;
+    private readonly AddedTokenFinder _added;
+    private readonly HashSet<int> _others;
     private readonly Token _classifier;
     private readonly int _separatorId;
 
@@ -24,20 +32,35 @@ public sealed class BertTokenizer
     /// <param name="lowercase">Whether the model is uncased: folds case and strips accents.</param>
     /// <exception cref="VocabularyException">[UNK], [CLS] or [SEP] is missing.</exception>
     public BertTokenizer(Vocabulary vocabulary, bool lowercase = true)
+        : this(vocabulary, new BertTokenizerOptions { Lowercase = lowercase })
+    {
+    }
+
+    /// <summary>Prepares a vocabulary.</summary>
+    /// <exception cref="VocabularyException">[UNK], [CLS] or [SEP] is missing, or an added token is empty.</exception>
+    public BertTokenizer(Vocabulary vocabulary, BertTokenizerOptions options)
     {
         Vocabulary = vocabulary;
-        IsLowercase = lowercase;
-        _basic = new(lowercase);
-        _pieces = new(vocabulary, vocabulary.GetId(UnknownToken));
+        Options = options;
+        _basic = new(options);
+        _others = [.. options.AddedTokens.Where(token => !token.IsPiece).Select(token => token.Id)];
+        _pieces = new(vocabulary, vocabulary.GetId(UnknownToken), options.MaxWordCharacters, _others);
+        _added = new(options.AddedTokens);
         _classifier = new(vocabulary.GetId(ClassifierToken), 0, TokenSource.Special, default);
         _separatorId = vocabulary.GetId(SeparatorToken);
     }
 
     public Vocabulary Vocabulary { get; }
 
-    public bool IsLowercase { get; }
+    public BertTokenizerOptions Options { get; }
 
-    /// <summary>The words of a text, as they are before they are split into pieces.</summary>
+    public bool IsLowercase => Options.Lowercase;
+
+    /// <summary>Writes vocab.txt: pieces of words, and empty lines for tokens that are added beside them.</summary>
+    public void SaveVocabulary(Stream output) =>
+        Vocabulary.OfFile(Vocabulary.Tokens.Select((token, id) => _others.Contains(id) ? "" : token)).Save(output);
+
+    /// <summary>The words of a text, before they are split into pieces; no added tokens are found.</summary>
     public IReadOnlyList<string> Words(string text)
     {
         var normalized = new NormalizedText();
@@ -48,11 +71,29 @@ public sealed class BertTokenizer
     /// <summary>The pieces of a text, without special tokens; marks like "[SEP]" in the text are just text.</summary>
     public IReadOnlyList<Token> Tokenize(string text, TokenSource source = TokenSource.Text)
     {
+        var tokens = new List<Token>();
+        var at = 0;
+        while (_added.TryFind(text, at, out var added, out var span))
+        {
+            TokenizePart(text, new(at, span.Start), source, tokens);
+            tokens.Add(new(added.Id, Type(source), source, span));
+            at = span.End;
+        }
+
+        TokenizePart(text, new(at, text.Length), source, tokens);
+        return tokens;
+    }
+
+    private static int Type(TokenSource source) => source == TokenSource.Pair ? 1 : 0;
+
+    private void TokenizePart(string text, TextSpan part, TokenSource source, List<Token> tokens)
+    {
+        if (part.Start == part.End)
+            return;
         var normalized = new NormalizedText();
-        _basic.Run(text, normalized);
+        _basic.Run(text.AsSpan(part.Start, part.End - part.Start), normalized, part.Start);
         var ids = new List<int>();
         var parts = new List<TextSpan>();
-        var tokens = new List<Token>();
         foreach (var word in normalized.Words)
         {
             ids.Clear();
@@ -61,15 +102,14 @@ public sealed class BertTokenizer
             for (var i = 0; i < ids.Count; i++)
             {
                 var span = normalized.Source(word.Start + parts[i].Start, word.Start + parts[i].End);
-                tokens.Add(new(ids[i], source == TokenSource.Pair ? 1 : 0, source, span));
+                tokens.Add(new(ids[i], Type(source), source, span));
             }
         }
-
-        return tokens;
     }
 
     /// <summary>A text, or a pair, with its special tokens.</summary>
-    /// <param name="maxTokens">The most tokens, special ones included; at least 3, for a pair 5.</param>
+    /// <param name="maxTokens">The most tokens, special ones included; at least
+    /// <see cref="FewestTokens"/>, for a pair <see cref="FewestPairTokens"/>.</param>
     /// <exception cref="InvalidTextException">
     /// A text is empty, longer than <see cref="MaxTextLength"/>, or no Unicode; or there are too many tokens and
     /// truncation is <see cref="Truncation.Error"/>.
@@ -77,7 +117,7 @@ public sealed class BertTokenizer
     public TokenSequence Encode(
         string text, string? pair = null, int maxTokens = 512, Truncation truncation = Truncation.Error)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(maxTokens, pair is null ? 3 : 5);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxTokens, pair is null ? FewestTokens : FewestPairTokens);
         var first = TokenizeStrictly(text, "text", TokenSource.Text);
         var second = pair is null ? null : TokenizeStrictly(pair, "pair", TokenSource.Pair);
         var specialTokens = pair is null ? 2 : 3;

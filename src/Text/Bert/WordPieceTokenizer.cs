@@ -10,20 +10,23 @@ internal sealed class WordPieceTokenizer
     /// <summary>What marks a piece that continues a word.</summary>
     public const string ContinuationPrefix = "##";
 
-    /// <summary>A longer word, in characters, is unknown.</summary>
-    public const int MaxWordCharacters = 100;
-
     private readonly FrozenDictionary<string, int> _first;
     private readonly FrozenDictionary<string, int> _continuations;
     private readonly int _longest;
     private readonly int _unknownId;
+    private readonly int _maxWordCharacters;
 
-    public WordPieceTokenizer(Vocabulary vocabulary, int unknownId)
+    /// <param name="maxWordCharacters">A longer word is unknown.</param>
+    /// <param name="others">Tokens that are no pieces of words.</param>
+    public WordPieceTokenizer(
+        Vocabulary vocabulary, int unknownId, int maxWordCharacters, IReadOnlySet<int> others)
     {
         var first = new Dictionary<string, int>(StringComparer.Ordinal);
         var continuations = new Dictionary<string, int>(StringComparer.Ordinal);
         for (var id = 0; id < vocabulary.Count; id++)
         {
+            if (others.Contains(id))
+                continue;
             var token = vocabulary[id];
             if (token.Length > ContinuationPrefix.Length
                 && token.StartsWith(ContinuationPrefix, StringComparison.Ordinal))
@@ -35,6 +38,7 @@ internal sealed class WordPieceTokenizer
         _first = first.ToFrozenDictionary(StringComparer.Ordinal);
         _continuations = continuations.ToFrozenDictionary(StringComparer.Ordinal);
         _unknownId = unknownId;
+        _maxWordCharacters = maxWordCharacters;
     }
 
     /// <summary>Appends the pieces of one word: their ids, and where they lie in it.</summary>
@@ -69,13 +73,13 @@ internal sealed class WordPieceTokenizer
         return true;
     }
 
-    private static bool IsTooLong(ReadOnlySpan<char> word)
+    private bool IsTooLong(ReadOnlySpan<char> word)
     {
-        if (word.Length <= MaxWordCharacters)
+        if (word.Length <= _maxWordCharacters)
             return false;
         var characters = 0;
         foreach (var _ in word.EnumerateRunes())
             characters++;
-        return characters > MaxWordCharacters;
+        return characters > _maxWordCharacters;
     }
 }

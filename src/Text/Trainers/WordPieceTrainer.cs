@@ -76,7 +76,8 @@ public static class WordPieceTrainer
 
     private static SortedDictionary<string, long> CountWords(IEnumerable<string> texts, bool lowercase)
     {
-        var basic = new BasicTokenizer(lowercase);
+        var options = new BertTokenizerOptions { Lowercase = lowercase };
+        var basic = new BasicTokenizer(options);
         var counts = new SortedDictionary<string, long>(StringComparer.Ordinal);
         var normalized = new NormalizedText();
         foreach (var text in texts)
@@ -86,7 +87,7 @@ public static class WordPieceTrainer
             foreach (var span in normalized.Words)
             {
                 var word = normalized.Characters[span.Start..span.End].ToString();
-                if (word.EnumerateRunes().Count() <= WordPieceTokenizer.MaxWordCharacters)
+                if (word.EnumerateRunes().Count() <= options.MaxWordCharacters)
                     counts[word] = counts.GetValueOrDefault(word) + 1;
             }
         }

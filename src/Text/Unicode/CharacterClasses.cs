@@ -6,8 +6,12 @@ namespace Serving.Text.Unicode;
 /// <summary>Classes of characters as BERT's reference tokenizer defines them.</summary>
 internal static class CharacterClasses
 {
+    /// <summary>What separates words, the separators of lines and paragraphs among it.</summary>
     public static bool IsWhitespace(Rune rune) =>
-        rune.Value is ' ' or '\t' or '\n' or '\r' || Rune.GetUnicodeCategory(rune) == UnicodeCategory.SpaceSeparator;
+        rune.Value is '\t' or '\n' or '\r'
+        || Rune.GetUnicodeCategory(rune) is UnicodeCategory.SpaceSeparator
+            or UnicodeCategory.LineSeparator
+            or UnicodeCategory.ParagraphSeparator;
 
     /// <summary>Control and format characters; tab and line ends are whitespace instead.</summary>
     public static bool IsControl(Rune rune) =>

@@ -36,6 +36,7 @@ public sealed record BendSettings(int Steps, int BatchSize, float LearningRate, 
 public sealed class ModeConnectivity : IDisposable
 {
     private readonly TrainingBackend _backend;
+    private readonly Pooling _pooling;
     private readonly BertModel _model;
     private readonly ClassifierHead _head;
     private readonly List<Parameter> _parameters;
@@ -44,9 +45,12 @@ public sealed class ModeConnectivity : IDisposable
     private float[][]? _bend;
 
     /// <param name="config">Of both ends.</param>
-    public ModeConnectivity(TrainingBackend backend, BertConfig config, PathEnd first, PathEnd second)
+    /// <param name="pooling">What the heads of both see.</param>
+    public ModeConnectivity(
+        TrainingBackend backend, BertConfig config, Pooling pooling, PathEnd first, PathEnd second)
     {
         _backend = backend;
+        _pooling = pooling;
         _model = BertModel.Load(backend, config, second.Weights);
         _head = new(backend, second.HeadBias.Length, config.Hidden, seed: 0, isTrained: true);
         _parameters = [.. _model.Parameters, .. _head.Parameters];
@@ -60,32 +64,35 @@ public sealed class ModeConnectivity : IDisposable
 
     /// <summary>Learns the curve's θ, from the middle of the line on.</summary>
     /// <param name="examples">At least one.</param>
-    /// <exception cref="DivergedException">A loss is no finite number.</exception>
+    /// <param name="describe">What some of them are, for people.</param>
+    /// <exception cref="DivergedException">A loss or gradient is no finite number.</exception>
     public void Bend(
         IReadOnlyList<ClassifierExample> examples, BendSettings settings, ITrainingObserver observer,
-        CancellationToken cancellationToken)
+        Func<IReadOnlyList<int>, string> describe, CancellationToken cancellationToken)
     {
         _bend = Blend(_first, _second, 0.5f, 0.5f);
-        _model.TrainAll();
+        _model.TrainAll(_pooling);
         using var optimizer = new AdamOptimizer(_backend, _parameters, new());
         using var tape = new Tape(_backend);
         var points = CounterRandom.Key(settings.Seed, Purpose.Point);
         var order = CounterRandom.Key(settings.Seed, Purpose.Order);
+        var losses = new LossHistory();
         for (var step = 1; step <= settings.Steps; step++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             var t = (float)CounterRandom.Uniform(points, (ulong)step);
             var first = (ulong)step * (ulong)settings.BatchSize;
-            var chosen = Enumerable.Range(0, settings.BatchSize)
-                .Select(i => examples[(int)(CounterRandom.Uniform(order, first + (ulong)i) * examples.Count)])
+            var items = Enumerable.Range(0, settings.BatchSize)
+                .Select(i => (int)(CounterRandom.Uniform(order, first + (ulong)i) * examples.Count))
                 .ToList();
+            var chosen = items.ConvertAll(item => examples[item]);
             Place(At(t));
             var loss = 0.0;
             foreach (var part in MicroBatches.Split(chosen, example => example.Sequence.Tokens.Count))
             {
                 var batch = new SequenceBatch([.. part.Select(example => example.Sequence)]);
-                var hidden = _model.Forward(tape, batch, batch.FirstTokens, masks: null, DropoutKeys.Off);
-                var logits = _head.Forward(tape, _model.Pool(tape, hidden, masks: null), DropoutKeys.Off);
+                var vectors = _model.Vectors(tape, batch, _pooling, masks: null, DropoutKeys.Off);
+                var logits = _head.Forward(tape, vectors, DropoutKeys.Off);
 
                 // The chain rule: dL/dθ = 2t(1-t) dL/dw.
                 loss += tape.SoftmaxCrossEntropy(
@@ -96,13 +103,25 @@ public sealed class ModeConnectivity : IDisposable
 
             loss /= chosen.Count;
             if (!double.IsFinite(loss))
-                throw new DivergedException($"The loss is {loss} at step {step}. Lower the learning rate.");
+                throw Diverged($"The loss is {loss} at step {step}.");
             Place(_bend);
-            optimizer.Step(settings.LearningRate);
+            try
+            {
+                optimizer.Step(settings.LearningRate);
+            }
+            catch (DivergedException exception)
+            {
+                throw Diverged(exception.Message);
+            }
+
+            losses.Add(loss);
             _bend = [.. _parameters.Select(parameter => parameter.Value.ToArray())];
             observer.Stepped(new(
                 step, settings.Steps, loss, settings.LearningRate,
                 chosen.Sum(example => (long)example.Sequence.Tokens.Count)));
+
+            DivergedException Diverged(string what) => new(
+                new StepDiagnosis(_backend, _parameters, describe(items)).OfDivergence(what, step, losses.Recent));
         }
     }
 
@@ -118,7 +137,8 @@ public sealed class ModeConnectivity : IDisposable
             Place(At(t));
             using var encoder = BertEncoder.Load(_backend, _model.Config, _model);
             var logits = ClassifierEvaluator.Logits(
-                _backend, encoder, masks: null, _head.Weight.Value, _head.Bias.Value, examples, cancellationToken);
+                _backend, encoder, masks: null, _pooling, _head.Weight.Value, _head.Bias.Value, examples,
+                cancellationToken);
             var report = EvaluationReport.OfLabels(logits, [.. examples.Select(example => example.Label)]);
             points.Add(new(t, report.Loss, report.Accuracy));
         }

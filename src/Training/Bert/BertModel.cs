@@ -15,7 +15,7 @@ public sealed class BertModel : IParameterSource, IDisposable
     private readonly Embedding _embedding;
     private readonly LayerNorm _embeddingNorm;
     private readonly TransformerLayer[] _layers;
-    private readonly Linear _pooler;
+    private readonly Linear? _pooler;
 
     private BertModel(TrainingBackend backend, BertConfig config, IParameterSource weights)
     {
@@ -29,7 +29,9 @@ public sealed class BertModel : IParameterSource, IDisposable
                 _parameters.AddMatrix(config.Hidden, (BertTensors.TypeEmbeddings, config.Types)));
             _embeddingNorm = AddNorm(BertTensors.EmbeddingNorm);
             _layers = [.. Enumerable.Range(0, config.Layers).Select(AddLayer)];
-            _pooler = Linear.Add(_parameters, config.Hidden, (BertTensors.Pooler, config.Hidden));
+            _pooler = config.HasPooler
+                ? Linear.Add(_parameters, config.Hidden, (BertTensors.Pooler, config.Hidden))
+                : null;
         }
         catch
         {
@@ -54,6 +56,23 @@ public sealed class BertModel : IParameterSource, IDisposable
     /// <summary>Trains every parameter.</summary>
     public void TrainAll() => _parameters.TrainAll();
 
+    /// <summary>Trains what the vectors of a pooling depend on: the pooler only where they come through it.</summary>
+    public void TrainAll(Pooling pooling) =>
+        _parameters.TrainAll(
+            except: pooling == Pooling.Pooler || _pooler is null ? [] : [_pooler.Weight, _pooler.Bias]);
+
+    /// <summary>A vector for each sequence.</summary>
+    /// <param name="masks">Masks over the weights; null for none.</param>
+    /// <returns>[sequences, hidden]</returns>
+    public Variable Vectors(
+        Tape tape, SequenceBatch batch, Pooling pooling, IWeightMasks? masks, DropoutKeys dropout)
+    {
+        if (pooling == Pooling.Mean)
+            return tape.MeanRows(Forward(tape, batch, batch.AllTokens, masks, dropout), tape.Indices(batch.Spans));
+        var first = Forward(tape, batch, batch.FirstTokens, masks, dropout);
+        return pooling == Pooling.Pooler ? Pool(tape, first, masks) : first;
+    }
+
     /// <summary>The last hidden states of some tokens.</summary>
     /// <param name="masks">Masks over the weights; null for none.</param>
     /// <returns>[rows, hidden]</returns>
@@ -71,8 +90,10 @@ public sealed class BertModel : IParameterSource, IDisposable
     /// <summary>BERT's pooler: tanh of a linear layer.</summary>
     /// <param name="hidden">[rows, hidden]</param>
     /// <returns>[rows, hidden]</returns>
-    public Variable Pool(Tape tape, Variable hidden, IWeightMasks? masks) =>
-        tape.Tanh(_pooler.Forward(tape, hidden, masks));
+    /// <exception cref="InvalidOperationException">The model has none.</exception>
+    public Variable Pool(Tape tape, Variable hidden, IWeightMasks? masks) => _pooler is null
+        ? throw new InvalidOperationException("The model has no pooler.")
+        : tape.Tanh(_pooler.Forward(tape, hidden, masks));
 
     public void Read(string name, int rows, int columns, int firstRow, Span<float> values) =>
         _parameters.Read(name, rows, columns, firstRow, values);

@@ -53,7 +53,7 @@ public sealed record MaskSettings
             }
         }
 
-        if (MasksPooler)
+        if (MasksPooler && config.HasPooler)
             yield return (BertTensors.PoolerWeight, config.Hidden, config.Hidden);
     }
 

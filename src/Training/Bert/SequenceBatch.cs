@@ -31,6 +31,11 @@ public sealed class SequenceBatch
 
     public int Count => Offsets.Length - 1;
 
-    /// <summary>[CLS] of each sequence: all that a classifier reads.</summary>
+    /// <summary>[CLS] of each sequence.</summary>
     public SelectedRows FirstTokens => new(Offsets[..^1], [.. Enumerable.Range(0, Offsets.Length)]);
+
+    public SelectedRows AllTokens => new([.. Enumerable.Range(0, Tokens.Length)], Offsets);
+
+    /// <summary>Where each sequence begins and, next to it, its end.</summary>
+    public int[] Spans => [.. Enumerable.Range(0, Count).SelectMany(i => Offsets[i..(i + 2)])];
 }

@@ -37,11 +37,19 @@ public sealed class CheckpointFolder<TState>(string path, IFileSystem? files = n
         if (!Directory.Exists(target)) // The same step of the same job has the same contents.
         {
             var temporary = Path.Combine(path, $"{DurableFile.Unfinished}{step}");
-            _files.CreateFolder(temporary);
-            _files.WriteNew(Path.Combine(temporary, TensorsFile), writer.Write);
-            _files.WriteNew(
-                Path.Combine(temporary, StateFile), file => JsonSerializer.Serialize(file, state));
-            _files.MoveFolder(temporary, target);
+            try
+            {
+                _files.CreateFolder(temporary);
+                _files.WriteNew(Path.Combine(temporary, TensorsFile), writer.Write);
+                _files.WriteNew(
+                    Path.Combine(temporary, StateFile), file => JsonSerializer.Serialize(file, state));
+                _files.MoveFolder(temporary, target);
+            }
+            catch
+            {
+                _files.TryDelete(temporary); // It may be what fills the disk.
+                throw;
+            }
         }
 
         foreach (var (older, folder) in Folders())

@@ -1,4 +1,5 @@
 using Serving.Text.Bert;
+using Serving.Training.Loop;
 
 namespace Serving.Training.Classification;
 
@@ -14,6 +15,10 @@ public readonly record struct ClassifierExample(TokenSequence Sequence, int Labe
 public sealed record ClassifierData(
     IReadOnlyList<string> Labels, IReadOnlyList<ClassifierExample> Train, IReadOnlyList<ClassifierExample> Validation)
 {
+    /// <summary>What some of the examples to learn from are, for people: files and lines.</summary>
+    public Func<IReadOnlyList<int>, string> Describe { get; init; } =
+        items => $"examples {ItemNumbers.List(items.Select(item => item + 1L))}";
+
     public bool IsRegression => Labels.Count == 0;
 
     /// <summary>Outputs of the head.</summary>

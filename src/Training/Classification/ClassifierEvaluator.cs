@@ -10,6 +10,7 @@ public static class ClassifierEvaluator
     private const int MaxTokens = 2048;
 
     /// <param name="masks">Null for all weights.</param>
+    /// <param name="pooling">What the head sees.</param>
     /// <param name="weight">The head's, [labels, hidden].</param>
     /// <param name="bias">[1, labels]</param>
     /// <returns>[examples][labels], in the examples' order.</returns>
@@ -18,6 +19,7 @@ public static class ClassifierEvaluator
         TensorBackend backend,
         BertEncoder encoder,
         BertMasks? masks,
+        Pooling pooling,
         Tensor weight,
         Tensor bias,
         IReadOnlyList<ClassifierExample> examples,
@@ -32,16 +34,21 @@ public static class ClassifierEvaluator
             cancellationToken.ThrowIfCancellationRequested();
             batch.Clear();
             while (next < examples.Count && batch.SequenceTokens + examples[next].Sequence.Tokens.Count <= room)
-                batch.AddBranch(batch.AddSequence(examples[next++].Sequence), masks);
+                batch.AddBranch(batch.AddSequence(examples[next++].Sequence), masks, pooling);
             using var output = backend.Allocate(batch.BranchCount, weight.Rows);
             backend.Project(encoder.Forward(batch, workspace), weight, bias, output);
             logits.AddRange(output.ToArray().Chunk(weight.Rows));
         }
 
-        if (!logits.TrueForAll(row => Array.TrueForAll(row, float.IsFinite)))
+        var broken = logits.Index().Where(row => !Array.TrueForAll(row.Item, float.IsFinite)).ToList();
+        if (broken.Count > 0)
         {
+            var advice = broken.Count < logits.Count
+                ? "Look at these rows first."
+                : "None is, so look at the weights: the model's, or what too high a learning rate made of them.";
             throw new DivergedException(
-                "Scores of the evaluation are no finite numbers. Lower the learning rate, or clip gradients.");
+                $"The scores of {broken.Count} of {logits.Count} evaluated rows are no finite numbers, first those of "
+                + $"row {broken[0].Index + 1}. {advice}");
         }
 
         return logits;

@@ -14,12 +14,15 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
 {
     private readonly ClassifierData _data;
     private readonly ScalarBuffer _loss;
+    private readonly Pooling _pooling;
 
+    /// <param name="settings">With the rates of this backbone.</param>
     public ClassifierLearner(
         TrainingBackend backend, BertConfig config, IParameterSource weights, ClassifierData data,
         ClassifierSettings settings)
     {
         _data = data;
+        _pooling = settings.PoolingOf(config);
         _loss = backend.AllocateScalars(1);
         Tape = new(backend);
         Model = BertModel.Load(backend, config, weights);
@@ -27,15 +30,16 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
         Head = new(
             backend, data.Outputs, config.Hidden, CounterRandom.Key(settings.Seed, Purpose.Head), isTrained: !isFrozen);
         foreach (var parameter in Head.Parameters)
-            parameter.LearningRateScale = (settings.HeadLearningRate ?? settings.LearningRate) / settings.LearningRate;
+            parameter.LearningRateScale = settings.HeadLearningRate!.Value / settings.LearningRate!.Value;
         if (settings.Method == TrainingMethod.Mask)
         {
-            Scores = BertScores.Create(backend, Model, settings.Mask, CounterRandom.Key(settings.Seed, Purpose.Mask));
+            Scores = BertScores.Create(
+                backend, Model, settings.MaskOf(config), CounterRandom.Key(settings.Seed, Purpose.Mask));
             Scores.TrainAll();
         }
 
         if (settings.Method == TrainingMethod.Finetune)
-            Model.TrainAll();
+            Model.TrainAll(_pooling);
         // Scores are not served themselves, their bits are.
         Best = new(
             [.. Model.Parameters, .. Head.Parameters],
@@ -68,6 +72,8 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
         return new Step(this, examples);
     }
 
+    public string Describe(IReadOnlyList<int> items) => _data.Describe(items);
+
     public int Tokens(ClassifierExample example) => example.Sequence.Tokens.Count;
 
     public Evaluation<EvaluationReport> Evaluate(
@@ -78,8 +84,8 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
         {
             using var masks = Scores is null ? null : BertMasks.Load(Tape.Backend, Model.Config, Scores);
             var logits = ClassifierEvaluator.Logits(
-                Tape.Backend, Frozen ?? trained!, masks, Head.Weight.Value, Head.Bias.Value, _data.Validation,
-                cancellationToken);
+                Tape.Backend, Frozen ?? trained!, masks, _pooling, Head.Weight.Value, Head.Bias.Value,
+                _data.Validation, cancellationToken);
             var report = ClassifierEvaluator.Report(_data, logits, _data.Validation);
             return new(report, report.ToMetrics(_data.IsRegression), report.Metric);
         }
@@ -140,8 +146,8 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
             var (tape, model, scores) = (_learner.Tape, _learner.Model, _learner.Scores);
             _sum = null;
             var batch = new SequenceBatch([.. part.Select(example => example.Sequence)]);
-            var hidden = model.Forward(tape, batch, batch.FirstTokens, scores, dropout);
-            var output = _learner.Head.Forward(tape, model.Pool(tape, hidden, scores), dropout);
+            var vectors = model.Vectors(tape, batch, _learner._pooling, scores, dropout);
+            var output = _learner.Head.Forward(tape, vectors, dropout);
             var (scale, loss) = (1f / Examples.Count, _learner._loss[0]);
             if (_learner._data.IsRegression)
                 tape.SquaredError(output, [.. part.Select(example => example.Target)], scale, loss);

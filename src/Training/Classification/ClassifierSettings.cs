@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+using Serving.Models.Bert;
 using Serving.Training.Bert;
 using Serving.Training.Optimization;
 using Serving.Training.Settings;
@@ -20,17 +22,20 @@ public enum TrainingMethod
     HeadOnly
 }
 
-/// <summary>How a classifier is trained. What is not given follows from the method.</summary>
+/// <summary>How a classifier is trained. What is not given follows from the method and the backbone.</summary>
 public sealed record ClassifierSettings
 {
-    private readonly float? _learningRate;
-    private readonly float? _headLearningRate;
-    private readonly bool _hasHeadLearningRate;
     private readonly AdamSettings? _adam;
     private readonly float? _dropout;
 
     [Setting("What is learned.")]
     public required TrainingMethod Method { get; init; }
+
+    [Setting(
+        "What the head sees: BERT's own pooler, the hidden state of [CLS], or the mean of all tokens' hidden states.",
+        Otherwise = "pooler; mean for a model without one")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Pooling? Pooling { get; init; }
 
     /// <summary>Which weights are masked; for masks only.</summary>
     [SettingGroup("mask", For = TrainingMethod.Mask)]
@@ -46,29 +51,19 @@ public sealed record ClassifierSettings
     [Setting("Examples of a step.", Min = 1, Max = 4096, Unit = "examples")]
     public int BatchSize { get; init; } = 32;
 
+    /// <summary>Null for one that follows from the method and the backbone's shape.</summary>
     /// <remarks>
-    /// Masks need about 100 times that of weights: scores have to cross a threshold, weights only bend.
+    /// Masks need much more than weights: scores have to cross a threshold, weights only bend.
     /// </remarks>
-    [Setting("The learning rate at the end of the warm-up.", Above = 0, Max = 1)]
-    public float LearningRate
-    {
-        get => _learningRate ?? Method switch
-        {
-            TrainingMethod.Finetune => 1e-4f,
-            TrainingMethod.Mask => 2e-2f,
-            _ => 1e-2f
-        };
-        init => _learningRate = value;
-    }
+    [Setting("The learning rate at the end of the warm-up.", Above = 0, Max = 1, Otherwise = Setting.Auto)]
+    public float? LearningRate { get; init; }
 
-    /// <summary>The head's, if it differs; null for that of the rest.</summary>
+    /// <summary>
+    /// The head's; null beside masks for one that follows from the backbone's width, otherwise for that of the rest.
+    /// </summary>
     /// <remarks>At that of scores a head forgets with each batch what it learned from the last.</remarks>
-    [Setting("The head's learning rate.", Above = 0, Max = 1, Otherwise = "that of the rest")]
-    public float? HeadLearningRate
-    {
-        get => _hasHeadLearningRate ? _headLearningRate : Method == TrainingMethod.Mask ? 3e-3f : null;
-        init => (_headLearningRate, _hasHeadLearningRate) = (value, true);
-    }
+    [Setting("The head's learning rate.", Above = 0, Max = 1, Otherwise = Setting.Auto)]
+    public float? HeadLearningRate { get; init; }
 
     public Decay Decay { get; init; } = Decay.Linear;
 
@@ -102,6 +97,31 @@ public sealed record ClassifierSettings
 
     [Setting("Everything random follows from it.")]
     public ulong Seed { get; init; }
+
+    /// <summary>The same, with what follows from the backbone where nothing is given.</summary>
+    public ClassifierSettings For(BertConfig backbone)
+    {
+        var rate = LearningRate ?? AutomaticRates.OfBackbone(Method, backbone);
+        return this with
+        {
+            LearningRate = rate,
+            HeadLearningRate = HeadLearningRate
+                ?? (Method == TrainingMethod.Mask ? AutomaticRates.OfHead(Method, backbone) : rate)
+        };
+    }
+
+    /// <summary>What the head sees of a model's output.</summary>
+    /// <exception cref="SettingException">The model does not have that.</exception>
+    public Pooling PoolingOf(BertConfig config) => Pooling != Models.Bert.Pooling.Pooler || config.HasPooler
+        ? Pooling ?? config.DefaultPooling
+        : throw new SettingException(
+            nameof(Pooling), "The model was saved without its pooler; choose cls or mean, or leave the setting out.");
+
+    /// <summary>Which weights are masked: not the pooler's, if nothing comes through it.</summary>
+    public MaskSettings MaskOf(BertConfig config) => Mask with
+    {
+        MasksPooler = Mask.MasksPooler && PoolingOf(config) == Models.Bert.Pooling.Pooler
+    };
 
     /// <exception cref="SettingException">A setting is out of range; the message names it.</exception>
     public void Validate()

@@ -26,9 +26,11 @@ public sealed class ClassifierTrainer : IDisposable
         ClassifierSettings settings)
     {
         settings.Validate();
+        settings = settings.For(config);
         data.Validate();
+        Pooling = settings.PoolingOf(config);
         if (settings.Method == TrainingMethod.Mask)
-            SettingException.Within("mask", () => settings.Mask.Validate(config));
+            SettingException.Within("mask", () => settings.MaskOf(config).Validate(config));
         _backend = backend;
         _settings = settings;
         _learner = new(backend, config, weights, data, settings);
@@ -40,7 +42,8 @@ public sealed class ClassifierTrainer : IDisposable
             Steps = TotalSteps,
             Order = order,
             LearningRate = new LearningRateSchedule(
-                settings.LearningRate, settings.Decay, (long)Math.Round(settings.WarmUp * TotalSteps), TotalSteps),
+                settings.LearningRate!.Value, settings.Decay, (long)Math.Round(settings.WarmUp * TotalSteps),
+                TotalSteps),
             Adam = settings.Adam,
             Dropout = settings.Dropout,
             EvaluationInterval = settings.EvaluationInterval > 0 ? settings.EvaluationInterval : StepsPerEpoch,
@@ -53,6 +56,9 @@ public sealed class ClassifierTrainer : IDisposable
     public int StepsPerEpoch { get; }
 
     public long TotalSteps { get; }
+
+    /// <summary>What the head sees.</summary>
+    public Pooling Pooling { get; }
 
     public ClassifierState State => _learner.ToCheckpoint(_loop.State);
 

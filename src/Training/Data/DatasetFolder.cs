@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Serving.Storage;
+using Serving.Tables;
 
 namespace Serving.Training.Data;
 
@@ -104,8 +105,7 @@ public static class DatasetFolder
                 rows++;
                 if (row.Label is not { } label)
                     continue;
-                hasNumbers &= float.TryParse(label, System.Globalization.CultureInfo.InvariantCulture, out var number)
-                    && float.IsFinite(number);
+                hasNumbers &= LabelNumber.TryParse(label, out _);
                 if (labels.Count <= MostLabels)
                     labels[label] = labels.GetValueOrDefault(label) + 1;
             }

@@ -48,9 +48,10 @@ public sealed class ParameterSet(TrainingBackend backend, IParameterSource weigh
     }
 
     /// <summary>Makes room for the gradients of all.</summary>
-    public void TrainAll()
+    /// <param name="except">Those that stay frozen.</param>
+    public void TrainAll(params IReadOnlyList<Parameter> except)
     {
-        foreach (var parameter in _parameters)
+        foreach (var parameter in _parameters.Except(except))
             parameter.Train(backend);
     }
 

@@ -25,6 +25,10 @@ internal interface ILearner<TExample, TReport, TState>
     /// <param name="items">What the step learns from, numbered as in <see cref="DataOrder"/>.</param>
     IStep<TExample> Begin(long step, long epoch, ReadOnlySpan<int> items);
 
+    /// <summary>What a step learned from, for people: files and lines.</summary>
+    /// <param name="items">Numbered as in <see cref="DataOrder"/>.</param>
+    string Describe(IReadOnlyList<int> items);
+
     /// <summary>Tokens of an example.</summary>
     int Tokens(TExample example);
 

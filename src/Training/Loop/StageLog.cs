@@ -56,5 +56,8 @@ internal sealed class StageLog<TResult>(string folder, int stages)
         {
             // A stage's own evaluations would be many, and those of different stages can't be compared.
         }
+
+        public void Warned(long step, string message) =>
+            observer.Warned(step, $"Training {stage + 1} of {stages}: {message}");
     }
 }

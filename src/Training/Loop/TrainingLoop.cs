@@ -21,6 +21,7 @@ internal sealed class TrainingLoop<TExample, TReport, TState> : IDisposable
     private readonly Tape _tape;
     private readonly AdamOptimizer _optimizer;
     private readonly TimeProvider _time;
+    private readonly LossHistory _losses = new();
     private long _mark;
 
     /// <param name="tape">What the learner runs forward on.</param>
@@ -54,7 +55,7 @@ internal sealed class TrainingLoop<TExample, TReport, TState> : IDisposable
         while (!IsOver)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            observer.Stepped(Step());
+            observer.Stepped(Step(observer));
             if (IsDue(_settings.EvaluationInterval) || IsOver)
                 Evaluate(observer, cancellationToken);
             if (checkpoints is not null && IsDue(_settings.CheckpointInterval))
@@ -68,7 +69,7 @@ internal sealed class TrainingLoop<TExample, TReport, TState> : IDisposable
 
     private bool IsDue(int interval) => interval > 0 && State.Step % interval == 0;
 
-    private TrainingProgress Step()
+    private TrainingProgress Step(ITrainingObserver observer)
     {
         var number = State.Step + 1;
         var items = _settings.Order.Of(number, out var epoch);
@@ -83,17 +84,30 @@ internal sealed class TrainingLoop<TExample, TReport, TState> : IDisposable
         }
 
         if (!double.IsFinite(step.Loss))
+            throw Diverged(FormattableString.Invariant($"The loss is {step.Loss} at step {number}."), number);
+        if (_losses.IsJump(step.Loss, out var usual))
+            observer.Warned(number, Diagnosis(number).OfJump(step.Loss, usual, number));
+        var learningRate = _settings.LearningRate.At(number, State.Elapsed);
+        try
         {
-            throw new DivergedException(
-                $"The loss is {step.Loss} at step {number}. Lower the learning rate, or clip gradients.");
+            _optimizer.Step(learningRate);
+        }
+        catch (DivergedException exception)
+        {
+            throw Diverged(exception.Message, number);
         }
 
-        var learningRate = _settings.LearningRate.At(number, State.Elapsed);
-        _optimizer.Step(learningRate);
+        _losses.Add(step.Loss);
         State = State with { Step = number, Elapsed = Elapsed() };
         var tokens = step.Examples.Sum(example => (long)_learner.Tokens(example));
         return new(number, TotalSteps(), step.Loss, learningRate, tokens);
     }
+
+    private StepDiagnosis Diagnosis(long step) => new(
+        _tape.Backend, _learner.Parameters, _learner.Describe(_settings.Order.Of(step, out _).ToArray()));
+
+    private DivergedException Diverged(string what, long step) =>
+        new(Diagnosis(step).OfDivergence(what, step, _losses.Recent));
 
     /// <summary>The time spent training, up to now.</summary>
     private TimeSpan Elapsed()

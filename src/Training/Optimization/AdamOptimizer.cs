@@ -90,8 +90,6 @@ public sealed class AdamOptimizer : IDisposable
     private DivergedException NotFinite()
     {
         var first = _states.Find(state => !double.IsFinite(SumOfSquares([state.Parameter]))).Parameter;
-        return new(
-            $"The gradient of '{first?.Name}' is no finite number at step {Steps + 1}. "
-            + "Lower the learning rate, or clip gradients.");
+        return new($"The gradient of '{first?.Name}' is no finite number at step {Steps + 1}.");
     }
 }

@@ -22,12 +22,15 @@ internal sealed class PretrainingLearner : ILearner<PretrainingExample, Metrics,
     private readonly PretrainingEvaluator _evaluator;
     private readonly ObjectiveSchedule _objectives;
     private readonly ObjectiveTotals _totals;
+    private readonly Func<IEnumerable<int>, string> _describe;
 
+    /// <param name="describe">What some of the corpus's documents are, for people.</param>
     public PretrainingLearner(
         TrainingBackend backend, BertConfig config, IParameterSource weights, ExampleSampler sampler,
-        ExampleSampler heldOut, PretrainingSettings settings)
+        ExampleSampler heldOut, PretrainingSettings settings, Func<IEnumerable<int>, string> describe)
     {
         _settings = settings;
+        _describe = describe;
         _sampler = sampler;
         Tape = new(backend);
         Model = BertModel.Load(backend, config, weights);
@@ -69,6 +72,9 @@ internal sealed class PretrainingLearner : ILearner<PretrainingExample, Metrics,
         var learned = _settings.IsControl ? new HashSet<Objective> { Objective.MaskedLanguageModel } : objectives;
         return new Step(_losses, _totals, examples, learned);
     }
+
+    public string Describe(IReadOnlyList<int> items) =>
+        _describe(items.Select(item => _sampler.Spans[item].Document));
 
     public int Tokens(PretrainingExample example) => example.Tokens;
 

@@ -21,6 +21,7 @@ public sealed class PretrainingTrainer : IDisposable
     /// <param name="weights">Where training begins, see <see cref="InitialParameters"/>.</param>
     /// <param name="sampler">Makes examples from the corpus.</param>
     /// <param name="heldOut">Makes examples from held-out text, for evaluations.</param>
+    /// <param name="describe">What some of the corpus's documents are, for people; null for their numbers.</param>
     /// <exception cref="ArgumentException">A setting is out of range, or the corpus is too small.</exception>
     public PretrainingTrainer(
         TrainingBackend backend,
@@ -29,11 +30,14 @@ public sealed class PretrainingTrainer : IDisposable
         ExampleSampler sampler,
         ExampleSampler heldOut,
         PretrainingSettings settings,
-        TimeProvider? time = null)
+        TimeProvider? time = null,
+        Func<IEnumerable<int>, string>? describe = null)
     {
         settings.Validate();
         ThrowUnlessEnough(sampler, settings);
-        _learner = new(backend, config, weights, sampler, heldOut, settings);
+        describe ??= documents =>
+            $"documents {ItemNumbers.List(documents.Select(document => document + 1L))} of the corpus";
+        _learner = new(backend, config, weights, sampler, heldOut, settings, describe);
         _loop = new(_learner.Tape, _learner, new()
         {
             Steps = settings.Steps,

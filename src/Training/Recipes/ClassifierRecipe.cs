@@ -1,10 +1,11 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json.Serialization;
+using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Models.Safetensors;
 using Serving.Models.Versions;
-using Serving.Tensors;
-using Serving.Text;
+using Serving.Tables;
 using Serving.Text.Bert;
 using Serving.Training.Classification;
 using Serving.Training.Data;
@@ -22,8 +23,10 @@ namespace Serving.Training.Recipes;
 [Recipe(
     "classifier", "train head", "Trains the head alone over a frozen backbone: a task version.", Setting = "method",
     Value = TrainingMethod.HeadOnly)]
-public sealed record ClassifierRecipe : Recipe, IComparableRecipe
+public sealed record ClassifierRecipe : Recipe, IComparableRecipe, IJsonOnDeserializing
 {
+    private ValidationSplit _split = ValidationSplit.Stratified;
+
     [Setting("The backbone.", Kind = SettingKind.Model)]
     public required string Model { get; init; }
 
@@ -51,6 +54,14 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe
     /// <summary>A task version to evaluate on the same data, for the conditions of publishing; null for none.</summary>
     public VersionInput? Incumbent { get; init; }
 
+    /// <summary>How the rows to judge by are chosen, if no dataset is named for that.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ValidationSplit Split
+    {
+        get => _split;
+        init => _split = value;
+    }
+
     public override IReadOnlyList<string> Models => [Model];
 
     public override IReadOnlyList<string> DatasetNames =>
@@ -65,6 +76,9 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe
     public override RecipeMetric Metric =>
         IsRegression ? new("pearson", "correlation") : new("accuracy", "accuracy");
 
+    /// <summary>A stored recipe that does not say how to split is of a release that did it by text.</summary>
+    void IJsonOnDeserializing.OnDeserializing() => _split = ValidationSplit.ByText;
+
     public Recipe With(VersionInput incumbent) => this with { Incumbent = incumbent };
 
     public override void Validate(IRecipeInputs inputs)
@@ -75,11 +89,13 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe
         SettingException.ThrowUnless(
             MaxTokens <= config.MaxPositions, nameof(MaxTokens), MaxTokens,
             $"3 to {config.MaxPositions}, what the model has positions for");
+        _ = Settings.PoolingOf(config);
         if (Settings.Method == TrainingMethod.Mask)
-            SettingException.Within("mask", () => Settings.Mask.Validate(config));
+            SettingException.Within("mask", () => Settings.MaskOf(config).Validate(config));
+        LabelledDataset.ThrowUnlessLabelled(inputs, Dataset, IsRegression, nameof(Dataset));
+        if (ValidationDataset is not null)
+            LabelledDataset.ThrowUnlessLabelled(inputs, ValidationDataset, IsRegression, nameof(ValidationDataset));
         var manifests = DatasetNames.Select(name => LabelledDataset.Manifest(inputs, name)).ToList();
-        foreach (var manifest in manifests)
-            LabelledDataset.ThrowUnlessLabelled(manifest, IsRegression, nameof(Dataset));
         if (manifests.Any(manifest => manifest.Columns.Pair is null != manifests[0].Columns.Pair is null))
         {
             throw new SettingException(
@@ -87,10 +103,25 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe
                 $"Of '{Dataset}' and '{ValidationDataset}' one has pairs and one has not; both are needed alike.");
         }
 
+        if (manifests[0].Columns.Pair is not null && !config.ReadsPairs)
+        {
+            throw new SettingException(
+                nameof(Dataset),
+                $"The dataset '{Dataset}' has pairs of texts, and the model '{Model}' reads single ones: its "
+                + $"type_vocab_size is {config.Types}. Give a dataset without pairs, or a model that tells two apart.");
+        }
+
+        LabelledDataset.ThrowUnlessRoom(manifests[0], MaxTokens, nameof(MaxTokens));
         if (Incumbent is not null)
             ThrowUnlessComparable(inputs, manifests[0]);
-        if (IsRegression)
-            return;
+        if (!IsRegression)
+            ThrowUnlessClasses(manifests);
+        if (ValidationDataset is null && HeldOut(LabelledDataset.Rows(inputs, Dataset)) is null)
+            throw NothingToHoldOut();
+    }
+
+    private void ThrowUnlessClasses(List<DatasetManifest> manifests)
+    {
         if (manifests[0].Labels.Count < 2)
         {
             throw new SettingException(
@@ -109,6 +140,8 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe
         }
     }
 
+    public override ClassifierRecipe For(IRecipeInputs inputs) => this with { Settings = Settings.For(Config(inputs)) };
+
     public override RecipeResult Run(RecipeContext context)
     {
         Validate(context.Inputs);
@@ -116,7 +149,12 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe
         var folder = new BertFolder(context.Inputs.ModelFolder(Model));
         var tokenizer = folder.LoadTokenizer();
         var (train, validation) = Rows(context.Inputs);
-        var data = Data(tokenizer, train, validation);
+        // Now, since the dataset may be deleted while the job runs.
+        List<string> digests = [.. DatasetNames.Select(name => LabelledDataset.Manifest(context.Inputs, name).Digest)];
+        var data = Data(tokenizer, train, validation) with
+        {
+            Describe = new RowOrigins(context.Inputs, Dataset, train).Describe
+        };
         using var weights = folder.OpenWeights();
         using var trainer = new ClassifierTrainer(
             context.Backend, config, new CheckpointParameters(weights), data, Settings);
@@ -129,11 +167,11 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe
         var model = isNewModel ? context.NewArtifact("model") : null;
         if (model is not null)
         {
-            BertFolderWriter.Write(
-                model, config, tokenizer.Vocabulary, tokenizer.IsLowercase, trainer.Model.Tensors(), trainer.Model);
+            BertFolderWriter.Write(model, config, tokenizer, trainer.Model.Tensors(), trainer.Model);
         }
 
-        return new(metrics, WriteTask(context, trainer, data, train[0].Pair is not null, metrics), model);
+        var task = WriteTask(context, trainer, tokenizer, data, train[0].Pair is not null, digests, metrics);
+        return new(metrics, task, model);
     }
 
     private void ThrowUnlessComparable(IRecipeInputs inputs, DatasetManifest dataset)
@@ -147,6 +185,14 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe
                 $"The current version of '{Incumbent.Task}' can't be compared with: it reads other inputs, or predicts "
                 + "a number where this gives labels, or the other way round.");
         }
+
+        if (!IsRegression && !incumbent.Labels.Any(known => dataset.Labels.Any(label => label.Label == known)))
+        {
+            throw new SettingException(
+                nameof(Incumbent),
+                $"The current version of '{Incumbent.Task}' can't be compared with: of the labels of the dataset "
+                + $"'{dataset.Name}' it knows none, but {string.Join(", ", incumbent.Labels)}.");
+        }
     }
 
     /// <summary>The incumbent's metric; a label that it does not know counts as an error.</summary>
@@ -159,7 +205,7 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe
         {
             return EvaluationReport.OfNumbers(
                 [.. logits.Select(row => row[0])],
-                [.. validation.Select(row => float.Parse(row.Label!, CultureInfo.InvariantCulture))]).Metric;
+                [.. validation.Select(row => LabelNumber.Parse(row.Label!))]).Metric;
         }
 
         return logits.Zip(validation).Average(pair =>
@@ -174,12 +220,13 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe
     /// <summary>Writes the task version.</summary>
     /// <returns>Its folder.</returns>
     private string WriteTask(
-        RecipeContext context, ClassifierTrainer trainer, ClassifierData data, bool hasPairs,
-        IReadOnlyDictionary<string, double> metrics)
+        RecipeContext context, ClassifierTrainer trainer, BertTokenizer tokenizer, ClassifierData data, bool hasPairs,
+        IReadOnlyList<string> digests, IReadOnlyDictionary<string, double> metrics)
     {
-        string backbone;
-        using (var encoder = BertEncoder.Load(context.Backend, trainer.Model.Config, trainer.Model))
-            backbone = encoder.Digest;
+        BackboneDigest backbone;
+        using (var encoder = BertEncoder.Load(
+            context.Backend, trainer.Model.Config, trainer.Model, tokenizer: tokenizer))
+            backbone = encoder.Backbone!;
         var writer = new VersionWriter();
         var masks = trainer.Masks();
         foreach (var (name, rows, columns) in BertTensors.Maskable(trainer.Model.Config))
@@ -196,12 +243,12 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe
             Format = VersionManifest.CurrentFormat,
             Labels = data.IsRegression ? ["value"] : data.Labels,
             Inputs = hasPairs ? TextInputs.Pair : TextInputs.Text,
-            Backbone = backbone,
+            Pooling = trainer.Pooling,
+            Backbone = backbone.Value,
+            BackboneParts = backbone,
             Threshold = Settings.Method == TrainingMethod.Mask ? Settings.Mask.Threshold : 0,
             Metrics = metrics,
-            Lineage = new(
-                context.Job, [.. DatasetNames.Select(name => LabelledDataset.Manifest(context.Inputs, name).Digest)],
-                ToDictionary()),
+            Lineage = new(context.Job, digests, ToDictionary()),
             Kept = new Dictionary<string, long>(),
             Files = new Dictionary<string, string>()
         });
@@ -211,12 +258,13 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe
     /// <summary>What is learned from, and what it is judged by.</summary>
     internal (List<DatasetRow> Train, List<DatasetRow> Validation) Rows(IRecipeInputs inputs)
     {
-        var train = LabelledDataset.Rows(inputs, Dataset);
+        List<DatasetRow> rows = [.. LabelledDataset.Rows(inputs, Dataset)];
         if (ValidationDataset is not null)
-            return (train, LabelledDataset.Rows(inputs, ValidationDataset));
-        var validation = train.Where(IsValidation).ToList();
-        train.RemoveAll(IsValidation);
-        return (train, validation);
+            return (rows, [.. LabelledDataset.Rows(inputs, ValidationDataset)]);
+        var isHeldOut = HeldOut(rows) ?? throw NothingToHoldOut();
+        return (
+            [.. rows.Where((_, i) => !isHeldOut[i])],
+            [.. rows.Where((_, i) => isHeldOut[i])]);
     }
 
     internal ClassifierData Data(BertTokenizer tokenizer, List<DatasetRow> train, List<DatasetRow> validation)
@@ -229,12 +277,14 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe
             LabelledDataset.Examples(validation, tokenizer, labels, MaxTokens));
     }
 
-    /// <summary>By the text, so that equal texts are on the same side, whatever the order of rows.</summary>
-    private bool IsValidation(DatasetRow row)
-    {
-        var hash = 0xCBF29CE484222325; // FNV-1a, then mixed.
-        foreach (var value in Encoding.UTF8.GetBytes(row.Text + '\0' + row.Pair))
-            hash = (hash ^ value) * 0x100000001B3;
-        return CounterRandom.Uniform(hash, 0) < ValidationShare;
-    }
+    /// <returns>Whether each row is one to judge by; null if none can be.</returns>
+    private bool[]? HeldOut(IEnumerable<DatasetRow> rows) => Split == ValidationSplit.ByText
+        ? HeldOutRows.ByText(rows, ValidationShare)
+        : HeldOutRows.Stratified(rows, ValidationShare, hasClasses: !IsRegression);
+
+    private SettingException NothingToHoldOut() => new(
+        nameof(ValidationShare),
+        $"No text of the dataset '{Dataset}' can be held out to judge by: equal texts stay together, and "
+        + (IsRegression ? "all are equal." : "each label needs one to learn from.")
+        + " Give more texts, or name a validation dataset.");
 }

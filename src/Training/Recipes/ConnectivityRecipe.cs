@@ -51,6 +51,9 @@ public sealed record ConnectivityRecipe : Recipe
     public override void Validate(IRecipeInputs inputs)
     {
         SettingSet.Check(this);
+        foreach (var task in (VersionInput[])[First, Second])
+            TrainedClassifier.ThrowUnlessReads(inputs, task, Dataset, nameof(Dataset));
+        LabelledDataset.ThrowUnlessRoom(LabelledDataset.Manifest(inputs, Dataset), MaxTokens, nameof(MaxTokens));
         using var first = TrainedClassifier.Open(inputs, First);
         using var second = TrainedClassifier.Open(inputs, Second);
         SettingException.ThrowUnless(
@@ -62,6 +65,14 @@ public sealed record ConnectivityRecipe : Recipe
                 nameof(Second),
                 $"The models '{First.Model}' and '{Second.Model}' have different shapes; "
                 + "there is no path between them.");
+        }
+
+        if (first.Pooling != second.Pooling)
+        {
+            throw new SettingException(
+                nameof(Second),
+                $"The head of '{First.Task}' sees {first.Pooling}, that of '{Second.Task}' {second.Pooling}; tasks of "
+                + "the same pooling are needed.");
         }
 
         if (first.IsRegression || second.IsRegression)
@@ -78,7 +89,6 @@ public sealed record ConnectivityRecipe : Recipe
                 + $"{string.Join(", ", second.Labels)}; the same labels are needed.");
         }
 
-        TrainedClassifier.ThrowUnlessReads(inputs, First, Dataset, nameof(Dataset));
         if (TrainingDataset is not null)
             TrainedClassifier.ThrowUnlessReads(inputs, First, TrainingDataset, nameof(TrainingDataset));
     }
@@ -90,14 +100,15 @@ public sealed record ConnectivityRecipe : Recipe
         using var second = TrainedClassifier.Open(context.Inputs, Second);
         var examples = Examples(first, LabelledDataset.Rows(context.Inputs, Dataset));
         using var connectivity = new ModeConnectivity(
-            context.Backend, first.Config, End(first, first.Labels), End(second, first.Labels));
+            context.Backend, first.Config, first.Pooling, End(first, first.Labels), End(second, first.Labels));
         var line = connectivity.Scan(examples, Points, context.CancellationToken);
         List<PathPoint>? curve = null;
         if (TrainingDataset is not null)
         {
-            var training = Examples(first, LabelledDataset.Rows(context.Inputs, TrainingDataset));
+            List<DatasetRow> rows = [.. LabelledDataset.Rows(context.Inputs, TrainingDataset)];
             connectivity.Bend(
-                training, new(Steps, BatchSize, LearningRate, Seed), context.Observer, context.CancellationToken);
+                Examples(first, rows), new(Steps, BatchSize, LearningRate, Seed), context.Observer,
+                new RowOrigins(context.Inputs, TrainingDataset, rows).Describe, context.CancellationToken);
             curve = connectivity.Scan(examples, Points, context.CancellationToken);
         }
 

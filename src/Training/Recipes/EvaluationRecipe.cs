@@ -1,4 +1,5 @@
 using System.Globalization;
+using Serving.Tables;
 using Serving.Training.Analysis;
 using Serving.Training.Classification;
 using Serving.Training.Settings;
@@ -30,13 +31,15 @@ public sealed record EvaluationRecipe : Recipe
     {
         SettingSet.Check(this);
         TrainedClassifier.ThrowUnlessReads(inputs, Task, Dataset, nameof(Dataset));
+        if (MaxTokens > 0)
+            LabelledDataset.ThrowUnlessRoom(LabelledDataset.Manifest(inputs, Dataset), MaxTokens, nameof(MaxTokens));
     }
 
     public override RecipeResult Run(RecipeContext context)
     {
         Validate(context.Inputs);
         using var classifier = TrainedClassifier.Open(context.Inputs, Task);
-        var rows = LabelledDataset.Rows(context.Inputs, Dataset);
+        var rows = LabelledDataset.Rows(context.Inputs, Dataset).ToList();
         var maxTokens =
             MaxTokens == 0 ? classifier.Config.MaxPositions : Math.Min(MaxTokens, classifier.Config.MaxPositions);
         var logits = classifier.Logits(context.Backend, rows, maxTokens, context.CancellationToken);
@@ -44,7 +47,7 @@ public sealed record EvaluationRecipe : Recipe
         var report = classifier.IsRegression
             ? EvaluationReport.OfNumbers(
                 [.. logits.Select(row => row[0])],
-                [.. rows.Select(row => float.Parse(row.Label!, CultureInfo.InvariantCulture))])
+                [.. rows.Select(row => LabelNumber.Parse(row.Label!))])
             : EvaluationReport.OfLabels(logits, [.. rows.Select(row => Index(labels, row.Label!))]);
         context.WriteReport("evaluation.json", Serialize(new { Task, Dataset, Labels = labels, Report = report }));
         if (!classifier.IsRegression)

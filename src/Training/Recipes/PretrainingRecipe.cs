@@ -127,10 +127,13 @@ public sealed record PretrainingRecipe : Recipe
             new ExampleSampler(corpus, vocabulary, SequenceLength, Settings.ShortSequences),
             new ExampleSampler(heldOut, vocabulary, SequenceLength),
             Settings,
-            context.Time);
+            context.Time,
+            new DocumentOrigins(
+                Rows(context.Inputs).Skip(HeldOutDocuments), text => tokenizer.Tokenize(text).Count > 0,
+                corpus.Documents).Describe);
         var state = trainer.Run(context.Observer, new(context.Checkpoints), context.CancellationToken);
         var model = context.NewArtifact("model");
-        BertFolderWriter.Write(model, config, vocabulary, IsLowercase, trainer.Model.Tensors(), trainer.Model, Format);
+        BertFolderWriter.Write(model, config, tokenizer, trainer.Model.Tensors(), trainer.Model, Format);
         return new(state.Metrics, TaskVersion: null, model);
     }
 
@@ -172,8 +175,11 @@ public sealed record PretrainingRecipe : Recipe
         }
     }
 
-    private IEnumerable<string> Documents(IRecipeInputs inputs) => Datasets
-        .SelectMany(name => DatasetFolder.Rows(inputs.DatasetFolder(name)))
-        .Select(row => row.Pair is null ? row.Text : $"{row.Text}\n{row.Pair}")
-        .Where(text => text.Length <= BertTokenizer.MaxTextLength);
+    private IEnumerable<string> Documents(IRecipeInputs inputs) => Rows(inputs).Select(row => row.Text);
+
+    /// <summary>All documents, with the lines of their datasets' rows, from 1.</summary>
+    private IEnumerable<(string Dataset, long Line, string Text)> Rows(IRecipeInputs inputs) => Datasets
+        .SelectMany(name => DatasetFolder.Rows(inputs.DatasetFolder(name)).Select((row, i) => (name, i + 1L, row)))
+        .Select(each => (
+            each.name, each.Item2, each.row.Pair is null ? each.row.Text : $"{each.row.Text}\n{each.row.Pair}"));
 }

@@ -53,8 +53,8 @@ public sealed record ProjectionRecipe : Recipe
         var sequences = rows.ConvertAll(
             row => LabelledDataset.Encode(classifier.Tokenizer, row, classifier.Config.MaxPositions));
         var labels = rows.ConvertAll(row => row.Label!);
-        var before = Project(context, classifier.Config, classifier.Backbone, sequences, labels, "before");
-        var after = Project(context, classifier.Config, classifier, sequences, labels, "after");
+        var before = Project(context, classifier, classifier.Backbone, sequences, labels, "before");
+        var after = Project(context, classifier, classifier, sequences, labels, "after");
         context.WriteReport(
             "projection.json", Serialize(new { Task, Dataset, Labels = labels, Before = before, After = after }));
         return new(new Dictionary<string, double>(StringComparer.Ordinal)
@@ -65,24 +65,27 @@ public sealed record ProjectionRecipe : Recipe
     }
 
     private Projection Project(
-        RecipeContext context, BertConfig config, IParameterSource weights, List<TokenSequence> sequences,
+        RecipeContext context, TrainedClassifier classifier, IParameterSource weights, List<TokenSequence> sequences,
         List<string> labels, string when)
     {
-        using var model = BertModel.Load(context.Backend, config, weights);
+        // What the pooler makes of [CLS] is the head's first step; the paper shows what it is made of.
+        var isMean = classifier.Pooling == Pooling.Mean;
+        using var model = BertModel.Load(context.Backend, classifier.Config, weights);
         using var tape = new Tape(context.Backend);
         var vectors = new List<float[]>();
         foreach (var part in sequences.Chunk(BatchSize))
         {
             context.CancellationToken.ThrowIfCancellationRequested();
             var batch = new SequenceBatch(part);
-            var hidden = model.Forward(tape, batch, batch.FirstTokens, masks: null, DropoutKeys.Off);
-            vectors.AddRange(hidden.Value.ToArray().Chunk(config.Hidden));
+            var vector = model.Vectors(
+                tape, batch, isMean ? Pooling.Mean : Pooling.Cls, masks: null, DropoutKeys.Off);
+            vectors.AddRange(vector.Value.ToArray().Chunk(classifier.Config.Hidden));
             tape.Reset();
         }
 
         var projection = Projection.Of(vectors, labels);
         context.WriteReport($"projection-{when}.svg", SvgPlot.Chart(
-            $"[CLS] of {Dataset} {when} masking by {Task.Task}",
+            $"{(isMean ? "Means" : "[CLS]")} of {Dataset} {when} masking by {Task.Task}",
             "first component",
             "second component",
             [.. projection.Points.Zip(labels).GroupBy(pair => pair.Second)

@@ -48,6 +48,9 @@ public abstract record Recipe
     /// <exception cref="ArgumentException">The recipe is not valid.</exception>
     public abstract void Validate(IRecipeInputs inputs);
 
+    /// <summary>The same, with what follows from the inputs where nothing is given: what a job keeps.</summary>
+    public virtual Recipe For(IRecipeInputs inputs) => this;
+
     /// <summary>Runs to the end, from the last checkpoint if there is one.</summary>
     /// <exception cref="ArgumentException">The recipe is not valid; nothing was trained.</exception>
     public abstract RecipeResult Run(RecipeContext context);

@@ -67,13 +67,18 @@ public sealed record SweepRecipe : Recipe
         SettingException.Within("base", () => Base.Validate(inputs));
     }
 
+    public override SweepRecipe For(IRecipeInputs inputs) => this with { Base = Base.For(inputs) };
+
     public override RecipeResult Run(RecipeContext context)
     {
         Validate(context.Inputs);
         var folder = new BertFolder(context.Inputs.ModelFolder(Base.Model));
         var config = folder.LoadConfig();
         var (train, validation) = Base.Rows(context.Inputs);
-        var data = Base.Data(folder.LoadTokenizer(), train, validation);
+        var data = Base.Data(folder.LoadTokenizer(), train, validation) with
+        {
+            Describe = new RowOrigins(context.Inputs, Base.Dataset, train).Describe
+        };
         using var weights = folder.OpenWeights();
         var runs = Runs(config.Layers).ToList();
         var stages = new StageLog<SweepRun>(context.Checkpoints, runs.Count);

@@ -1,3 +1,4 @@
+using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Models.Safetensors;
 using Serving.Models.Versions;
@@ -14,16 +15,21 @@ namespace Serving.Training.Recipes;
 /// <remarks>As weights, it is the network that the masks leave: masked weights read as zero.</remarks>
 internal sealed class TrainedClassifier : IParameterSource, IDisposable
 {
-    private readonly SafetensorsFile _weights;
+    private readonly WeightFiles _weights;
     private readonly VersionFiles _pack;
 
-    private TrainedClassifier(BertFolder model, SafetensorsFile weights, VersionFiles pack)
+    private TrainedClassifier(BertFolder model, WeightFiles weights, VersionFiles pack)
     {
         _weights = weights;
         _pack = pack;
         Backbone = new CheckpointParameters(weights);
         Config = model.LoadConfig();
         Tokenizer = model.LoadTokenizer();
+        if (pack.Manifest.BackboneParts is not { } parts)
+            return;
+        var backbone = BertBackbone.Digest(parts.Weights, Config, Tokenizer);
+        if (!pack.Manifest.IsFor(backbone))
+            throw new ModelFileException($"{pack.Folder} is for {model.Path}, but {pack.Manifest.Change(backbone)}.");
     }
 
     public BertConfig Config { get; }
@@ -40,14 +46,19 @@ internal sealed class TrainedClassifier : IParameterSource, IDisposable
     /// <summary>In the order of the head's outputs; empty for regression.</summary>
     public IReadOnlyList<string> Labels => IsRegression ? [] : _pack.Manifest.Labels;
 
+    /// <summary>What its head sees.</summary>
+    public Pooling Pooling => _pack.Manifest.Pooling;
+
     public bool HasPairs => _pack.Manifest.Inputs == TextInputs.Pair;
 
-    /// <exception cref="Serving.Models.ModelFileException">A file is missing or damaged.</exception>
+    /// <exception cref="ModelFileException">
+    /// A file is missing or damaged, or the model's configuration or tokenizer has changed.
+    /// </exception>
     public static TrainedClassifier Open(IRecipeInputs inputs, VersionInput task)
     {
         var model = new BertFolder(inputs.ModelFolder(task.Model));
         var pack = VersionFiles.Open(inputs.TaskFolder(task), task.Version);
-        SafetensorsFile? weights = null;
+        WeightFiles? weights = null;
         try
         {
             weights = model.OpenWeights();
@@ -70,13 +81,22 @@ internal sealed class TrainedClassifier : IParameterSource, IDisposable
     {
         var manifest = VersionFiles.ReadManifest(inputs.TaskFolder(task), task.Version);
         var data = LabelledDataset.Manifest(inputs, dataset);
-        LabelledDataset.ThrowUnlessLabelled(data, isRegression: manifest.Labels.Count == 1, setting);
+        LabelledDataset.ThrowUnlessLabelled(inputs, dataset, isRegression: manifest.Labels.Count == 1, setting);
         if (data.Columns.Pair is not null != (manifest.Inputs == TextInputs.Pair))
         {
             throw new SettingException(
                 setting,
                 $"Of the task '{task.Task}' and the dataset '{dataset}' one has pairs and one has not; "
                 + "both are needed alike.");
+        }
+
+        var config = new BertFolder(inputs.ModelFolder(task.Model)).LoadConfig();
+        if (manifest.Inputs == TextInputs.Pair && !config.ReadsPairs)
+        {
+            throw new SettingException(
+                setting,
+                $"The task '{task.Task}' reads pairs of texts, and its model '{task.Model}' single ones: its "
+                + $"type_vocab_size is {config.Types}. Choose a task for a model that tells two texts apart.");
         }
 
         var unknown = manifest.Labels.Count == 1
@@ -110,7 +130,7 @@ internal sealed class TrainedClassifier : IParameterSource, IDisposable
     public List<float[]> Logits(
         TensorBackend backend, IEnumerable<DatasetRow> rows, int maxTokens, CancellationToken cancellationToken)
     {
-        using var encoder = BertEncoder.Load(backend, Config, Backbone);
+        using var encoder = BertEncoder.Load(backend, Config, Backbone, tokenizer: Tokenizer);
         _pack.ThrowUnlessFor(encoder);
         using var masks = BertMasks.Load(backend, Config, _pack);
         var (weight, bias) = _pack.ReadHead(Config.Hidden);
@@ -121,7 +141,7 @@ internal sealed class TrainedClassifier : IParameterSource, IDisposable
         var examples = rows.Select(row => new ClassifierExample(LabelledDataset.Encode(Tokenizer, row, maxTokens), 0))
             .ToList();
         return ClassifierEvaluator.Logits(
-            backend, encoder, masks, weightTensor, biasTensor, examples, cancellationToken);
+            backend, encoder, masks, Pooling, weightTensor, biasTensor, examples, cancellationToken);
     }
 
     public void Dispose()

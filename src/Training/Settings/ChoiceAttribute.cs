@@ -1,7 +1,7 @@
 namespace Serving.Training.Settings;
 
 /// <summary>How people name a value of an enumeration: "nsp".</summary>
-/// <remarks>A value without one can't be chosen.</remarks>
+/// <remarks>A value without one can't be chosen, unless no value of its type has one: then all can.</remarks>
 [AttributeUsage(AttributeTargets.Field)]
 public sealed class ChoiceAttribute(string name) : Attribute
 {

@@ -8,6 +8,9 @@ namespace Serving.Training.Settings;
 /// <summary>A setting of a recipe, made from a property and its <see cref="SettingAttribute"/>.</summary>
 public sealed class Setting
 {
+    /// <summary>What <see cref="Otherwise"/> says of a value that follows from the backbone.</summary>
+    public const string Auto = "auto";
+
     private readonly IReadOnlyList<PropertyInfo> _groups;
     private readonly PropertyInfo _property;
     private readonly SettingAttribute _declared;
@@ -145,11 +148,17 @@ public sealed class Setting
         : value == typeof(float) || value == typeof(double) ? SettingKind.Number
         : declared.Kind;
 
-    private static List<SettingChoice> ChoicesOf(Type type) =>
-    [
-        .. type.GetFields(BindingFlags.Public | BindingFlags.Static)
-            .Select(field => (Field: field, Declared: field.GetCustomAttribute<ChoiceAttribute>()))
-            .Where(choice => choice.Declared is not null)
-            .Select(choice => new SettingChoice(choice.Declared!.Name, (Enum)choice.Field.GetValue(obj: null)!))
-    ];
+    /// <summary>Those that are declared; of a type that declares none, which is not one of training's, all.</summary>
+    private static List<SettingChoice> ChoicesOf(Type type)
+    {
+        var all = type.GetFields(BindingFlags.Public | BindingFlags.Static)
+            .Select(field => (Field: field, Declared: field.GetCustomAttribute<ChoiceAttribute>())).ToList();
+        return
+        [
+            .. all.Where(choice => choice.Declared is not null || all.TrueForAll(other => other.Declared is null))
+                .Select(choice => new SettingChoice(
+                    choice.Declared?.Name ?? SettingNames.Of(choice.Field.Name),
+                    (Enum)choice.Field.GetValue(obj: null)!))
+        ];
+    }
 }

@@ -106,14 +106,13 @@ public sealed partial class BadHttpTests
             ["-F", $"{file};filename=task.json", $"{import}?aliass=x"]);
 
         // Cut off in the middle, with a length, in chunks and as a form.
-        var start = $"POST /v1/datasets/texts?text_column=text HTTP/1.1\r\nHost: x\r\n";
-        await CutOffAsync(start + "Content-Length: 1000\r\n\r\ntext\na b\n");
-        await CutOffAsync(start + "Transfer-Encoding: chunked\r\n\r\n9\r\ntext\na b\n\r\n");
+        await CutOffAsync(Upload + "Content-Length: 1000\r\n\r\ntext\na b\n");
+        await CutOffAsync(Upload + "Transfer-Encoding: chunked\r\n\r\n9\r\ntext\na b\n\r\n");
         await CutOffAsync(
-            start
+            Upload
                 + "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000\r\n\r\n"
                 + "--b\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\ntext\na b\n");
-        Assert.Equal("400", await ExchangeAsync(start + "Transfer-Encoding: chunked\r\n\r\nzz\r\n"));
+        Assert.Equal("400", await ExchangeAsync(Upload + "Transfer-Encoding: chunked\r\n\r\nzz\r\n"));
         Assert.Empty((await Curl.RunAsync($"{Http}/v1/datasets")).Json.GetProperty("datasets").EnumerateArray());
         await GoesOnAsync();
         await Eventually.TrueAsync(

@@ -197,6 +197,14 @@ public sealed partial class HttpRoutesTests
         {
             Json = """{"inputs": [{"text": "a"}], "task": {"task": "tone", "alias": "production"}}"""
         };
+        yield return new("POST /v1/embed", "/v1/embed", 200, "pooling=POOLING_MEAN", "embeddings[0].values[31]")
+        {
+            Json = """{"inputs": [{"text": "a"}]}"""
+        };
+        yield return new("POST /v1/similarity", "/v1/similarity", 200, "scores[0]=1")
+        {
+            Json = """{"pairs": [{"left": {"text": "a"}, "right": {"text": "a"}}]}"""
+        };
         yield return new(
             "POST /v1/tokenize",
             "/v1/tokenize",
@@ -208,8 +216,9 @@ public sealed partial class HttpRoutesTests
         };
     }
 
-    private static IEnumerable<Row> ModelRows()
+    private static IEnumerable<Row> ModelRows(DataFolder data)
     {
+        var files = Directory.GetFiles(System.IO.Path.Combine(data.Path, "models", DataFolder.Model));
         yield return new("GET /v1/limits", "/v1/limits", 200, "maxInputs=256", "maxTaskFileBytes=268435456");
         yield return new(
             "GET /v1/models", "/v1/models", 200, $"models[0].name={DataFolder.Model}", "models[0].loaded=true");
@@ -226,6 +235,21 @@ public sealed partial class HttpRoutesTests
             Json = """{"force": true}"""
         };
         yield return new("POST /v1/models/{model}:load", $"/v1/models/{DataFolder.Model}:load", 200, "loaded=true");
+        yield return new("POST /v1/models:pull", "/v1/models:pull", 200, "progress.phase=PULL_PHASE_RESOLVING")
+        {
+            Json = """{"source": "owner/pulled", "noLoad": true}""",
+            Check = static answer => Assert.Equal("pulled", CurlAnswer.At(answer.Lines[^1], "pulled.model.name"))
+        };
+        yield return new("POST /v1/models:pull", "/v1/models:pull", 400, "details[0].fieldViolations[0].field=model")
+        {
+            Json = """{"source": "owner/pulled", "model": "../pulled"}"""
+        };
+        yield return new("DELETE /v1/models/{model}", "/v1/models/pulled?force=true", 200, "freedFileBytes");
+        yield return new(
+            "POST /v1/models/{model}/files", "/v1/models/imported/files?noLoad=true", 200, "model.name=imported")
+        {
+            Curl = [.. files.SelectMany(file => (string[])["-F", $"file=@{file}"])]
+        };
     }
 
     private static IEnumerable<Row> DatasetRows(DataFolder data)

@@ -40,7 +40,12 @@ public sealed partial class HttpRoutesTests
     public async Task EveryRoute_DoesWhatItsMethodDoes()
     {
         using var data = new DataFolder();
-        await using var server = await ServerProcess.StartAsync(data, ["--Server:TrainingThreads=1"]);
+        await using var hub = await LoopbackHub.StartAsync();
+        hub.Add("owner/pulled", System.IO.Path.Combine(data.Path, "models", DataFolder.Model));
+        await using var server = await ServerProcess.StartAsync(
+            data,
+            ["--Server:TrainingThreads=1"],
+            new Dictionary<string, string>(StringComparer.Ordinal) { ["HF_ENDPOINT"] = hub.Address.AbsoluteUri });
         var (one, two) = (data.WriteVersion(seed: 1), data.WriteVersion(seed: 2));
         var texts = data.At("texts.tsv");
         await File.WriteAllTextAsync(texts, Texts);
@@ -61,7 +66,7 @@ public sealed partial class HttpRoutesTests
         Row[] rows = [
             .. TaskRows(one, two),
             .. ClassifierRows(),
-            .. ModelRows(),
+            .. ModelRows(data),
             .. DatasetRows(data),
             .. JobRows(),
             .. LastRows()

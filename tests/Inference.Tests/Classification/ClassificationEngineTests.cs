@@ -1,6 +1,7 @@
 using Serving.Inference.Classification;
 using Serving.Inference.Scheduling;
 using Serving.Models;
+using Serving.Models.Bert;
 using Serving.Models.Versions;
 using Serving.Text;
 using Serving.Text.Bert;
@@ -152,20 +153,50 @@ public sealed class ClassificationEngineTests
     }
 
     [Fact]
-    public async Task Classify_WantsPooled_GetsTheVectorOfEachTask()
+    public async Task Embed_BesideClassification_GetsTheVectorsOfEachAlone()
     {
         using var fixture = new EngineFixture();
         fixture.AddTask("x", seed: 1);
         fixture.AddTask("y", seed: 2);
+        EmbeddingRequest[] requests =
+        [
+            .. Enum.GetValues<Pooling>().Cast<Pooling?>().Append(null).SelectMany(pooling =>
+                new TaskReference?[] { null, new("x"), new("y") }.Select(task => new EmbeddingRequest
+                {
+                    Text = "a b c",
+                    Task = task,
+                    Pooling = pooling,
+                    WantsTokens = pooling == Pooling.Cls
+                }))
+        ];
+        var alone = new List<EmbeddingResult>();
+        foreach (var request in requests)
+            alone.Add(await fixture.Engine.EmbedAsync(request));
+        var scores = await fixture.Classify("a b c", "x", "y");
 
-        var answer = await fixture.Engine.ClassifyAsync(
-            EngineFixture.Request("a b", "x", "y") with { WantsPooled = true });
-        var alone = await fixture.Engine.ClassifyAsync(EngineFixture.Request("a b", "y") with { WantsPooled = true });
+        fixture.Backend.ForgetPasses();
+        fixture.Backend.Close();
+        var first = fixture.Classify("c", "x");
+        await fixture.Backend.PassBeganAsync();
+        var together = requests.Select(request => fixture.Engine.EmbedAsync(request)).ToList();
+        var classified = fixture.Classify("a b c", "x", "y");
+        fixture.Backend.Open();
+        await first;
 
-        Assert.All(answer.Scores, scores => Assert.Equal(fixture.Encoder.Config.Hidden, scores.Pooled!.Length));
-        Assert.NotEqual(answer.Scores[0].Pooled, answer.Scores[1].Pooled);
-        Assert.Equal(alone.Scores[0].Pooled, answer.Scores[1].Pooled);
-        Assert.Null((await fixture.Classify("a", "x")).Scores[0].Pooled);
+        Assert.Equal(scores.Scores[1].Logits, (await classified).Scores[1].Logits);
+        foreach (var (own, answer) in alone.Zip(await Task.WhenAll(together)))
+        {
+            Assert.Equal(own.Vector, answer.Vector);
+            Assert.Equal(own.TokenVectors, answer.TokenVectors);
+            Assert.Equal((own.Version, own.Pooling, own.Tokens), (answer.Version, answer.Pooling, answer.Tokens));
+        }
+
+        Assert.Equal(2, fixture.Backend.Passes.Count); // All that waited ran together.
+        var cls = alone[Array.FindIndex(requests, request => request.WantsTokens)];
+        Assert.Equal(cls.Vector, cls.TokenVectors![..cls.Vector.Length]);
+        Assert.Equal(cls.Tokens * cls.Vector.Length, cls.TokenVectors!.Length);
+        Assert.Equal([Pooling.Mean, Pooling.Pooler], alone[^3..^1].Select(answer => answer.Pooling));
+        Assert.Equal(12, alone.Select(answer => answer.Vector[0]).Distinct().Count() + 3); // Null is one of the others.
     }
 
     [Fact]

@@ -47,7 +47,7 @@ internal sealed class EngineFixture : IDisposable
         int seed, int labels = 2, TextInputs inputs = TextInputs.Text, float headScale = 1f, int firstLayer = 1)
     {
         var version = RandomTask.Write(
-            _folder.Path, Encoder.Config, Encoder.Digest, seed, labels, inputs, headScale, firstLayer);
+            _folder.Path, Encoder.Config, Encoder.Backbone!, seed, labels, inputs, headScale, firstLayer);
         return _folder.At(version);
     }
 

@@ -23,7 +23,8 @@ public sealed class BertEncoderTests
 
     [Theory]
     [MemberData(nameof(Batches))]
-    public void Forward_MixedTasksInAnyOrder_HaveTheBitsOfEachAlone(int count, int threads, WeightFormat format)
+    public void Forward_MixedTasksAndPoolingsInAnyOrder_HaveTheBitsOfEachAlone(
+        int count, int threads, WeightFormat format)
     {
         using var backend = new CpuBackend(threads);
         using var alone = new CpuBackend(1);
@@ -32,14 +33,18 @@ public sealed class BertEncoderTests
         BertMasks?[] masks = [null, .. RandomTasks(backend, encoder.Config)];
         BertMasks?[] aloneMasks = [null, .. RandomTasks(alone, encoder.Config)];
         var random = new Random(count);
-        (TokenSequence Tokens, int Task)[] texts =
-            [.. Enumerable.Range(0, count).Select(
-                _ => (RandomText(random, encoder.Config), random.Next(masks.Length)))];
+        (TokenSequence Tokens, int Task, Pooling Pooling, bool WantsTokens)[] texts =
+        [
+            .. Enumerable.Range(0, count).Select(_ => (
+                RandomText(random, encoder.Config), random.Next(masks.Length), (Pooling)random.Next(3),
+                random.Next(4) == 0))
+        ];
         random.Shuffle(texts);
+        texts = [.. texts.OrderBy(text => text.Pooling != Pooling.Pooler)];
         using var workspace = encoder.CreateWorkspace(count * 40, count);
         var batch = new BertBatch();
-        foreach (var (tokens, task) in texts)
-            batch.AddBranch(batch.AddSequence(tokens), masks[task]);
+        foreach (var (tokens, task, pooling, wantsTokens) in texts)
+            batch.AddBranch(batch.AddSequence(tokens), masks[task], pooling, wantsTokens);
 
         var pooled = encoder.Forward(batch, workspace);
 
@@ -47,8 +52,12 @@ public sealed class BertEncoderTests
         for (var i = 0; i < count; i++)
         {
             var own = new BertBatch();
-            own.AddBranch(own.AddSequence(texts[i].Tokens), aloneMasks[texts[i].Task]);
+            own.AddBranch(
+                own.AddSequence(texts[i].Tokens), aloneMasks[texts[i].Task], texts[i].Pooling, texts[i].WantsTokens);
             Assert.Equal(Bits(aloneEncoder.Forward(own, aloneWorkspace)), Bits(pooled.Slice(i, 1)));
+            var rows = batch.OutputOffsets[i + 1] - batch.OutputOffsets[i];
+            Assert.Equal(
+                Bits(aloneWorkspace.Output), Bits(workspace.Output.Slice(batch.OutputOffsets[i], rows)));
         }
 
         foreach (var mask in masks.Concat(aloneMasks))
@@ -106,6 +115,32 @@ public sealed class BertEncoderTests
             masks, mask => Assert.Equal(Math.Min(firstMaskedLayer, encoder.Config.Layers), mask.FirstMaskedLayer));
         foreach (var mask in masks)
             mask.Dispose();
+    }
+
+    [Fact]
+    public void Forward_Poolings_AreOfTheLastHiddenStates()
+    {
+        using var backend = new CpuBackend(2);
+        using var encoder = Golden.Folder.LoadEncoder(backend);
+        using var workspace = encoder.CreateWorkspace(120, 3);
+        var text = RandomText(new Random(4), encoder.Config);
+        var batch = new BertBatch();
+        var sequence = batch.AddSequence(text);
+        batch.AddBranch(sequence, masks: null, Pooling.Pooler);
+        batch.AddBranch(sequence, masks: null, Pooling.Mean);
+        batch.AddBranch(sequence, masks: null, Pooling.Cls);
+
+        var pooled = encoder.Forward(batch, workspace);
+
+        var (count, hidden) = (text.Tokens.Count, encoder.Config.Hidden);
+        Assert.Equal([0, 1, 1 + count, 2 + count], batch.OutputOffsets.ToArray());
+        var states = workspace.Output.Slice(1, count).ToArray().Chunk(hidden).ToList();
+        Assert.Equal(states[0], workspace.Output.Slice(0, 1).ToArray());
+        Assert.Equal(states[0], pooled.Slice(2, 1).ToArray());
+        foreach (var (i, value) in pooled.Slice(1, 1).ToArray().Index())
+            Assert.Equal(states.Average(state => (double)state[i]), value, 1e-6);
+        Assert.NotEqual(states[0], pooled.Slice(0, 1).ToArray());
+        Assert.Throws<ArgumentException>(() => batch.AddBranch(sequence, masks: null, Pooling.Pooler));
     }
 
     [Fact]

@@ -54,18 +54,18 @@ public sealed class BertFolderTests : IDisposable
             () => Edit("\"num_attention_heads\": 4", "\"num_attention_heads\": 5"));
         Refused(
             "'bert.embeddings.word_embeddings.weight' F32 [96, 48] has another shape than config.json says; "
-            + "[97, 48] is needed",
+            + "[97, 48] is needed for vocab_size and hidden_size",
             () => Edit("\"vocab_size\": 96", "\"vocab_size\": 97"));
-        Refused("hidden_act is 'relu'; only 'gelu' runs here", () => Edit("\"gelu\"", "\"relu\""));
+        Refused("hidden_act is 'relu'; only 'gelu' or 'gelu_python' runs here", () => Edit("\"gelu\"", "\"relu\""));
         Refused("model_type is 'gpt2'; only 'bert' runs here", () => Edit("\"bert\"", "\"gpt2\""));
-        Refused("vocab_size is missing", () => Edit("vocab_size", "vocab"));
-        Refused("num_hidden_layers is -3; 1 to 16777216 is needed", () => Edit("layers\": 3", "layers\": -3"));
+        Refused("vocab is 96; what it means is not known here", () => Edit("vocab_size", "vocab"));
+        Refused("num_hidden_layers is -3; a whole number, 1 to", () => Edit("layers\": 3", "layers\": -3"));
         Refused("is no BERT configuration", () => File.WriteAllText(_folder.At("config.json"), "{"));
-        Refused("config.json can't be read", () => File.Delete(_folder.At("config.json")));
+        Refused("config.json is missing.", () => File.Delete(_folder.At("config.json")));
         Refused("model.safetensors is missing", () => File.Delete(_folder.At("model.safetensors")));
         Refused(
             "which can run code and is never read. Convert it",
-            () => File.Move(_folder.At("model.safetensors"), _folder.At("pytorch_model.bin")));
+            () => File.Move(_folder.At("model.safetensors"), _folder.At("pytorch_model-00001-of-00002.bin")));
 
         void Refused(string message, Action damage)
         {

@@ -30,10 +30,10 @@ public sealed class ModelKindsTests : IDisposable
 
     [Theory]
     [InlineData("{\"model_type\": \"mamba\"}", "config.json: model_type is 'mamba'; known are bert.")]
-    [InlineData("{\"model_type\": null}", "config.json: model_type is ''; known are bert.")]
-    [InlineData("{\"model_type\": 3}", "config.json is no configuration of a model")]
+    [InlineData("{\"model_type\": null}", "config.json: model_type is null; known are bert.")]
+    [InlineData("{\"model_type\": 3}", "config.json: model_type is 3; text is needed.")]
     [InlineData("[", "config.json is no configuration of a model")]
-    [InlineData(null, "a model is a folder with config.json, vocab.txt and model.safetensors.")]
+    [InlineData(null, "config.json is missing. A model is a folder with config.json, vocab.txt and model.safetensors.")]
     public void Folder_OfNoKnownKind_IsRefusedWithTheKnown(string? config, string message)
     {
         if (config is null)
@@ -49,7 +49,8 @@ public sealed class ModelKindsTests : IDisposable
     {
         using var backend = new CpuBackend(1);
         using var encoder = Golden.Folder.LoadEncoder(backend);
-        Assert.Equal(encoder.Digest, ModelKinds.Open(_folder.Path).ReadDigest());
+        Assert.Equal(encoder.Backbone, ModelKinds.Open(_folder.Path).ReadDigest());
+        Assert.Equal(encoder.Digest, encoder.Backbone!.Weights);
     }
 
     private void Write(string config) => File.WriteAllText(Config, config);

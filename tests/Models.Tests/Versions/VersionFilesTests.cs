@@ -47,6 +47,35 @@ public sealed class TaskPackTests : IDisposable
         Assert.Equal(_golden.Floats("head.bias"), pack.ReadHead(_encoder.Config.Hidden).Bias);
     }
 
+    /// <summary>What the head sees is part of the version; one that does not say it is of a time before.</summary>
+    [Fact]
+    public void Pooling_IsOfTheVersion_AndTheBackboneMustHaveIt()
+    {
+        var writer = new VersionWriter();
+        writer.SetHead(_golden.Floats("head.weight"), _golden.Floats("head.bias"));
+        var manifest = GoldenTask.Manifest(_encoder);
+        var mean = writer.Write(_folder.Path, manifest with { Pooling = Pooling.Mean });
+        var pooler = writer.Write(_folder.Path, manifest);
+        Assert.NotEqual(mean, pooler);
+        using (var pack = VersionFiles.Open(_folder.At(mean)))
+            Assert.Equal(Pooling.Mean, pack.Manifest.Pooling);
+
+        var path = Path.Combine(_folder.At(pooler), VersionFiles.ManifestFile);
+        File.WriteAllText(path, File.ReadAllText(path).Replace("\"pooling\": \"pooler\",", ""));
+        using var old = VersionFiles.Open(_folder.At(pooler));
+        Assert.NotEqual(pooler, old.Version);
+        Assert.Equal(Pooling.Pooler, old.Manifest.Pooling);
+
+        var config = _encoder.Config with { HasPooler = false };
+        using var file = WeightFiles.Open(Golden.At("bert/model.safetensors"));
+        using var without = BertEncoder.Load(_backend, config, new CheckpointParameters(file));
+        using var ofIt = VersionFiles.Open(_folder.At(
+            writer.Write(_folder.Path, manifest with { Backbone = without.Digest })));
+        Assert.Contains(
+            "reads BERT's pooler, which its backbone was saved without",
+            Assert.Throws<ModelFileException>(() => ofIt.ThrowUnlessFor(without)).Message);
+    }
+
     [Fact]
     public void Write_TheSameAgain_IsTheSameVersion()
     {
@@ -99,10 +128,10 @@ public sealed class TaskPackTests : IDisposable
     {
         File.Delete(Path.Combine(_version, VersionFiles.HeadFile));
         Assert.Contains(
-            "head.safetensors can't be read",
+            "head.safetensors is missing.",
             Assert.Throws<ModelFileException>(() => VersionFiles.Open(_version)).Message);
         Assert.Contains(
-            "a task version is a folder with task.json, mask.safetensors and head.safetensors",
+            "A task version is a folder with task.json, mask.safetensors and head.safetensors",
             Assert.Throws<ModelFileException>(() => VersionFiles.Open(_folder.At("none"))).Message);
     }
 

@@ -44,7 +44,11 @@ public sealed class JobMessagesTests
             Time = Time,
             Evaluation = new() { Step = 7, Best = true, Metrics = { ["accuracy"] = 1, ["loss"] = 1e-9 } }
         }),
-        JsonFormatter.Default.Format(new V1.JobEvent { Number = 5, Time = Time, Evaluation = new() })
+        JsonFormatter.Default.Format(new V1.JobEvent { Number = 5, Time = Time, Evaluation = new() }),
+        JsonFormatter.Default.Format(
+            new V1.JobEvent { Number = 6, Time = Time, Warning = new() { Step = 7, Message = "The loss jumps." } }),
+        JsonFormatter.Default.Format(
+            new V1.JobEvent { Number = 7, Time = Time, Progress = new() { Step = 7, HeldBack = true } })
     ];
 
     [Theory]
@@ -86,7 +90,8 @@ public sealed class JobMessagesTests
         Progress = Progress(secondsLeft: 0),
         Metrics = { ["accuracy"] = 0.9375, ["loss"] = double.NaN },
         TaskVersion = new string('a', 64),
-        Artifacts = { new V1.Artifact { Name = "evaluation.json", Bytes = long.MaxValue } }
+        Artifacts = { new V1.Artifact { Name = "evaluation.json", Bytes = long.MaxValue } },
+        Inputs = new() { Models = { ["small"] = "ab" }, Datasets = { ["letters"] = "cd" } }
     });
 
     private static V1.JobSpec Spec() => new()

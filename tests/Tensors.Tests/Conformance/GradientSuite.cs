@@ -156,6 +156,31 @@ public abstract class GradientSuite<TBackends>
 
     [Theory]
     [MemberData(nameof(Names))]
+    public void MeanRowsGradient_OfOverlappingSpans_MatchesCentralDifferences_AndIsAdded(string name)
+    {
+        const int columns = 75;
+        (int Begin, int End)[] all = [(1, 5), (4, 5), (0, 3)];
+        using var backend = TBackends.Create(name, threads: 2);
+        var (x, dy, before) = (Values.Random(5 * columns, 1), Values.Random(3 * columns, 2), Values.Random(
+            5 * columns, 3));
+        using var outputGradient = Values.Tensor(backend, 3, columns, dy);
+        using var gradient = Values.Tensor(backend, 5, columns, before);
+        using var spans = Values.Indices(backend, [.. all.SelectMany(span => new[] { span.Begin, span.End })]);
+
+        backend.MeanRowsGradient(outputGradient, spans, gradient);
+
+        var own = Derivative.Of(
+            values => [.. all.SelectMany(span => Enumerable.Range(0, columns).Select(column =>
+                Enumerable.Range(span.Begin, span.End - span.Begin).Average(
+                    row => values[(row * columns) + column])))],
+            x, dy);
+        Derivative.AssertClose([.. own.Zip(before, (a, b) => a + b)], gradient.ToArray(), 1e-6);
+        spans.Write([0, 1, 1, 6, 0, 1]);
+        Assert.Throws<ShapeException>(() => backend.MeanRowsGradient(outputGradient, spans, gradient));
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
     public void AddRows_AddsUpRows_TheSameOnAnyThreads(string name)
     {
         const int rows = 1000;

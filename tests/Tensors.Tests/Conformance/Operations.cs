@@ -27,6 +27,10 @@ internal static class Operations
             o.Tensor(10, 36), o.Indices(QueryOffsets), o.Tensor(41, 36), o.Tensor(41, 36), o.Indices(KeyOffsets), 3,
             o.Tensor(10, 36)),
         ["GatherRows"] = o => o.Backend.GatherRows(o.Tensor(5, 33), o.Indices(4, 0, 4, 1), o.Tensor(4, 33)),
+        ["MeanRows"] = o => o.Backend.MeanRows(
+            o.Tensor(9, 83), o.Indices(3, 9, 8, 9, 0, 4), o.Tensor(3, 83)),
+        ["MeanRowsGradient"] = o => o.Backend.MeanRowsGradient(
+            o.Tensor(3, 83), o.Indices(3, 9, 8, 9, 0, 4), o.Tensor(9, 83)),
         ["Multiply"] = o => o.Backend.Multiply(
             o.Tensor(21, 33), o.Tensor(33, 40), Transposed.Neither, default, o.Tensor(1, 40), accumulate: false,
             o.Tensor(21, 40)),

@@ -82,6 +82,35 @@ public abstract class RowSuite<TBackends>
 
     [Theory]
     [MemberData(nameof(Names))]
+    public void MeanRows_RaggedSpans_AreMeans_AndOfOneRowTheRow(string name)
+    {
+        const int columns = 149;
+        using var backend = TBackends.Create(name, threads: 2);
+        var values = Values.Random(9 * columns, seed: 8);
+        values[8 * columns] = -0f;
+        using var x = Values.Tensor(backend, 9, columns, values);
+        using var spans = Values.Indices(backend, 3, 9, 8, 9, 0, 4);
+        using var output = backend.Allocate(3, columns);
+
+        backend.MeanRows(x, spans, output);
+
+        double Mean(int begin, int end, int column) =>
+            Enumerable.Range(begin, end - begin).Average(row => (double)values[(row * columns) + column]);
+        Derivative.AssertClose(
+            [.. Enumerable.Range(0, columns).Select(column => Mean(3, 9, column)),
+                .. Enumerable.Range(0, columns).Select(column => Mean(8, 9, column)),
+                .. Enumerable.Range(0, columns).Select(column => Mean(0, 4, column))],
+            output.ToArray(), 2e-7);
+        Assert.Equal(x.Slice(8, 1).ToArray(), output.Slice(1, 1).ToArray());
+        foreach (var wrong in new[] { [3, 3, 0, 1, 0, 1], [-1, 3, 0, 1, 0, 1], [3, 10, 0, 1, 0, 1], new[] { 0, 1 } })
+        {
+            spans.Write(wrong);
+            Assert.Throws<ShapeException>(() => backend.MeanRows(x, spans, output));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
     public void Activations_FromTinyToHuge_MatchTheFormulas(string name)
     {
         using var backend = TBackends.Create(name);

@@ -54,6 +54,17 @@ internal sealed partial class ReferenceBackend
         });
     }
 
+    public override void MeanRows(Tensor x, IndexBuffer spans, Tensor output)
+    {
+        Shapes.MeanRows(x, spans, output);
+        var ends = spans.Values.ToArray();
+        Set(output, (i, column) =>
+        {
+            var (begin, count) = (ends[2 * i], ends[(2 * i) + 1] - ends[2 * i]);
+            return Sum(count, row => At(x, begin + row, column)) / count;
+        });
+    }
+
     public override void GatherRows(Tensor x, IndexBuffer rows, Tensor output)
     {
         Shapes.GatherRows(x, rows, output);

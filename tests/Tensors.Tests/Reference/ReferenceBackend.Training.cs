@@ -104,6 +104,20 @@ internal sealed partial class ReferenceBackend
         AddTo(output, x, rows.Values.ToArray());
     }
 
+    public override void MeanRowsGradient(Tensor outputGradient, IndexBuffer spans, Tensor xGradient)
+    {
+        Shapes.MeanRows(xGradient, spans, outputGradient);
+        for (var i = 0; i < outputGradient.Rows; i++)
+        {
+            var (begin, end) = (spans.Values[2 * i], spans.Values[(2 * i) + 1]);
+            for (var row = begin; row < end; row++)
+            {
+                for (var column = 0; column < xGradient.Columns; column++)
+                    At(xGradient, row, column) += (float)(At(outputGradient, i, column) / (double)(end - begin));
+            }
+        }
+    }
+
     /// <summary>In double, as the paper has it, but with the decay of <see cref="AdamStep"/>.</summary>
     public override void Adam(Tensor parameter, Tensor gradient, Tensor mean, Tensor variance, in AdamStep step)
     {

@@ -13,6 +13,8 @@ internal sealed partial class ReferenceBackend : TrainingBackend
 
     public override string Description => "reference";
 
+    public override string Reason => "others are compared with it";
+
     public override long AllocatedBytes => _ledger.Bytes;
 
     public override Determinism Determinism =>

@@ -12,9 +12,12 @@ public sealed class BertModelTests
 {
     /// <summary>What is evaluated in training is what is served, to the last bit.</summary>
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void Forward_HasTheBitsOfTheEncoder(bool isMasked)
+    [InlineData(false, Pooling.Pooler)]
+    [InlineData(true, Pooling.Pooler)]
+    [InlineData(true, Pooling.Cls)]
+    [InlineData(false, Pooling.Mean)]
+    [InlineData(true, Pooling.Mean)]
+    public void Vectors_HaveTheBitsOfTheEncoder(bool isMasked, Pooling pooling)
     {
         using var backend = Small.Backend();
         using var model = Small.Model(backend);
@@ -27,11 +30,10 @@ public sealed class BertModelTests
         var batch = new SequenceBatch([.. examples.Select(example => example.Sequence)]);
         var served = new BertBatch();
         foreach (var (sequence, _) in examples)
-            served.AddBranch(served.AddSequence(sequence), isMasked ? masks : null);
+            served.AddBranch(served.AddSequence(sequence), isMasked ? masks : null, pooling);
 
         var used = isMasked ? scores : null;
-        var hidden = model.Forward(tape, batch, batch.FirstTokens, used, DropoutKeys.Off);
-        var pooled = model.Pool(tape, hidden, used).Value.ToArray();
+        var pooled = model.Vectors(tape, batch, pooling, used, DropoutKeys.Off).Value.ToArray();
 
         Assert.Equal(Bits(encoder.Forward(served, workspace).ToArray()), Bits(pooled));
     }

@@ -28,7 +28,7 @@ public sealed class GradientTests : IDisposable
     public GradientTests()
     {
         var config = BertConfig.Load(Path.Combine(Golden.Folder.Path, "config.json"));
-        using var file = SafetensorsFile.Open(Path.Combine(Golden.Folder.Path, "model.safetensors"));
+        using var file = WeightFiles.Open(Path.Combine(Golden.Folder.Path, "model.safetensors"));
         _model = BertModel.Load(_backend, config, new CheckpointParameters(file));
         _head = new(_backend, Golden.Labels, config.Hidden, seed: 1, isTrained: true);
         _head.Weight.Value.CopyFrom(_golden.Floats("head.weight"));

@@ -6,28 +6,62 @@ namespace Serving.Training.Tests.Classification;
 public sealed class ClassifierSettingsTests
 {
     [Theory]
-    [InlineData(TrainingMethod.Finetune, 1e-4f, null, 0.01f, 0.1f)]
-    [InlineData(TrainingMethod.Mask, 2e-2f, 3e-3f, 0f, 0f)]
-    [InlineData(TrainingMethod.HeadOnly, 1e-2f, null, 0f, 0.1f)]
-    public void Defaults_FollowFromTheMethod(
-        TrainingMethod method, float learningRate, float? headLearningRate, float weightDecay, float dropout)
+    [InlineData(TrainingMethod.Finetune, 0.01f, 0.1f)]
+    [InlineData(TrainingMethod.Mask, 0f, 0f)]
+    [InlineData(TrainingMethod.HeadOnly, 0f, 0.1f)]
+    public void Defaults_FollowFromTheMethod(TrainingMethod method, float weightDecay, float dropout)
     {
         var settings = new ClassifierSettings { Method = method };
-        Assert.Equal(
-            (learningRate, headLearningRate, weightDecay, dropout),
-            (settings.LearningRate, settings.HeadLearningRate, settings.Adam.WeightDecay, settings.Dropout));
+        Assert.Equal((weightDecay, dropout), (settings.Adam.WeightDecay, settings.Dropout));
     }
 
-    /// <summary>Null is a value, too: the head learns at the rate of the scores.</summary>
-    [Fact]
-    public void HeadLearningRate_ThatIsStoredAsNone_StaysNone()
+    /// <summary>A tiny shape, then those of the backbone that is shipped, of MiniLM and of BERT-base.</summary>
+    [Theory]
+    [InlineData(TrainingMethod.Mask, 2, 8, 2e-2f, 1e-2f)]
+    [InlineData(TrainingMethod.Finetune, 4, 256, 2.4e-4f, 2.4e-4f)]
+    [InlineData(TrainingMethod.Mask, 4, 256, 9.8e-3f, 2.9e-3f)]
+    [InlineData(TrainingMethod.HeadOnly, 4, 256, 9.8e-3f, 9.8e-3f)]
+    [InlineData(TrainingMethod.Finetune, 6, 384, 1.1e-4f, 1.1e-4f)]
+    [InlineData(TrainingMethod.Mask, 6, 384, 4.3e-3f, 2e-3f)]
+    [InlineData(TrainingMethod.HeadOnly, 6, 384, 6.5e-3f, 6.5e-3f)]
+    [InlineData(TrainingMethod.Finetune, 12, 768, 2.7e-5f, 2.7e-5f)]
+    [InlineData(TrainingMethod.Mask, 12, 768, 1.1e-3f, 9.8e-4f)]
+    public void Rates_FollowFromTheBackbone(
+        TrainingMethod method, int layers, int hidden, float learningRate, float headLearningRate)
     {
-        var recipe = new ClassifierRecipe
+        var settings = new ClassifierSettings { Method = method }.For(
+            Small.Config with { Layers = layers, Hidden = hidden });
+        Assert.Equal((learningRate, headLearningRate), (settings.LearningRate, settings.HeadLearningRate));
+    }
+
+    [Fact]
+    public void Rates_ThatAreGiven_Stay()
+    {
+        var settings = new ClassifierSettings
         {
-            Model = "m",
-            Dataset = "d",
-            Settings = new() { Method = TrainingMethod.Mask, HeadLearningRate = null }
+            Method = TrainingMethod.Mask,
+            LearningRate = 0.5f
         };
-        Assert.Null(((ClassifierRecipe)Recipe.Parse(recipe.ToJson())).Settings.HeadLearningRate);
+        Assert.Equal((0.5f, 0.25f), Rates(settings with { HeadLearningRate = 0.25f }));
+        Assert.Equal(0.5f, Rates(settings).Rate);
+        Assert.Equal((0.5f, 0.5f), Rates(settings with { Method = TrainingMethod.Finetune }));
+
+        static (float? Rate, float? Head) Rates(ClassifierSettings settings)
+        {
+            var set = settings.For(Small.Config);
+            return (set.LearningRate, set.HeadLearningRate);
+        }
+    }
+
+    [Fact]
+    public void Rates_OfAStoredRecipe_AreThoseOfItsRelease()
+    {
+        const string stored =
+            """
+            {"recipe":"classifier","model":"m","dataset":"d","settings":
+              {"method":"mask","learning_rate":0.02,"head_learning_rate":0.003}}
+            """;
+        var settings = ((ClassifierRecipe)Recipe.Parse(stored)).Settings.For(Small.Config);
+        Assert.Equal((0.02f, 0.003f), (settings.LearningRate, settings.HeadLearningRate));
     }
 }

@@ -6,6 +6,7 @@ using Serving.Training.Bert;
 using Serving.Training.Checkpoints;
 using Serving.Training.Classification;
 using Serving.Training.Optimization;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Tests.Classification;
 
@@ -30,6 +31,44 @@ public sealed class ClassifierTrainerTests
             run.State.Best.Accuracy);
         Assert.Equal(method == TrainingMethod.Finetune, run.DigestBefore != run.Digest);
         Assert.Equal(method == TrainingMethod.Mask ? 19 : 0, run.Masks.Count);
+    }
+
+    /// <summary>What does not come through the pooler neither masks nor trains it.</summary>
+    [Theory]
+    [InlineData(TrainingMethod.Mask, Pooling.Cls)]
+    [InlineData(TrainingMethod.Mask, Pooling.Mean)]
+    [InlineData(TrainingMethod.Finetune, Pooling.Mean)]
+    [InlineData(TrainingMethod.HeadOnly, Pooling.Mean)]
+    public void Run_WithoutThePooler_LearnsTheTask_AndLeavesThePooler(TrainingMethod method, Pooling pooling)
+    {
+        using var backend = Small.Backend();
+        using var weights = Small.Model(backend);
+        using var trainer = new ClassifierTrainer(
+            backend, Small.Config, weights, Data(), Settings(method) with { Pooling = pooling });
+
+        var state = trainer.Run(new Seen(), null, CancellationToken.None);
+
+        Assert.Equal(pooling, trainer.Pooling);
+        Assert.InRange(state.Best!.Accuracy, method == TrainingMethod.HeadOnly ? 0.4 : 0.8, 1);
+        Assert.Equal(method == TrainingMethod.Mask ? 18 : 0, trainer.Masks().Count);
+        var (before, after) = (new float[24 * 24], new float[24 * 24]);
+        weights.Read(BertTensors.PoolerWeight, 24, 24, 0, before);
+        trainer.Model.Read(BertTensors.PoolerWeight, 24, 24, 0, after);
+        Assert.Equal(before, after);
+    }
+
+    [Fact]
+    public void Pooling_OfAModelWithoutAPooler_IsTheMean_UnlessItIsChosen()
+    {
+        var settings = Settings(TrainingMethod.Mask);
+        var without = Small.Config with { HasPooler = false };
+        Assert.Equal(Pooling.Pooler, settings.PoolingOf(Small.Config));
+        Assert.Equal(Pooling.Mean, settings.PoolingOf(without));
+        Assert.Equal(Pooling.Cls, (settings with { Pooling = Pooling.Cls }).PoolingOf(without));
+        var refused = Assert.Throws<SettingException>(
+            () => (settings with { Pooling = Pooling.Pooler }).PoolingOf(without));
+        Assert.Equal("pooling", refused.Setting);
+        Assert.Contains("saved without its pooler; choose cls or mean", refused.Message);
     }
 
     /// <summary>Interrupted and resumed repeatedly, wherever the checkpoints were: the same bits at the end.</summary>
@@ -91,7 +130,8 @@ public sealed class ClassifierTrainerTests
         weightTensor.CopyFrom(weight);
         biasTensor.CopyFrom(bias);
         var logits = ClassifierEvaluator.Logits(
-            backend, encoder, task.Masks, weightTensor, biasTensor, data.Validation, CancellationToken.None);
+            backend, encoder, task.Masks, task.Pooling, weightTensor, biasTensor, data.Validation,
+            CancellationToken.None);
         var report = ClassifierEvaluator.Report(data, logits, data.Validation);
 
         Assert.Equal(state.Best!.Loss, report.Loss);
@@ -107,7 +147,12 @@ public sealed class ClassifierTrainerTests
         using var trainer = new ClassifierTrainer(
             backend, Small.Config, broken, Data(), Settings(TrainingMethod.Finetune));
         var diverged = Assert.Throws<DivergedException>(() => trainer.Run(new Seen(), null, CancellationToken.None));
-        Assert.Equal("The loss is NaN at step 1. Lower the learning rate, or clip gradients.", diverged.Message);
+        Assert.Matches(
+            @"^The loss is NaN at step 1\. Its batch: examples \d+(, \d+)*\. "
+            + @"The largest gradients: .+ \(norm NaN\)\. "
+            + @"Weights that are not finite, in 1 tensors: [\w.]*pooler\.dense\.weight\. "
+            + @"No step was made before, so it is not the learning rate: look at these rows and at the model\.$",
+            diverged.Message);
     }
 
     [Fact]

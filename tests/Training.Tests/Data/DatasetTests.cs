@@ -53,7 +53,7 @@ public sealed class DatasetTests : IDisposable
         Assert.Equal(
             [new("one", null, null), new("two \uFFFD", null, null)],
             Read(bytes.ToArray(), DatasetFormat.Lines, new(""), problems));
-        Assert.Equal([new(2, "has no text")], problems);
+        Assert.Empty(problems);
         Refused(
             "It begins like gzip, but can't be unzipped.", [0x1F, 0x8B, 8, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 9],
             DatasetFormat.Lines, new(""));
@@ -68,8 +68,7 @@ public sealed class DatasetTests : IDisposable
         Assert.Equal(["a", "d"], rows.Select(row => row.Text));
         Assert.Equal(
             [
-                new(3, "has 1 columns, 2 are needed"), new(4, "has 1 columns, 2 are needed"), new(5, "has no text"),
-                new(6, "has no label")
+                new(4, "has 1 columns, 2 are needed"), new(5, "has no text"), new(6, "has no label")
             ],
             problems);
     }

@@ -47,7 +47,7 @@ internal static class Released
             {
                 Method = name == Mask ? TrainingMethod.Mask : TrainingMethod.Finetune,
                 LearningRate = name == Mask ? 0.03f : 0.003f,
-                HeadLearningRate = null,
+                HeadLearningRate = name == Mask ? 0.03f : 0.003f,
                 Adam = new(),
                 Dropout = 0.1f,
                 Epochs = 3,

@@ -47,11 +47,46 @@ public sealed class TrainingLoopTests : IDisposable
     [Fact]
     public void Run_LossThatIsNoNumber_MovesNothing()
     {
-        using var learner = new Mean(_backend) { Loss = double.NaN };
+        using var learner = new Mean(_backend) { Loss = _ => double.NaN };
         var before = learner.Value;
         var diverged = Assert.Throws<DivergedException>(() => Run(learner, new()));
-        Assert.Equal("The loss is NaN at step 1. Lower the learning rate, or clip gradients.", diverged.Message);
+        Assert.Matches(
+            @"^The loss is NaN at step 1\. Its batch: the numbers \d+, \d+, \d+, \d+\. "
+            + @"The largest gradients: mean \(norm [\d.]+\)\. No step was made before, so it is not the learning rate: "
+            + @"look at these rows and at the model\.$",
+            diverged.Message);
         Assert.Equal(before, learner.Value);
+    }
+
+    /// <summary>What to do follows from how the loss went before.</summary>
+    [Theory]
+    [InlineData(1.0, "The loss before was 1 and did not rise: look at these rows and tensors first.")]
+    [InlineData(1.5, "The loss rose from 1.5 to 7.594 before: lower the learning rate, or clip gradients.")]
+    public void Run_LossThatIsNoNumberLater_NamesTheLikelierCause(double growth, string remedy)
+    {
+        using var learner = new Mean(_backend) { Loss = step => step == 6 ? double.NaN : Math.Pow(growth, step) };
+        var diverged = Assert.Throws<DivergedException>(() => Run(learner, new()));
+        Assert.StartsWith(
+            "The loss is NaN at step 6. Its batch: the numbers ", diverged.Message, StringComparison.Ordinal);
+        Assert.EndsWith(remedy, diverged.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Run_LossThatJumps_LeavesAWarning_AndGoesOn()
+    {
+        using var learner = new Mean(_backend) { Loss = step => step == 7 ? 50 : 1 + (0.1 * (step % 3)) };
+        var seen = Run(learner, new());
+        Assert.Equal(12, seen.Steps);
+        var (step, message) = Assert.Single(seen.Warnings);
+        Assert.Equal(7, step);
+        Assert.Matches(
+            @"^The loss jumps from about 1\.1 to 50 at step 7\. Its batch: the numbers \d+, \d+, \d+, \d+\. "
+            + @"The largest gradients: mean \(norm [\d.E-]+\)\.$",
+            message);
+
+        using var calm = new Mean(_backend) { Loss = step => 1 + (0.1 * (step % 3)) };
+        Assert.Empty(Run(calm, new()).Warnings);
+        Assert.Equal(calm.Value, learner.Value); // It looks, and touches nothing.
     }
 
     [Fact]
@@ -106,10 +141,14 @@ public sealed class TrainingLoopTests : IDisposable
 
         public List<(long Step, bool IsBest)> Evaluations { get; } = [];
 
+        public List<(long Step, string Message)> Warnings { get; } = [];
+
         public void Stepped(TrainingProgress progress) => Steps++;
 
         public void Evaluated(long step, IReadOnlyDictionary<string, double> metrics, bool isBest) =>
             Evaluations.Add((step, isBest));
+
+        public void Warned(long step, string message) => Warnings.Add((step, message));
     }
 
     /// <summary>Learns the mean of the numbers 0 to 11; its evaluations are what a test wants.</summary>
@@ -135,8 +174,8 @@ public sealed class TrainingLoopTests : IDisposable
 
         public double[]? Scores { get; init; }
 
-        /// <summary>Instead of the true one.</summary>
-        public double? Loss { get; init; }
+        /// <summary>Instead of the true one, by the step.</summary>
+        public Func<long, double>? Loss { get; init; }
 
         public int TokensOfAnExample { get; init; } = 1;
 
@@ -151,8 +190,10 @@ public sealed class TrainingLoopTests : IDisposable
             var examples = new List<float>();
             foreach (var item in items)
                 examples.Add(item);
-            return new Step(this, examples);
+            return new Step(this, step, examples);
         }
+
+        public string Describe(IReadOnlyList<int> items) => $"the numbers {string.Join(", ", items)}";
 
         public int Tokens(float example) => TokensOfAnExample;
 
@@ -179,13 +220,13 @@ public sealed class TrainingLoopTests : IDisposable
             _mean.Dispose();
         }
 
-        private sealed class Step(Mean learner, List<float> examples) : IStep<float>
+        private sealed class Step(Mean learner, long number, List<float> examples) : IStep<float>
         {
             private double _sum;
 
             public IReadOnlyList<float> Examples => examples;
 
-            public double Loss => learner.Loss ?? _sum / examples.Count;
+            public double Loss => learner.Loss?.Invoke(number) ?? _sum / examples.Count;
 
             public void Forward(IReadOnlyList<float> part, DropoutKeys dropout)
             {

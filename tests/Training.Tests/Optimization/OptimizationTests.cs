@@ -95,9 +95,7 @@ public sealed class OptimizationTests
 
         var diverged = Assert.Throws<DivergedException>(() => optimizer.Step(0.1f));
 
-        Assert.Equal(
-            "The gradient of 'bad' is no finite number at step 1. Lower the learning rate, or clip gradients.",
-            diverged.Message);
+        Assert.Equal("The gradient of 'bad' is no finite number at step 1.", diverged.Message);
         Assert.Equal(0f, good.Value.ToArray()[0]);
     }
 }

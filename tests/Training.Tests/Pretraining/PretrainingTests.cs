@@ -114,10 +114,11 @@ public sealed class PretrainingTests
         using var model = Small.Model(backend);
         using var folder = new TemporaryFolder();
         using var original = BertEncoder.Load(backend, model.Config, model);
+        var tokenizer = new BertTokenizer(Words, lowercase: false);
         foreach (var format in Enum.GetValues<WeightFormat>())
         {
             var path = Path.Combine(folder.Path, format.ToString());
-            BertFolderWriter.Write(path, model.Config, Words, isLowercase: false, model.Tensors(), model, format);
+            BertFolderWriter.Write(path, model.Config, tokenizer, model.Tensors(), model, format);
             var read = new BertFolder(path);
             using var encoder = read.LoadEncoder(backend);
             Assert.Equal(format == WeightFormat.Float32, original.Digest == encoder.Digest);
@@ -125,7 +126,7 @@ public sealed class PretrainingTests
             Assert.Equal(Words.Tokens, read.LoadTokenizer().Vocabulary.Tokens);
             Assert.False(read.LoadTokenizer().IsLowercase);
             Assert.Throws<IOException>(
-                () => BertFolderWriter.Write(path, model.Config, Words, false, model.Tensors(), model));
+                () => BertFolderWriter.Write(path, model.Config, tokenizer, model.Tensors(), model));
         }
     }
 

@@ -5,6 +5,7 @@ using Serving.Models.Versions;
 using Serving.Training.Analysis;
 using Serving.Training.Classification;
 using Serving.Training.Recipes;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Tests.Recipes;
 
@@ -207,6 +208,49 @@ public sealed class AnalysisTests : RecipeFixture
             SvgPlot.Chart("a < b & c", "\0", "\uD800", [new("\uFFFE \u0001 good", [(0, 0), (0, 0)])]));
         Assert.Contains("a < b & c", svg.Value, StringComparison.Ordinal);
         Assert.Contains("? ? good", svg.Value, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Pairs_ThatTheModelOrTheTokensHaveNoRoomFor_AreRefusedBeforeAnythingIsRun()
+    {
+        var onPairs = Classifier(TrainingMethod.Mask, epochs: 1) with { Dataset = "pairs", ValidationShare = 0.2 };
+        var task = Task("pair-task", Train("pair-task", onPairs));
+        const string room = "max_tokens: It is 4; it must be 5 or more for pairs of texts";
+        Refused(room, onPairs with { MaxTokens = 4 });
+        Refused(room, new EvaluationRecipe { Task = task, Dataset = "pairs", MaxTokens = 4 });
+        Refused(room, new ConnectivityRecipe { First = task, Second = task, Dataset = "pairs", MaxTokens = 4 });
+
+        var config = Path.Combine(ModelFolder("backbone"), "config.json");
+        File.WriteAllText(
+            config, File.ReadAllText(config).Replace("\"type_vocab_size\": 2", "\"type_vocab_size\": 1"));
+        const string types = "dataset: The task 'pair-task' reads pairs of texts, and its model 'backbone' single ones";
+        Refused(types, new EvaluationRecipe { Task = task, Dataset = "pairs" });
+        Refused(types, new ProjectionRecipe { Task = task, Dataset = "pairs" });
+        Refused(types, new ConnectivityRecipe { First = task, Second = task, Dataset = "pairs", MaxTokens = 5 });
+
+        void Refused(string message, Recipe recipe) => Assert.StartsWith(
+            message, Assert.Throws<SettingException>(() => recipe.Validate(this)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("vocab.txt", "\ng\n", "\n[g]\n", "its tokenizer has changed since")]
+    [InlineData("config.json", "1E-12", "1E-06", "its configuration has changed since")]
+    public void Task_OfAModelWhoseFilesHaveChanged_IsNotRun(string file, string before, string after, string message)
+    {
+        var tone = Task("tone-task", Train("tone-task", Classifier(TrainingMethod.Mask, epochs: 1)));
+        var path = Path.Combine(ModelFolder("backbone"), file);
+        var changed = File.ReadAllText(path).Replace(before, after, StringComparison.Ordinal);
+        Assert.NotEqual(File.ReadAllText(path), changed);
+        File.WriteAllText(path, changed);
+        Recipe[] recipes =
+        [
+            new EvaluationRecipe { Task = tone, Dataset = "tone" },
+            new ProjectionRecipe { Task = tone, Dataset = "tone" },
+            new ConnectivityRecipe { First = tone, Second = tone, Dataset = "tone", MaxTokens = 32 }
+        ];
+        Assert.All(recipes, recipe => Assert.Contains(
+            message, Assert.Throws<ModelFileException>(() => Run("changed", recipe)).Message,
+            StringComparison.Ordinal));
     }
 
     [Fact]

@@ -62,7 +62,7 @@ public abstract class RecipeFixture : IRecipeInputs, IDisposable
             Epochs = epochs,
             BatchSize = 16,
             LearningRate = method == TrainingMethod.Finetune ? 3e-3f : 3e-2f,
-            HeadLearningRate = null,
+            HeadLearningRate = method == TrainingMethod.Finetune ? 3e-3f : 3e-2f,
             Dropout = 0,
             Seed = 2
         }
@@ -81,13 +81,13 @@ public abstract class RecipeFixture : IRecipeInputs, IDisposable
 
     protected RecipeResult Run(string job, Recipe recipe) => recipe.Run(Context(job, () => { }));
 
-    protected RecipeContext Context(string job, Action onStep) => new()
+    protected RecipeContext Context(string job, Action onStep, Action<string>? onWarning = null) => new()
     {
         Job = job,
         Folder = JobFolder(job),
         Inputs = this,
         Backend = Backend,
-        Observer = new Observer(onStep)
+        Observer = new Observer(onStep, onWarning ?? (_ => { }))
     };
 
     protected string JobFolder(string job) => Path.Combine(_folder.Path, "jobs", job);
@@ -99,25 +99,32 @@ public abstract class RecipeFixture : IRecipeInputs, IDisposable
     string IRecipeInputs.TaskFolder(VersionInput task) =>
         Path.Combine(JobFolder(task.Task), "artifacts", "task", task.Version);
 
-    private string DatasetPath(string name) => Path.Combine(_folder.Path, "datasets", name);
+    protected string DatasetPath(string name) => Path.Combine(_folder.Path, "datasets", name);
 
-    private void AddDataset(string name, DatasetColumns columns, IEnumerable<string> lines, string? header = null)
+    protected void AddDataset(string name, DatasetColumns columns, IEnumerable<string> lines, string? header = null)
     {
         var file = Path.Combine(_folder.Path, "file.tsv");
         File.WriteAllLines(file, header is null ? lines : lines.Prepend(header));
+        AddDataset(name, columns, file, DatasetFormat.Tsv);
+    }
+
+    protected void AddDataset(string name, DatasetColumns columns, string file, DatasetFormat format)
+    {
         Directory.CreateDirectory(DatasetPath(name));
         var manifest = DatasetFolder.Import(
-            file, DatasetPath(name), name, DatasetFormat.Tsv, columns, mostProblems: 0, mostBytes: 1 << 20,
+            file, DatasetPath(name), name, format, columns, mostProblems: 0, mostBytes: 1 << 20,
             CancellationToken.None);
         File.WriteAllText(Path.Combine(DatasetPath(name), DatasetFolder.ManifestFile), manifest.ToJson());
     }
 
-    private sealed class Observer(Action onStep) : ITrainingObserver
+    private sealed class Observer(Action onStep, Action<string> onWarning) : ITrainingObserver
     {
         public void Stepped(TrainingProgress progress) => onStep();
 
         public void Evaluated(long step, IReadOnlyDictionary<string, double> metrics, bool isBest)
         {
         }
+
+        public void Warned(long step, string message) => onWarning(message);
     }
 }

@@ -1,12 +1,17 @@
 using Serving.Models.Bert;
 using Serving.Models.Versions;
+using Serving.Testing;
+using Serving.Training.Bert;
 using Serving.Training.Classification;
 using Serving.Training.Recipes;
+using Serving.Training.Settings;
 
 namespace Serving.Training.Tests.Recipes;
 
 public sealed class RecipeTests : RecipeFixture
 {
+    private const string SingleTexts = "cases/c28-type-vocab-1";
+
     [Fact]
     public void Pretraining_MakesAModelFolder()
     {
@@ -40,6 +45,59 @@ public sealed class RecipeTests : RecipeFixture
         Assert.Equal(method == TrainingMethod.Mask ? 13 : 0, pack.Manifest.Kept.Count);
     }
 
+    /// <summary>As sentence-transformers save models: the pooler is not there.</summary>
+    [Theory]
+    [InlineData(null, Pooling.Mean)]
+    [InlineData(Pooling.Cls, Pooling.Cls)]
+    public void Classifier_OverAModelWithoutAPooler_SaysWhatItsHeadSees(Pooling? asked, Pooling pooling)
+    {
+        var folder = RemovePooler();
+        var recipe = Classifier(TrainingMethod.Mask, epochs: 60) with { ValidationDataset = "tone-dev" };
+        recipe = recipe with { Settings = recipe.Settings with { Pooling = asked } };
+
+        var result = Run("job", recipe);
+
+        using var encoder = folder.LoadEncoder(Backend);
+        using var pack = VersionFiles.Open(result.TaskVersion!, Path.GetFileName(result.TaskVersion));
+        using var task = LoadedVersion.Load(Backend, encoder, pack);
+        Assert.Equal(pooling, task.Pooling);
+        Assert.Equal(12, pack.Manifest.Kept.Count);
+        Assert.InRange(result.Metrics["accuracy"], 0.9, 1);
+        var evaluation = Run("again", new EvaluationRecipe
+        {
+            Task = new("job", pack.Version, "backbone"),
+            Dataset = "tone-dev"
+        });
+        Assert.Equal(result.Metrics["accuracy"], evaluation.Metrics["accuracy"]);
+    }
+
+    [Fact]
+    public void Classifier_ThatWantsAPoolerThatIsNotThere_IsRefused()
+    {
+        RemovePooler();
+        var recipe = Classifier(TrainingMethod.Mask);
+        recipe = recipe with { Settings = recipe.Settings with { Pooling = Pooling.Pooler } };
+        Assert.Contains(
+            "saved without its pooler", Assert.Throws<SettingException>(() => recipe.Validate(this)).Message);
+    }
+
+    /// <summary>Writes the backbone again, without its pooler.</summary>
+    private BertFolder RemovePooler()
+    {
+        var folder = new BertFolder(ModelFolder("backbone"));
+        var written = ModelFolder("backbone") + "-without";
+        using (var weights = folder.OpenWeights())
+        {
+            var config = folder.LoadConfig() with { HasPooler = false };
+            using var model = BertModel.Load(Backend, config, new CheckpointParameters(weights));
+            BertFolderWriter.Write(written, config, folder.LoadTokenizer(), model.Tensors(), model);
+        }
+
+        Directory.Delete(ModelFolder("backbone"), recursive: true);
+        Directory.Move(written, ModelFolder("backbone"));
+        return folder;
+    }
+
     [Fact]
     public void Classifier_OnPairs_ReadsPairs()
     {
@@ -68,6 +126,38 @@ public sealed class RecipeTests : RecipeFixture
     }
 
     [Fact]
+    public void Pairs_ForAModelOfSingleTexts_AreRefusedBeforeAnythingIsTrained()
+    {
+        var config = Path.Combine(ModelFolder("backbone"), "config.json");
+        File.WriteAllText(
+            config, File.ReadAllText(config).Replace("\"type_vocab_size\": 2", "\"type_vocab_size\": 1"));
+        RefusesPairs("backbone");
+    }
+
+    [SharedFact(SingleTexts)]
+    public void Pairs_ForTheHandedModelOfSingleTexts_AreRefusedBeforeAnythingIsTrained()
+    {
+        Directory.CreateDirectory(ModelFolder("single"));
+        foreach (var file in Directory.EnumerateFiles(SharedFiles.At(SingleTexts)))
+            File.Copy(file, Path.Combine(ModelFolder("single"), Path.GetFileName(file)));
+        RefusesPairs("single");
+    }
+
+    private void RefusesPairs(string model)
+    {
+        foreach (var method in Enum.GetValues<TrainingMethod>())
+        {
+            var recipe = Classifier(method) with { Model = model, Dataset = "pairs" };
+            var error = Assert.Throws<SettingException>(() => recipe.Validate(this));
+            Assert.Contains(
+                $"The dataset 'pairs' has pairs of texts, and the model '{model}' reads single ones: its "
+                + "type_vocab_size is 1.",
+                error.Message, StringComparison.Ordinal);
+            (recipe with { Dataset = "tone" }).Validate(this);
+        }
+    }
+
+    [Fact]
     public void Recipes_AreStoredWithoutLoss()
     {
         foreach (var recipe in (Recipe[])[Pretraining, Classifier(TrainingMethod.Mask)])
@@ -86,7 +176,8 @@ public sealed class RecipeTests : RecipeFixture
             "dataset: The dataset 'corpus' has no labels; upload it with a label column.",
             recipe with { Dataset = "corpus" });
         Refused(
-            "regression: Labels of the dataset 'tone' are no numbers; regression needs numbers.",
+            "regression: Row 1 of the dataset 'tone' has the label 'good', which is no number; regression needs "
+            + "numbers, written like 1.5 or -2.",
             recipe with { IsRegression = true });
         Refused(
             "validation_dataset: Of 'tone' and 'pairs' one has pairs and one has not; both are needed alike.",

@@ -21,6 +21,21 @@ public sealed class StoredRecipeTests
         }
     }
 
+    /// <summary>Its checkpoints were made with the rows that it held out.</summary>
+    [Fact]
+    public void StoredRecipe_ThatDoesNotSayHowToSplit_SplitsAsItsReleaseDid()
+    {
+        const string stored =
+            """{"recipe":"classifier","model":"m","dataset":"d","settings":{"method":"mask"},"max_tokens":16}""";
+        var recipe = (ClassifierRecipe)Recipe.Parse(stored);
+        Assert.Equal((ValidationSplit.ByText, 16), (recipe.Split, recipe.MaxTokens));
+        Assert.Equal(ValidationSplit.ByText, ((ClassifierRecipe)Recipe.Parse(recipe.ToJson())).Split);
+        var now = new ClassifierRecipe { Model = "m", Dataset = "d", Settings = recipe.Settings };
+        Assert.Equal(ValidationSplit.Stratified, ((ClassifierRecipe)Recipe.Parse(now.ToJson())).Split);
+        var sweep = (SweepRecipe)Recipe.Parse(new SweepRecipe { Base = now }.ToJson());
+        Assert.Equal(ValidationSplit.Stratified, sweep.Base.Split);
+    }
+
     private static string Root()
     {
         var folder = AppContext.BaseDirectory;
