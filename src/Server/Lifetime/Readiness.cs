@@ -36,13 +36,12 @@ internal sealed class Readiness(HealthServiceImpl health)
 
     public void Ready()
     {
+        _ready.TrySetResult(); // First: who is told of SERVING may call at once.
         lock (_gate)
         {
             if (!_isStopping)
                 SetServices(ServingStatus.Serving);
         }
-
-        _ready.TrySetResult();
     }
 
     /// <summary>Everything becomes NOT_SERVING for good: the first step of a graceful stop.</summary>
