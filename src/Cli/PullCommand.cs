@@ -50,7 +50,7 @@ internal static class PullCommand
                 ? await PrintAsync(events, output)
                 : await DrawAsync(events);
             if (!output.IsJson)
-                output.Line(Describe(pulled));
+                Describe(pulled, output);
         });
         return command;
     }
@@ -123,7 +123,7 @@ internal static class PullCommand
         _ => ""
     };
 
-    private static string Describe(PulledModel pulled)
+    private static void Describe(PulledModel pulled, Output output)
     {
         var revision = pulled.Revision.Length > CommitShown ? pulled.Revision[..CommitShown] : pulled.Revision;
         var license = pulled.License.Length > 0 ? $", license {pulled.License}" : "";
@@ -133,7 +133,12 @@ internal static class PullCommand
             { Problem.Length: > 0 } model => $"not loaded: {model.Problem}",
             _ => "not loaded"
         };
-        return $"{pulled.Model.Name}: {(pulled.IsNew ? "pulled" : "was there already")}, {pulled.Source} at {revision}"
-            + $"{license}; {loaded}";
+        output.Line(
+            $"{pulled.Model.Name}: {(pulled.IsNew ? "pulled" : "was there already")}, {pulled.Source} at {revision}"
+            + $"{license}; {loaded}");
+        if (pulled.Tasks.Count == 0)
+            return;
+        var (tasks, alias) = (string.Join(", ", pulled.Tasks), pulled.Model.Name);
+        output.Line($"Tasks over it: {tasks}. Try: serving classify TEXT --task {pulled.Tasks[0]}@{alias}");
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Serving.Catalog;
+using Serving.Catalog.Resident;
 using Serving.Catalog.Stored;
 using Serving.Hub.Sources;
 using Serving.Models;
@@ -14,7 +15,7 @@ namespace Serving.Hub;
 /// gets its name once it has been read as it would be to run it.
 /// </remarks>
 public sealed class ModelPuller(
-    IEnumerable<IModelSource> sources, ModelStore models, TaskCatalog catalog, IFileSystem files)
+    IEnumerable<IModelSource> sources, ModelStore models, TaskCatalog catalog, ShippedTasks shipped, IFileSystem files)
 {
     private readonly ConcurrentDictionary<string, bool> _running = new(StringComparer.Ordinal);
 
@@ -40,13 +41,13 @@ public sealed class ModelPuller(
         try
         {
             var result = await PullAsync(source, name, request, progress, cancellationToken);
-            if (request.Load)
-            {
-                progress.Report(new(PullPhase.Loading));
-                await TryLoadAsync(name);
-            }
-
-            return result;
+            if (!request.Load)
+                return result;
+            progress.Report(new(PullPhase.Loading));
+            var host = await TryLoadAsync(name);
+            return host is null
+                ? result
+                : result with { Tasks = await shipped.TakeUpAsync(host, cancellationToken) };
         }
         finally
         {
@@ -57,15 +58,15 @@ public sealed class ModelPuller(
     /// <summary>
     /// A model that is here is not lost because it can't be loaded; what keeps it from that is noted.
     /// </summary>
-    private async Task TryLoadAsync(string name)
+    private async Task<ModelHost?> TryLoadAsync(string name)
     {
         try
         {
-            await catalog.LoadModelAsync(name);
+            return await catalog.LoadModelAsync(name);
         }
         catch (DomainException)
         {
-            // The store knows its problem.
+            return null; // The store knows its problem.
         }
     }
 

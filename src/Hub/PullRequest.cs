@@ -19,4 +19,8 @@ public sealed record PullRequest(string Source)
 
 /// <summary>A model that was pulled.</summary>
 /// <param name="IsNew">False if it was there already.</param>
-public sealed record PullResult(string Name, Sources.ModelOrigin Origin, bool IsNew);
+public sealed record PullResult(string Name, Sources.ModelOrigin Origin, bool IsNew)
+{
+    /// <summary>Tasks over it that the product ships.</summary>
+    public IReadOnlyList<string> Tasks { get; init; } = [];
+}

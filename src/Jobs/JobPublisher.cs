@@ -28,8 +28,7 @@ public sealed class JobPublisher(TaskCatalog catalog, IBlobStore tasks, ModelSto
         var moved = alias ?? (catalog.IsFirst(publish.Task, version) ? firstAlias : null);
         var gate = moved is null ? "" : Gate(moved, publish, recipe, result);
         using var upload = new VersionUpload(tasks.Begin(), publish.Task, version, long.MaxValue);
-        foreach (var file in Directory.GetFiles(result.TaskVersion))
-            await CopyAsync(upload, file);
+        await upload.AppendFolderAsync(result.TaskVersion, CancellationToken.None);
         upload.Finish();
         if (gate.Length > 0)
             (alias, firstAlias) = (null, null);
@@ -61,13 +60,5 @@ public sealed class JobPublisher(TaskCatalog catalog, IBlobStore tasks, ModelSto
 
         string Refusal(FormattableString why) =>
             $"The alias '{alias}' was not moved: {FormattableString.Invariant(why)}";
-    }
-
-    private static async Task CopyAsync(VersionUpload upload, string path)
-    {
-        var buffer = new byte[1 << 20];
-        await using var file = File.OpenRead(path);
-        for (int read; (read = await file.ReadAsync(buffer)) > 0;)
-            await upload.AppendAsync(Path.GetFileName(path), buffer.AsMemory(0, read), CancellationToken.None);
     }
 }

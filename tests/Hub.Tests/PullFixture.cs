@@ -21,6 +21,7 @@ internal sealed class PullFixture : IAsyncDisposable, IProgress<PullProgress>
     private readonly LanePool _lanes;
     private readonly List<HubSource> _sources = [];
     private readonly List<IDisposable> _opened = [];
+    private IBlobStore _blobs = null!;
 
     private PullFixture(LoopbackHub hub)
     {
@@ -42,6 +43,9 @@ internal sealed class PullFixture : IAsyncDisposable, IProgress<PullProgress>
 
     public TaskCatalog Catalog { get; private set; } = null!;
 
+    /// <summary>The tasks that come with the product; none at first.</summary>
+    public string Shipped => _data.At("shipped");
+
     public ModelStore Models { get; private set; } = null!;
 
     public List<PullProgress> Reported { get; } = [];
@@ -61,13 +65,13 @@ internal sealed class PullFixture : IAsyncDisposable, IProgress<PullProgress>
         files ??= DiskFileSystem.Instance;
         Models = new(Root, chosen: null, files);
         var tasks = Path.Combine(_data.Path, "tasks");
-        var blobs = new FolderBlobStore(tasks, files);
+        _blobs = new FolderBlobStore(tasks, files);
         _opened.ForEach(one => one.Dispose());
         _opened.Clear();
         var repository = new FileTaskRepository(tasks, files, NullLogger<FileTaskRepository>.Instance);
         Catalog = new(
             repository,
-            blobs,
+            _blobs,
             Models,
             new() { MaxBatchTokens = 64, MaxQueuedRequests = 8, MaxQueuedTokens = 512 },
             _lanes,
@@ -92,7 +96,20 @@ internal sealed class PullFixture : IAsyncDisposable, IProgress<PullProgress>
             from = _sources[^1];
         }
 
-        return new([from], Models, Catalog, files ?? DiskFileSystem.Instance);
+        return new([from], Models, Catalog, new(Shipped, Catalog, _blobs), files ?? DiskFileSystem.Instance);
+    }
+
+    /// <summary>Ships a version over the model that the hub has.</summary>
+    /// <returns>The version.</returns>
+    public string Ship(string task, int seed, bool overOtherModel = false)
+    {
+        using var model = new DataFolder();
+        var folder = overOtherModel ? model.AddModel("other", seed) : model.WriteVersion(seed);
+        var version = Path.GetFileName(folder);
+        var target = Directory.CreateDirectory(Path.Combine(Shipped, task, version)).FullName;
+        foreach (var file in Directory.GetFiles(folder))
+            File.Copy(file, Path.Combine(target, Path.GetFileName(file)));
+        return version;
     }
 
     /// <summary>What is in the folder of models, hidden ones too.</summary>

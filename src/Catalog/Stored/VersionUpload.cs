@@ -40,6 +40,18 @@ public sealed class VersionUpload(BlobDraft draft, string task, string? expected
         await _file.WriteAsync(data, cancellationToken);
     }
 
+    /// <summary>Adds the files of a folder.</summary>
+    public async Task AppendFolderAsync(string folder, CancellationToken cancellationToken)
+    {
+        var buffer = new byte[1 << 20];
+        foreach (var path in Directory.GetFiles(folder))
+        {
+            await using var file = File.OpenRead(path);
+            for (int read; (read = await file.ReadAsync(buffer, cancellationToken)) > 0;)
+                await AppendAsync(Path.GetFileName(path), buffer.AsMemory(0, read), cancellationToken);
+        }
+    }
+
     /// <summary>Flushes the files to disk and checks them as a whole.</summary>
     /// <returns>The version.</returns>
     /// <exception cref="ModelFileException">They are no sound version, or another than was announced.</exception>

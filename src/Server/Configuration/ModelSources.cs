@@ -20,10 +20,15 @@ internal static class ModelSources
                 provider => new HubSource(hub, provider.GetRequiredService<TimeProvider>()))
             .AddSingleton<IModelSource>(
                 provider => new PackageSource(provider.GetRequiredService<TimeProvider>()))
+            .AddSingleton(provider => new ShippedTasks(
+                ShippedTasks.Folder,
+                provider.GetRequiredService<TaskCatalog>(),
+                provider.GetRequiredService<IBlobStore>()))
             .AddSingleton(provider => new ModelPuller(
                 provider.GetServices<IModelSource>(),
                 provider.GetRequiredService<ModelStore>(),
                 provider.GetRequiredService<TaskCatalog>(),
+                provider.GetRequiredService<ShippedTasks>(),
                 DiskFileSystem.Instance));
     }
 

@@ -26,7 +26,8 @@ internal sealed class PullMessages : IProgress<PullProgress>
         IsNew = result.IsNew,
         Source = result.Origin.Source,
         Revision = result.Origin.Revision,
-        License = result.Origin.License
+        License = result.Origin.License,
+        Tasks = { result.Tasks }
     };
 
     public void Report(PullProgress value) => _waiting.Writer.TryWrite(new()
