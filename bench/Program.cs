@@ -3,6 +3,7 @@ using Serving.Bench;
 
 return await new RootCommand("Measurements of the product, with random weights.")
 {
+    EmbedBench.Create(),
     EncoderBench.Create(),
     LinearBench.Create(),
     ServerBench.Create(),

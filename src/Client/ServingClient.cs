@@ -42,6 +42,7 @@ public sealed class ServingClient : IDisposable
     internal ServingClient(CallInvoker invoker, ServingClientOptions options)
     {
         _time = options.Time;
+        Address = options.Addresses[0];
         invoker = invoker.Intercept(
             new CallDefaults(options.Timeout, options.Time),
             new AdaptiveThrottle(options.ThrottleMultiplier, options.Time));
@@ -67,6 +68,9 @@ public sealed class ServingClient : IDisposable
     public Jobs.JobsClient Jobs { get; }
 
     public Health.HealthClient Health { get; }
+
+    /// <summary>That of the server, or of the first of several.</summary>
+    internal Uri Address { get; }
 
     /// <summary>Classifies texts under tasks' "production" versions.</summary>
     public async Task<ClassifyResponse> ClassifyAsync(

@@ -29,6 +29,7 @@ internal sealed class ScriptedServer : IAsyncDisposable
         builder.Services.AddSingleton(script);
         var app = builder.Build();
         app.MapGrpcService<ScriptedClassifier>();
+        app.MapGrpcService<ScriptedEmbedder>();
         app.MapGrpcService<ScriptedModels>();
         app.MapGrpcService<ScriptedJobs>();
         await app.StartAsync();
@@ -51,6 +52,12 @@ internal sealed class ScriptedServer : IAsyncDisposable
             script.OnClassify(request, context);
     }
 
+    private sealed class ScriptedEmbedder(Script script) : Embedder.EmbedderBase
+    {
+        public override Task<EmbedResponse> Embed(EmbedRequest request, ServerCallContext context) =>
+            script.OnEmbed(request, context);
+    }
+
     private sealed class ScriptedModels(Script script) : Models.ModelsBase
     {
         public override Task<Limits> GetLimits(GetLimitsRequest request, ServerCallContext context) =>
@@ -69,6 +76,9 @@ internal sealed class ScriptedServer : IAsyncDisposable
 internal sealed class Script
 {
     public Func<ClassifyRequest, ServerCallContext, Task<ClassifyResponse>> OnClassify { get; init; } =
+        (_, _) => throw new NotSupportedException();
+
+    public Func<EmbedRequest, ServerCallContext, Task<EmbedResponse>> OnEmbed { get; init; } =
         (_, _) => throw new NotSupportedException();
 
     public Func<ServerCallContext, Task<Limits>> OnLimits { get; init; } = _ => throw new NotSupportedException();

@@ -1,5 +1,6 @@
 using Google.Rpc;
 using Grpc.Core;
+using Serving.Client;
 using Serving.Testing;
 using Serving.V1;
 
@@ -69,6 +70,29 @@ public sealed class EmbedderTests
         Assert.Equal(masked.TokenVectors[0].Values, masked.Values);
         Assert.Equal(plain.TokenVectors[0].Values, plain.Values);
         Assert.NotEqual(plain.Values, masked.Values);
+    }
+
+    [Fact]
+    public async Task Generator_OfTheClient_GivesTheSameVectors()
+    {
+        await using var server = await TestServer.StartAsync("--Server:MaxInputs=2");
+        using var generator = new ServingEmbeddingGenerator(server.Client, new() { Task = new() { Task = "t" } });
+        string[] texts = ["a b", "c", "a"];
+
+        var generated = await generator.GenerateAsync(texts, new() { Dimensions = 48 });
+
+        for (var i = 0; i < texts.Length; i++)
+        {
+            var response = await server.Client.Embedder.EmbedAsync(new()
+            {
+                Inputs = { new TextInput { Text = texts[i] } },
+                Task = new() { Task = "t" }
+            });
+            Assert.Equal(response.Embeddings.Single().Values, generated[i].Vector.ToArray());
+            Assert.Equal(response.Model, generated[i].ModelId);
+        }
+
+        Assert.Equal(4 + 3 + 3, generated.Usage!.InputTokenCount);
     }
 
     [Fact]
