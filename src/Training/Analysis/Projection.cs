@@ -1,5 +1,3 @@
-using MathNet.Numerics.LinearAlgebra;
-
 namespace Serving.Training.Analysis;
 
 /// <summary>A point of a <see cref="Projection"/>.</summary>
@@ -17,44 +15,20 @@ public sealed record Projection(
     /// <summary>The two principal components. Along each direction the largest coefficient is positive.</summary>
     /// <param name="vectors">At least two, all of one length.</param>
     /// <param name="labels">One a vector.</param>
-    public static Projection Of(IReadOnlyList<float[]> vectors, IReadOnlyList<string> labels)
+    public static Projection Of(IReadOnlyList<float[]> vectors, IReadOnlyList<string> labels) =>
+        Of(PrincipalComponents.Of(vectors, Components), vectors, labels);
+
+    /// <param name="components">Of the vectors.</param>
+    internal static Projection Of(
+        PrincipalComponents components, IReadOnlyList<float[]> vectors, IReadOnlyList<string> labels)
     {
-        var raw = Matrix<double>.Build.Dense(vectors.Count, vectors[0].Length, (row, column) => vectors[row][column]);
-        var mean = raw.ColumnSums() / vectors.Count;
-        var centered = Matrix<double>.Build.Dense(
-            raw.RowCount, raw.ColumnCount, (row, column) => raw[row, column] - mean[column]);
-        var total = centered.Enumerate().Sum(value => value * value);
-        var components = Directions(centered).Select(direction => centered * Upright(direction)).ToList();
+        var (scores, total) = components;
+        var (x, y) = (scores.Column(0), scores.ColumnCount > 1 ? scores.Column(1) : 0 * scores.Column(0));
         return new(
-            [.. components[0].Zip(components[1], (x, y) => new ProjectedPoint(x, y))],
-            [.. components.Select(component => total == 0 ? 0 : component.DotProduct(component) / total)],
+            [.. x.Zip(y, (left, right) => new ProjectedPoint(left, right))],
+            [.. new[] { x, y }.Select(component => total == 0 ? 0 : component.DotProduct(component) / total)],
             MeanSilhouette(vectors, labels));
     }
-
-    /// <summary>Unit vectors along the largest variances.</summary>
-    /// <param name="centered">[vectors, width], with means of 0.</param>
-    /// <remarks>
-    /// Eigenvectors of XᵀX, or, where there are fewer vectors than coordinates, of the smaller XXᵀ: Xᵀu is one of XᵀX
-    /// for each eigenvector u of XXᵀ.
-    /// </remarks>
-    private static IEnumerable<Vector<double>> Directions(Matrix<double> centered)
-    {
-        var isTall = centered.RowCount >= centered.ColumnCount;
-        var products = isTall ? centered.TransposeThisAndMultiply(centered) : centered.TransposeAndMultiply(centered);
-        var vectors = products.Evd(Symmetricity.Symmetric).EigenVectors; // By rising eigenvalues.
-        for (var i = 1; i <= Components; i++)
-        {
-            var found = i <= vectors.ColumnCount
-                ? vectors.Column(vectors.ColumnCount - i)
-                : Vector<double>.Build.Dense(vectors.RowCount);
-            var direction = isTall ? found : centered.TransposeThisAndMultiply(found);
-            var length = direction.L2Norm();
-            yield return length == 0 ? direction : direction / length;
-        }
-    }
-
-    private static Vector<double> Upright(Vector<double> direction) =>
-        direction[direction.AbsoluteMaximumIndex()] < 0 ? -direction : direction;
 
     /// <summary>
     /// Mean of (b - a) / max(a, b): a is the mean distance within a label, b that to the nearest other.

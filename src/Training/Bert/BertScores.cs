@@ -77,6 +77,19 @@ public sealed class BertScores : IWeightMasks, IMaskSource, IDisposable
         return bits;
     }
 
+    /// <summary>The part of all masked weights that is dropped, 0 to 1.</summary>
+    public double Sparsity()
+    {
+        var (kept, count) = (0L, 0L);
+        foreach (var (name, rows, columns) in Masked)
+        {
+            kept += BitMask.PopCount(Bits(name));
+            count += (long)rows * columns;
+        }
+
+        return 1 - ((double)kept / count);
+    }
+
     /// <summary>The scores of a masked matrix.</summary>
     internal Tensor ScoresOf(string name)
     {

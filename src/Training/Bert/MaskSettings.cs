@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Serving.Models.Bert;
 using Serving.Training.Settings;
 
@@ -16,8 +17,24 @@ public enum ScoreInitialization
 /// <summary>Which matrices of a backbone are masked, and how their scores begin.</summary>
 public sealed record MaskSettings
 {
+    internal const double DefaultSparsityRate = 1;
+
     [Setting("The part of each matrix that is dropped at first.", Min = 0, Below = 1)]
     public double InitialSparsity { get; init; } = 0.05;
+
+    /// <summary>Null for what the loss makes of it, as in the paper. May be below the initial one.</summary>
+    [Setting(
+        "The part of all masked weights that is dropped in the end. The best state is one of the last fifth.",
+        Min = 0, Below = 1, Otherwise = "what training makes of it")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? FinalSparsity { get; init; }
+
+    /// <summary>See <see cref="SparsityController"/>; null for <see cref="DefaultSparsityRate"/>.</summary>
+    [Setting(
+        "The learning rate of the penalty that leads to the final sparsity.", Above = 0, Max = 1000,
+        Otherwise = "1 with a final sparsity")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? SparsityRate { get; init; }
 
     /// <summary>A weight is kept while its score is above this; above 0, below 1.</summary>
     public float Threshold { get; init; } = 0.01f;
@@ -63,6 +80,12 @@ public sealed record MaskSettings
         SettingSet.Check(this);
         SettingException.ThrowUnless(
             Threshold is > 0 and < 1, nameof(Threshold), Threshold, "above 0 and below 1");
+        if (SparsityRate is not null && FinalSparsity is null)
+        {
+            throw new SettingException(
+                nameof(SparsityRate), "It says nothing without final_sparsity; give that too, or leave this out.");
+        }
+
         SettingException.ThrowUnless(Scale is > 0 and < 1, nameof(Scale), Scale, "above 0 and below 1");
         foreach (var layer in Layers ?? [])
         {

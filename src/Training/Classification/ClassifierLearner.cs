@@ -15,11 +15,13 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
     private readonly ClassifierData _data;
     private readonly ScalarBuffer _loss;
     private readonly Pooling _pooling;
+    private readonly SparsityController? _sparsity;
 
     /// <param name="settings">With the rates of this backbone.</param>
+    /// <param name="steps">Of the whole training.</param>
     public ClassifierLearner(
         TrainingBackend backend, BertConfig config, IParameterSource weights, ClassifierData data,
-        ClassifierSettings settings)
+        ClassifierSettings settings, long steps)
     {
         _data = data;
         _pooling = settings.PoolingOf(config);
@@ -36,6 +38,8 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
             Scores = BertScores.Create(
                 backend, Model, settings.MaskOf(config), CounterRandom.Key(settings.Seed, Purpose.Mask));
             Scores.TrainAll();
+            if (settings.Mask.FinalSparsity is not null)
+                _sparsity = new(backend, Scores, settings.Mask, steps);
         }
 
         if (settings.Method == TrainingMethod.Finetune)
@@ -76,6 +80,8 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
 
     public int Tokens(ClassifierExample example) => example.Sequence.Tokens.Count;
 
+    public void Penalize(long step) => _sparsity?.Apply(step);
+
     public Evaluation<EvaluationReport> Evaluate(
         RunState<EvaluationReport> state, CancellationToken cancellationToken)
     {
@@ -87,7 +93,13 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
                 Tape.Backend, Frozen ?? trained!, masks, _pooling, Head.Weight.Value, Head.Bias.Value,
                 _data.Validation, cancellationToken);
             var report = ClassifierEvaluator.Report(_data, logits, _data.Validation);
-            return new(report, report.ToMetrics(_data.IsRegression), report.Metric);
+            var metrics = new Dictionary<string, double>(
+                report.ToMetrics(_data.IsRegression), StringComparer.Ordinal);
+            if (Scores is not null)
+                metrics["sparsity"] = Scores.Sparsity();
+            // A state whose sparsity is still on its way is not what was asked for.
+            var isCompared = _sparsity is null || _sparsity.HasArrived(state.Step);
+            return new(report, metrics, isCompared ? report.Metric : null, report.Loss);
         }
         finally
         {
@@ -100,17 +112,24 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
         Step = state.Step,
         BestStep = state.BestStep,
         Best = state.Best,
-        SinceBest = state.SinceBest
+        SinceBest = state.SinceBest,
+        Sparsity = _sparsity?.State
     };
 
-    public RunState<EvaluationReport> Resume(ClassifierState checkpoint) => new()
+    public RunState<EvaluationReport> Resume(ClassifierState checkpoint)
     {
-        Step = checkpoint.Step,
-        BestStep = checkpoint.BestStep,
-        Best = checkpoint.Best,
-        BestScore = checkpoint.Best?.Metric ?? 0,
-        SinceBest = checkpoint.SinceBest
-    };
+        if (_sparsity is not null && checkpoint.Sparsity is { } sparsity)
+            _sparsity.State = sparsity;
+        return new()
+        {
+            Step = checkpoint.Step,
+            BestStep = checkpoint.BestStep,
+            Best = checkpoint.Best,
+            BestScore = checkpoint.Best?.Metric ?? 0,
+            BestLoss = checkpoint.Best?.Loss,
+            SinceBest = checkpoint.SinceBest
+        };
+    }
 
     /// <summary>The best state's bits of a masked matrix.</summary>
     public byte[] BestMask(string name) => Best[MaskBlob(name)];
@@ -119,6 +138,7 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
     {
         Tape.Dispose();
         _loss.Dispose();
+        _sparsity?.Dispose();
         Scores?.Dispose();
         Head.Dispose();
         Model.Dispose();

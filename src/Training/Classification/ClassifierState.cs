@@ -1,3 +1,6 @@
+using System.Text.Json.Serialization;
+using Serving.Training.Bert;
+
 namespace Serving.Training.Classification;
 
 /// <summary>What a classifier's checkpoint holds besides tensors.</summary>
@@ -13,4 +16,8 @@ public sealed record ClassifierState
 
     /// <summary>Evaluations since the best.</summary>
     public int SinceBest { get; init; }
+
+    /// <summary>Null where sparsity is left to itself.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public SparsityState? Sparsity { get; init; }
 }

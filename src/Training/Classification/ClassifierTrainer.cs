@@ -33,10 +33,10 @@ public sealed class ClassifierTrainer : IDisposable
             SettingException.Within("mask", () => settings.MaskOf(config).Validate(config));
         _backend = backend;
         _settings = settings;
-        _learner = new(backend, config, weights, data, settings);
         var order = new DataOrder(data.Train.Count, settings.BatchSize, dropsIncomplete: false, settings.Seed);
         StepsPerEpoch = order.StepsPerEpoch;
         TotalSteps = (long)StepsPerEpoch * settings.Epochs;
+        _learner = new(backend, config, weights, data, settings, TotalSteps);
         _loop = new(_learner.Tape, _learner, new()
         {
             Steps = TotalSteps,

@@ -43,7 +43,7 @@ public sealed record EvaluationReport
     /// <summary>For regression: correlation of predictions and targets; 0 if either does not vary.</summary>
     public double Pearson { get; init; }
 
-    /// <summary>What chooses the best state: accuracy, or correlation for regression.</summary>
+    /// <summary>What chooses the best state, of equal ones the loss: accuracy, or correlation for regression.</summary>
     public double Metric => Confusion.Count > 0 ? Accuracy : Pearson;
 
     /// <summary>The single numbers, by name.</summary>

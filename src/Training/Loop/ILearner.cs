@@ -32,6 +32,12 @@ internal interface ILearner<TExample, TReport, TState>
     /// <summary>Tokens of an example.</summary>
     int Tokens(TExample example);
 
+    /// <summary>Adds to a step's gradients what does not come from its examples; nothing by default.</summary>
+    /// <param name="step">From 1.</param>
+    void Penalize(long step)
+    {
+    }
+
     /// <summary>Evaluates the present state.</summary>
     /// <exception cref="Optimization.DivergedException">It is not worth going on.</exception>
     Evaluation<TReport> Evaluate(RunState<TReport> state, CancellationToken cancellationToken);

@@ -3,8 +3,9 @@ namespace Serving.Training.Loop;
 /// <summary>An evaluation.</summary>
 /// <param name="Metrics">What observers see, by name.</param>
 /// <param name="Score">What chooses the best state, larger is better; null where nothing is compared.</param>
+/// <param name="Loss">What chooses among equal scores, smaller is better; null where the first stays.</param>
 internal sealed record Evaluation<TReport>(
-    TReport Report, IReadOnlyDictionary<string, double> Metrics, double? Score = null);
+    TReport Report, IReadOnlyDictionary<string, double> Metrics, double? Score = null, double? Loss = null);
 
 /// <summary>Where a run stands.</summary>
 internal sealed record RunState<TReport>
@@ -19,10 +20,15 @@ internal sealed record RunState<TReport>
     /// <summary>The last evaluation; null before the first.</summary>
     public TReport? Last { get; init; }
 
-    /// <summary>The evaluation with the largest score; null before the first and where none is compared.</summary>
+    /// <summary>
+    /// The evaluation with the largest score, of equal ones that with the smallest loss; null before the first and
+    /// where none is compared.
+    /// </summary>
     public TReport? Best { get; init; }
 
     public double BestScore { get; init; }
+
+    public double? BestLoss { get; init; }
 
     /// <summary>The step of the best evaluation; 0 if there was none.</summary>
     public long BestStep { get; init; }
@@ -39,13 +45,14 @@ internal sealed record RunState<TReport>
             return this with { Last = evaluation.Report };
         }
 
-        isBest = Best is null || score > BestScore;
+        isBest = Best is null || score > BestScore || (score == BestScore && evaluation.Loss < BestLoss);
         return isBest
             ? this with
             {
                 Last = evaluation.Report,
                 Best = evaluation.Report,
                 BestScore = score,
+                BestLoss = evaluation.Loss,
                 BestStep = Step,
                 SinceBest = 0
             }

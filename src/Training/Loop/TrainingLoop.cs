@@ -87,6 +87,7 @@ internal sealed class TrainingLoop<TExample, TReport, TState> : IDisposable
             throw Diverged(FormattableString.Invariant($"The loss is {step.Loss} at step {number}."), number);
         if (_losses.IsJump(step.Loss, out var usual))
             observer.Warned(number, Diagnosis(number).OfJump(step.Loss, usual, number));
+        _learner.Penalize(number);
         var learningRate = _settings.LearningRate.At(number, State.Elapsed);
         try
         {

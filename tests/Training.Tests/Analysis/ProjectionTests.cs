@@ -40,6 +40,19 @@ public sealed class ProjectionTests
             Assert.True(Math.Abs(a.X - b.X) < 1e-9 && Math.Abs(a.Y - b.Y) < 1e-9, $"{a} {b}");
     }
 
+    /// <summary>What is left of the second component is rounding, along no direction of its own.</summary>
+    [Theory]
+    [InlineData(3)]
+    [InlineData(9)]
+    public void Vectors_OnALine_HaveNoSecondComponent(int width)
+    {
+        var vectors = Places.Select(place => Vector(width, 3 * place.T, 4 * place.T)).ToList();
+        var projection = Projection.Of(vectors, ["a", "a", "a", "b", "b"]);
+        Assert.All(projection.Points, point => Assert.Equal(0, point.Y, 9));
+        Assert.Equal(1, projection.Explained[0], 9);
+        Assert.Equal(0, projection.Explained[1], 9);
+    }
+
     [Fact]
     public void Vectors_ThatAreAllTheSame_AreOnePoint()
     {

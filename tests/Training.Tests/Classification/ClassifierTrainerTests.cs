@@ -1,3 +1,4 @@
+using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Models.Versions;
 using Serving.Tensors;
@@ -109,6 +110,54 @@ public sealed class ClassifierTrainerTests
         }
     }
 
+    [Theory]
+    [InlineData(0.05, 0.3)]
+    [InlineData(0.05, 0.6)]
+    [InlineData(0.4, 0.1)]
+    public void Run_FinalSparsity_IsReached(double initial, double final)
+    {
+        var settings = Settings(TrainingMethod.Mask) with
+        {
+            Mask = new() { InitialSparsity = initial, FinalSparsity = final }
+        };
+        var seen = new Seen();
+        var run = Train(settings, seen);
+
+        Assert.InRange(Sparsity(run), final - 0.015, final + 0.015);
+        Assert.True(run.State.BestStep >= 0.8 * run.TotalSteps);
+        Assert.InRange(run.State.Best!.Accuracy, 0.7, 1);
+        Assert.InRange(seen.Evaluations[^1].Metrics["sparsity"], final - 0.015, final + 0.015);
+        Assert.InRange(Math.Abs(Sparsity(Train(Settings(TrainingMethod.Mask), new())) - final), 0.04, 1);
+    }
+
+    [Fact]
+    public void Run_FinalSparsity_InterruptedAndResumed_EndsWithTheSameBits()
+    {
+        var settings = Settings(TrainingMethod.Mask) with
+        {
+            Epochs = 4,
+            CheckpointInterval = 3,
+            Mask = new() { FinalSparsity = 0.3 }
+        };
+        var whole = Train(settings, new());
+        using var folder = new TemporaryFolder();
+        using var cancellation = new CancellationTokenSource();
+        var first = new Seen
+        {
+            OnStep = step =>
+            {
+                if (step == 17)
+                    cancellation.Cancel();
+            }
+        };
+        Assert.Throws<OperationCanceledException>(() => Train(settings, first, folder.Path, cancellation.Token));
+        var resumed = Train(settings, new(), folder.Path);
+        Assert.Equal(whole.Masks, resumed.Masks);
+        Assert.Equal(whole.Head.Weight, resumed.Head.Weight);
+        Assert.Equal(whole.State.Sparsity, resumed.State.Sparsity);
+        Assert.True(whole.State.Sparsity!.Multiplier > 0);
+    }
+
     /// <summary>What a task pack of the result says when it is served is what the trainer measured.</summary>
     [Fact]
     public void Run_Mask_ServedLogitsAreThoseEvaluated()
@@ -160,8 +209,8 @@ public sealed class ClassifierTrainerTests
     {
         var seen = new Seen();
         var run = Train(
-            Settings(TrainingMethod.HeadOnly) with { LearningRate = 1e-9f, Patience = 2, Epochs = 50 }, seen);
-        Assert.Equal(3, seen.Evaluations.Count); // The first is the best, two are not better.
+            Settings(TrainingMethod.HeadOnly) with { LearningRate = 1e-20f, Patience = 2, Epochs = 50 }, seen);
+        Assert.Equal(3, seen.Evaluations.Count); // The first is the best, two are equal to it.
         Assert.Equal(3 * run.TotalSteps / 50, run.State.Step);
     }
 
@@ -193,6 +242,15 @@ public sealed class ClassifierTrainerTests
             "mask.layers: Layer 9 is to be masked; the model has layers 0 to 2.",
             settings with { Mask = new() { Layers = [9] } }, Data());
         Refused("warm_up: It is 1.5; it must be 0 to 1.", settings with { WarmUp = 1.5 }, Data());
+        Refused(
+            "mask.final_sparsity: It is 1; it must be 0 to below 1.",
+            settings with { Mask = new() { FinalSparsity = 1 } }, Data());
+        Refused(
+            "mask.sparsity_rate: It is 0; it must be above 0, at most 1000.",
+            settings with { Mask = new() { FinalSparsity = 0.3, SparsityRate = 0 } }, Data());
+        Refused(
+            "mask.sparsity_rate: It says nothing without final_sparsity; give that too, or leave this out.",
+            settings with { Mask = new() { SparsityRate = 1 } }, Data());
         var data = Data();
         Refused(
             "There are 0 examples to learn from and 60 to judge by; at least one of each is needed.", settings,
@@ -217,6 +275,10 @@ public sealed class ClassifierTrainerTests
             Assert.Equal(before, backend.AllocatedBytes);
         }
     }
+
+    /// <summary>Of the best masks.</summary>
+    private static double Sparsity(Run run) => 1 - (run.Masks.Values.Sum(bits => (double)BitMask.PopCount(bits))
+        / BertTensors.Maskable(Small.Config).Sum(matrix => matrix.Rows * matrix.Columns));
 
     private static ClassifierSettings Settings(TrainingMethod method) => new()
     {

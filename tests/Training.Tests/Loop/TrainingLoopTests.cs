@@ -25,6 +25,33 @@ public sealed class TrainingLoopTests : IDisposable
     }
 
     [Fact]
+    public void Run_EqualScores_KeepsTheLowerLoss()
+    {
+        using var learner = new Mean(_backend) { Scores = [1, 3, 3, 3], Losses = [0.1, 0.5, 0.4, 0.4] };
+        var seen = Run(learner, new());
+        Assert.Equal([(3, true), (6, true), (9, true), (12, false)], seen.Evaluations);
+        Assert.Equal(learner.Values[2], learner.Value);
+    }
+
+    /// <summary>A lower loss resets what patience counts, in a run that goes on from a checkpoint, too.</summary>
+    [Fact]
+    public void Run_EqualScores_StopsWhenLossesNoLongerFall()
+    {
+        var options = new Options { Patience = 1, Checkpoints = 6 };
+        using var first = new Mean(_backend)
+        {
+            Scores = [2, 2],
+            Losses = [0.5, 0.4],
+            Loss = step => step == 7 ? double.NaN : 1
+        };
+        Assert.Throws<DivergedException>(() => Run(first, options, _folder.Path));
+        using var second = new Mean(_backend) { Scores = [2, 2], Losses = [0.3, 0.3] };
+        Assert.Equal([(9, true), (12, false)], Run(second, options, _folder.Path).Evaluations);
+        using var third = new Mean(_backend) { Scores = [2, 2], Losses = [0.4, 0.4] };
+        Assert.Equal([(3, true), (6, false)], Run(third, new() { Patience = 1 }).Evaluations);
+    }
+
+    [Fact]
     public void Run_WithoutScores_KeepsTheLastState()
     {
         using var learner = new Mean(_backend);
@@ -133,7 +160,7 @@ public sealed class TrainingLoopTests : IDisposable
         public int Checkpoints { get; init; }
     }
 
-    private sealed record MeanState(long Step, string? Best, double BestScore, int SinceBest);
+    private sealed record MeanState(long Step, string? Best, double BestScore, double? BestLoss, int SinceBest);
 
     private sealed class Seen : ITrainingObserver
     {
@@ -174,6 +201,8 @@ public sealed class TrainingLoopTests : IDisposable
 
         public double[]? Scores { get; init; }
 
+        public double[]? Losses { get; init; }
+
         /// <summary>Instead of the true one, by the step.</summary>
         public Func<long, double>? Loss { get; init; }
 
@@ -200,17 +229,19 @@ public sealed class TrainingLoopTests : IDisposable
         public Evaluation<string> Evaluate(RunState<string> state, CancellationToken cancellationToken)
         {
             Values.Add(Value);
-            return new("report", new Dictionary<string, double>(), Scores?[_evaluations++]);
+            var i = _evaluations++;
+            return new("report", new Dictionary<string, double>(), Scores?[i], Losses?[i]);
         }
 
         public MeanState ToCheckpoint(RunState<string> state) =>
-            new(state.Step, state.Best, state.BestScore, state.SinceBest);
+            new(state.Step, state.Best, state.BestScore, state.BestLoss, state.SinceBest);
 
         public RunState<string> Resume(MeanState checkpoint) => new()
         {
             Step = checkpoint.Step,
             Best = checkpoint.Best,
             BestScore = checkpoint.BestScore,
+            BestLoss = checkpoint.BestLoss,
             SinceBest = checkpoint.SinceBest
         };
 

@@ -152,6 +152,15 @@ public sealed class AnalysisTests : RecipeFixture
         Assert.True(explained[0] >= explained[1] && explained[1] > 0 && explained.Sum() <= 1 + 1e-9);
         Assert.Contains("good", Svg("projection-before.svg"));
         Assert.Contains("good", Svg("projection-after.svg"));
+        foreach (var when in (string[])["before", "after"])
+        {
+            var tsne = report.GetProperty($"tsne_{when}");
+            Assert.Equal(50, tsne.GetProperty("points").GetArrayLength());
+            Assert.Equal(49 / 3.0, tsne.GetProperty("perplexity").GetDouble()); // Of the 30 asked for.
+            Assert.Contains("good", Svg($"tsne-{when}.svg"));
+        }
+
+        Assert.InRange(result.Metrics["neighbor_accuracy_before"], 0, result.Metrics["neighbor_accuracy_after"]);
     }
 
     [Fact]
@@ -277,6 +286,9 @@ public sealed class AnalysisTests : RecipeFixture
         Refused(
             "most_examples: It is 2; it must be 3 to 5000.",
             new ProjectionRecipe { Task = tone, Dataset = "tone", MostExamples = 2 });
+        Refused(
+            "perplexity: It is 1; it must be 2 to 500.",
+            new ProjectionRecipe { Task = tone, Dataset = "tone", Perplexity = 1 });
         var sweep = new SweepRecipe { Base = Classifier(TrainingMethod.Mask), Seeds = [1] };
         Refused(
             "initial_sparsities: It is a sweep of 0 trainings; it must be 1 to 1000 with masked_blocks and seeds.",
