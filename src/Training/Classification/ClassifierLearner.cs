@@ -99,7 +99,7 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
                 metrics["sparsity"] = Scores.Sparsity();
             // A state whose sparsity is still on its way is not what was asked for.
             var isCompared = _sparsity is null || _sparsity.HasArrived(state.Step);
-            return new(report, metrics, isCompared ? report.Metric : null, report.Loss);
+            return new(report, metrics, isCompared ? report.Metric : null, report.Loss) { Warning = Warning(report) };
         }
         finally
         {
@@ -143,6 +143,11 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
         Head.Dispose();
         Model.Dispose();
     }
+
+    private string? Warning(EvaluationReport report) => report.OnlyPrediction is { } only
+        ? $"All {report.Examples} rows that are judged by are taken for '{_data.Labels[only]}'. If that stays so, "
+            + "nothing is learned that tells them apart: lower the learning rate, or learn for longer."
+        : null;
 
     private static string MaskBlob(string name) => "best mask of " + name;
 

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Serving.Training.Classification;
 
 /// <summary>Predictions of about the same confidence.</summary>
@@ -45,6 +47,17 @@ public sealed record EvaluationReport
 
     /// <summary>What chooses the best state, of equal ones the loss: accuracy, or correlation for regression.</summary>
     public double Metric => Confusion.Count > 0 ? Accuracy : Pearson;
+
+    /// <summary>The label that all examples are taken for, though they have several; null if it is not so.</summary>
+    [JsonIgnore]
+    public int? OnlyPrediction
+    {
+        get
+        {
+            int[] predicted = [.. Enumerable.Range(0, Confusion.Count).Where(i => Confusion.Any(row => row[i] > 0))];
+            return predicted is [var only] && Confusion.Count(row => row.Any(count => count > 0)) > 1 ? only : null;
+        }
+    }
 
     /// <summary>The single numbers, by name.</summary>
     public IReadOnlyDictionary<string, double> ToMetrics(bool isRegression) => isRegression

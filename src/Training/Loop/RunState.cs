@@ -5,7 +5,11 @@ namespace Serving.Training.Loop;
 /// <param name="Score">What chooses the best state, larger is better; null where nothing is compared.</param>
 /// <param name="Loss">What chooses among equal scores, smaller is better; null where the first stays.</param>
 internal sealed record Evaluation<TReport>(
-    TReport Report, IReadOnlyDictionary<string, double> Metrics, double? Score = null, double? Loss = null);
+    TReport Report, IReadOnlyDictionary<string, double> Metrics, double? Score = null, double? Loss = null)
+{
+    /// <summary>Why it is to be looked at; null if there is nothing to say.</summary>
+    public string? Warning { get; init; }
+}
 
 /// <summary>Where a run stands.</summary>
 internal sealed record RunState<TReport>

@@ -131,6 +131,8 @@ internal sealed class TrainingLoop<TExample, TReport, TState> : IDisposable
         if (isBest)
             _learner.Best?.Keep();
         observer.Evaluated(State.Step, evaluation.Metrics, isBest);
+        if (evaluation.Warning is { } warning)
+            observer.Warned(State.Step, warning);
     }
 
     private void Save(CheckpointFolder<TState> checkpoints) => checkpoints.Save(

@@ -72,6 +72,22 @@ public sealed class ClassifierTrainerTests
         Assert.Contains("saved without its pooler; choose cls or mean", refused.Message);
     }
 
+    [Fact]
+    public void Run_WhoseScoresMoveTooFast_TakesAllForOneLabel_AndSaysSo()
+    {
+        var seen = new Seen();
+        Train(Settings(TrainingMethod.Mask) with { LearningRate = 1, HeadLearningRate = 1e-3f, Epochs = 6 }, seen);
+
+        var (step, message) = seen.Warnings[^1];
+        Assert.Equal(0, seen.Evaluations.Single(evaluation => evaluation.Step == step).Metrics["matthews"]);
+        Assert.Matches("^All 60 rows that are judged by are taken for '(zero|one|two)'. If", message);
+        Assert.Contains("lower the learning rate", message);
+
+        var learns = new Seen();
+        Train(Settings(TrainingMethod.Mask), learns);
+        Assert.DoesNotContain(learns.Warnings, warning => warning.Step == learns.Steps[^1].Step);
+    }
+
     /// <summary>Interrupted and resumed repeatedly, wherever the checkpoints were: the same bits at the end.</summary>
     [Theory]
     [MemberData(nameof(Methods))]
@@ -361,6 +377,10 @@ public sealed class ClassifierTrainerTests
 
         public void Evaluated(long step, IReadOnlyDictionary<string, double> metrics, bool isBest) =>
             Evaluations.Add((step, metrics, isBest));
+
+        public List<(long Step, string Message)> Warnings { get; } = [];
+
+        public void Warned(long step, string message) => Warnings.Add((step, message));
     }
 
     private sealed class OneNotANumber(IParameterSource inner) : IParameterSource
