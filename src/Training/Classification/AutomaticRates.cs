@@ -6,10 +6,11 @@ namespace Serving.Training.Classification;
 /// <remarks>
 /// A step of Adam moves each parameter by about the learning rate, whatever the gradient's size, so that it moves the
 /// output of a linear layer by the rate times the number of its inputs, and a backbone's by that for each of its
-/// layers: rates are inversely proportional to width times depth, and a head's to the width. The constants were
-/// measured on backbones of 4 x 256 and 6 x 384 (docs/results/rates.md). Of BERT-base (12 x 768) they make 1.1e-3 for
-/// scores, which is what Zhao et al. 2020 published code takes, and 2.7e-5 for weights, in the middle of what Devlin et
-/// al. 2019, appendix A.3, choose from.
+/// layers: rates of weights are inversely proportional to width times depth, and a head's to the width. Scores are
+/// given less still: too high a rate flips weights at random until nothing is left of the backbone, which a dataset that
+/// is hard to begin with meets first. They fall with the square down to 1e-3, which Zhao et al. 2020 published code
+/// takes for BERT-base. The constants were measured on backbones of 4 x 256 and 6 x 384 (docs/results/rates.md).
+/// Weights of BERT-base (12 x 768) get 2.7e-5, in the middle of what Devlin et al. 2019, appendix A.3, choose from.
 /// </remarks>
 internal static class AutomaticRates
 {
@@ -17,7 +18,8 @@ internal static class AutomaticRates
     public static float OfBackbone(TrainingMethod method, BertConfig config) => method switch
     {
         TrainingMethod.Finetune => Rounded(0.25 / (config.Hidden * config.Layers), most: 1e-3),
-        TrainingMethod.Mask => Rounded(10.0 / (config.Hidden * config.Layers), most: 2e-2),
+        TrainingMethod.Mask =>
+            Rounded(Math.Max(1e-3, Math.Pow(101.4 / (config.Hidden * config.Layers), 2)), most: 2e-2),
         _ => OfHead(method, config)
     };
 

@@ -26,6 +26,7 @@ public enum TrainingMethod
 public sealed record ClassifierSettings
 {
     private readonly AdamSettings? _adam;
+    private readonly int? _epochs;
     private readonly float? _dropout;
 
     [Setting("What is learned.")]
@@ -45,8 +46,13 @@ public sealed record ClassifierSettings
     [Setting("Leaves the head as it begins, random.", Name = "mask.freeze_head", On = false, For = TrainingMethod.Mask)]
     public bool TrainsHead { get; init; } = true;
 
+    /// <remarks>Scores have a long way to their threshold.</remarks>
     [Setting("How often the whole dataset is learned from.", Min = 1, Max = 1000)]
-    public int Epochs { get; init; } = 3;
+    public int Epochs
+    {
+        get => _epochs ?? (Method == TrainingMethod.Mask ? 5 : 3);
+        init => _epochs = value;
+    }
 
     [Setting("Examples of a step.", Min = 1, Max = 4096, Unit = "examples")]
     public int BatchSize { get; init; } = 32;

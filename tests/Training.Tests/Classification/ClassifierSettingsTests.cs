@@ -6,13 +6,14 @@ namespace Serving.Training.Tests.Classification;
 public sealed class ClassifierSettingsTests
 {
     [Theory]
-    [InlineData(TrainingMethod.Finetune, 0.01f, 0.1f)]
-    [InlineData(TrainingMethod.Mask, 0f, 0f)]
-    [InlineData(TrainingMethod.HeadOnly, 0f, 0.1f)]
-    public void Defaults_FollowFromTheMethod(TrainingMethod method, float weightDecay, float dropout)
+    [InlineData(TrainingMethod.Finetune, 3, 0.01f, 0.1f)]
+    [InlineData(TrainingMethod.Mask, 5, 0f, 0f)]
+    [InlineData(TrainingMethod.HeadOnly, 3, 0f, 0.1f)]
+    public void Defaults_FollowFromTheMethod(TrainingMethod method, int epochs, float weightDecay, float dropout)
     {
         var settings = new ClassifierSettings { Method = method };
-        Assert.Equal((weightDecay, dropout), (settings.Adam.WeightDecay, settings.Dropout));
+        Assert.Equal(
+            (epochs, weightDecay, dropout), (settings.Epochs, settings.Adam.WeightDecay, settings.Dropout));
     }
 
     /// <summary>A tiny shape, then those of the backbone that is shipped, of MiniLM and of BERT-base.</summary>
@@ -22,10 +23,10 @@ public sealed class ClassifierSettingsTests
     [InlineData(TrainingMethod.Mask, 4, 256, 9.8e-3f, 2.9e-3f)]
     [InlineData(TrainingMethod.HeadOnly, 4, 256, 9.8e-3f, 9.8e-3f)]
     [InlineData(TrainingMethod.Finetune, 6, 384, 1.1e-4f, 1.1e-4f)]
-    [InlineData(TrainingMethod.Mask, 6, 384, 4.3e-3f, 2e-3f)]
+    [InlineData(TrainingMethod.Mask, 6, 384, 1.9e-3f, 2e-3f)]
     [InlineData(TrainingMethod.HeadOnly, 6, 384, 6.5e-3f, 6.5e-3f)]
     [InlineData(TrainingMethod.Finetune, 12, 768, 2.7e-5f, 2.7e-5f)]
-    [InlineData(TrainingMethod.Mask, 12, 768, 1.1e-3f, 9.8e-4f)]
+    [InlineData(TrainingMethod.Mask, 12, 768, 1e-3f, 9.8e-4f)]
     public void Rates_FollowFromTheBackbone(
         TrainingMethod method, int layers, int hidden, float learningRate, float headLearningRate)
     {
