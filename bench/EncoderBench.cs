@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Serving.Backends;
 using Serving.Models.Bert;
 using Serving.Tensors;
 using Serving.Text.Bert;
@@ -57,7 +56,7 @@ internal static class EncoderBench
         WeightFormat format, bool asJson)
     {
         var config = Shapes.Bert(shape);
-        using var backend = BackendFactory.Create(device, new() { Threads = threads });
+        using var backend = CommonOptions.CreateBackend(device, threads);
         using var encoder = BertEncoder.Load(backend, config, new RandomBertWeights(), format);
         var masks = Enumerable.Range(0, tasks).Select(task => LoadMasks(backend, config, task)).ToArray();
         var batches = Batches(lengths, batchSize, masks);

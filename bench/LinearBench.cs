@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Serving.Backends;
 using Serving.Tensors;
 using Serving.Tensors.Cpu;
 
@@ -36,7 +35,7 @@ internal static class LinearBench
     private static void Run(
         int rows, int inFeatures, int outFeatures, int segmentRows, string device, int threads, bool asJson)
     {
-        using var backend = BackendFactory.Create(device, new() { Threads = threads });
+        using var backend = CommonOptions.CreateBackend(device, threads);
         using var x = RandomTensors.Normal(backend, rows, inFeatures, seed: 1);
         using var dense = RandomTensors.Normal(backend, outFeatures, inFeatures, seed: 2);
         using var weight = backend.PackWeight([dense]);

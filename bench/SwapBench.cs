@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Diagnostics;
-using Serving.Backends;
 using Serving.Inference.Classification;
 using Serving.Inference.Scheduling;
 using Serving.Models.Bert;
@@ -49,7 +48,7 @@ internal static class SwapBench
     {
         var config = Shapes.Bert(shape);
         var folder = Directory.CreateTempSubdirectory("serving-bench-");
-        using var backend = BackendFactory.Create(device, new() { Threads = threads });
+        using var backend = CommonOptions.CreateBackend(device, threads);
         using var encoder = BertEncoder.Load(backend, config, new RandomBertWeights());
         var path = ServerData.WriteTask(folder.FullName, encoder, firstLayer, seed: 0);
         using var lanes = new LanePool(backend, TimeProvider.System);

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Serving.Backends;
 using Serving.Tensors;
 using Serving.Text.Bert;
 using Serving.Training.Autograd;
@@ -62,7 +61,7 @@ internal static class TrainBench
         bool asJson)
     {
         var config = Shapes.Bert(shape);
-        using var backend = BackendFactory.Create(device, new() { Threads = threads });
+        using var backend = CommonOptions.CreateBackend(device, threads);
         using var model = BertModel.Load(backend, config, new InitialParameters(seed: 1));
         using var head = new ClassifierHead(backend, Labels, config.Hidden, seed: 2, isTrained: true);
         using var tokenHead = new MaskedLanguageHead(backend, model, seed: 3);

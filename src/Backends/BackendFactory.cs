@@ -1,27 +1,60 @@
+using System.Reflection;
 using Serving.Tensors;
 using Serving.Tensors.Cpu;
 
 namespace Serving.Backends;
 
 /// <summary>Makes backends by their device's name. A new kind of backend is one more entry here.</summary>
+/// <remarks>Those of libtorch are in an assembly that is loaded when one is asked for; a build may lack it.</remarks>
 public static class BackendFactory
 {
     /// <summary>The device that every machine has.</summary>
     public const string Default = "cpu";
 
-    private static readonly SortedDictionary<string, Func<BackendOptions, TrainingBackend>> Makers =
-        new(StringComparer.Ordinal)
-        {
-            ["cpu"] = options => new CpuBackend(options.Threads == 0 ? Environment.ProcessorCount : options.Threads)
-        };
+    /// <summary>libtorch on this machine's processors.</summary>
+    public const string TorchProcessor = "torch-cpu";
 
-    /// <summary>The names, sorted.</summary>
-    public static IReadOnlyList<string> Names => [.. Makers.Keys];
+    /// <summary>The first CUDA device; others have their number behind a colon.</summary>
+    public const string Cuda = "cuda";
+
+    /// <summary>The names, for people.</summary>
+    public const string Help = $"{Default}, {TorchProcessor}, {Cuda}, {Cuda}:1 and so on";
+
+    private const string TorchAssembly = "Serving.Tensors.Torch";
+    private const string TorchProvider = "Serving.Tensors.Torch.TorchDevices";
+
+    /// <summary>Whether a device is named so, here or elsewhere.</summary>
+    public static bool IsName(string device) => device is Default or TorchProcessor or Cuda
+        || (device.StartsWith($"{Cuda}:", StringComparison.Ordinal)
+            && device.AsSpan(Cuda.Length + 1) is { Length: > 0 and < 4 } number
+            && !number.ContainsAnyExceptInRange('0', '9'));
 
     /// <summary>A backend, which its owner disposes.</summary>
-    /// <exception cref="ArgumentException">There is no such device; the message names those there are.</exception>
-    public static TrainingBackend Create(string device, BackendOptions options) =>
-        Makers.TryGetValue(device, out var make)
-            ? make(options)
-            : throw new ArgumentException($"There is no device '{device}'; there is {string.Join(", ", Names)}.");
+    /// <exception cref="ArgumentException">No device is named so; the message names those there are.</exception>
+    /// <exception cref="DeviceUnavailableException">
+    /// It can't be used here; the message says what is missing and how to get it.
+    /// </exception>
+    public static TrainingBackend Create(string device, BackendOptions options)
+    {
+        if (!IsName(device))
+            throw new ArgumentException($"There is no device '{device}'; there is {Help}.");
+        return device == Default
+            ? new CpuBackend(options.Threads == 0 ? Environment.ProcessorCount : options.Threads)
+            : Torch(device).Create(device, options.Threads, options.TorchLibraries);
+    }
+
+    private static IDeviceProvider Torch(string device)
+    {
+        try
+        {
+            var provider = Assembly.Load(TorchAssembly).GetType(TorchProvider, throwOnError: true)!;
+            return (IDeviceProvider)Activator.CreateInstance(provider)!;
+        }
+        catch (FileNotFoundException)
+        {
+            throw new DeviceUnavailableException(
+                $"The device {device} is not in this build: build with -p:Torch=cpu or -p:Torch=cuda, or with "
+                + "-p:Torch=external for a libtorch of your own; the device cpu is in every build.");
+        }
+    }
 }

@@ -6,6 +6,7 @@ using Serving.Server;
 using Serving.Server.Configuration;
 using Serving.Server.Lifetime;
 using Serving.Storage;
+using Serving.Tensors;
 
 if (args is [HealthCommand.Verb, .. var rest])
     return await HealthCommand.RunAsync(rest);
@@ -22,7 +23,7 @@ try
     return app.Services.GetRequiredService<CatalogLifetime>().Failure is { } failure ? throw failure : 0;
 }
 catch (Exception exception) when (exception is ServerOptionsException or IOException or UnauthorizedAccessException
-    or ModelFileException or DomainException)
+    or ModelFileException or DomainException or DeviceUnavailableException)
 {
     await Console.Error.WriteLineAsync($"Serving cannot start: {exception.Message}");
     return 1;

@@ -129,8 +129,7 @@ public static class ServerApplication
         .AddSingleton<JobRunner>()
         .AddSingleton<JobsService>()
         .AddSingleton(options.ForHosts())
-        .AddSingleton<TensorBackend>(
-            _ => BackendFactory.Create(BackendFactory.Default, new() { Threads = options.Threads }))
+        .AddSingleton<TensorBackend>(_ => BackendFactory.Create(options.Device, options.ForDevice()))
         .AddSingleton(provider => new LanePool(
             provider.GetRequiredService<TensorBackend>(),
             provider.GetRequiredService<TimeProvider>(),

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using Serving.Backends;
 using Serving.Catalog.Resident;
 using Serving.Tensors;
 using Serving.Threading;
@@ -71,6 +72,15 @@ public sealed class ServerOptions
     /// <summary>How often the model and task folders are read again; 0, the default, for never.</summary>
     public TimeSpan WatchInterval { get; set; }
 
+    /// <summary>What computes: cpu, the default, or a device of libtorch: torch-cpu, cuda, cuda:1 and so on.</summary>
+    public string Device { get; set; } = BackendFactory.Default;
+
+    /// <summary>
+    /// A folder with libtorch for its devices, such as torch/lib of a Python installation; none by default: what lies
+    /// beside the server.
+    /// </summary>
+    public string? TorchLibraries { get; set; }
+
     /// <summary>Threads that compute, shared by all models; 0, the default, for one per processor.</summary>
     public int Threads { get; set; }
 
@@ -138,6 +148,9 @@ public sealed class ServerOptions
             ? ProcessRank.Low
             : ProcessRank.Idle);
 
+    /// <summary>The part of them that the device needs.</summary>
+    internal BackendOptions ForDevice() => new() { Threads = Threads, TorchLibraries = TorchLibraries };
+
     /// <summary>The part of them that hosts of models need.</summary>
     internal ModelHostOptions ForHosts() => new()
     {
@@ -170,6 +183,10 @@ public sealed class ServerOptions
         Require(DrainDelay >= TimeSpan.Zero, nameof(DrainDelay), DrainDelay, "a time such as 00:00:05");
         Require(Data.Length > 0 && !File.Exists(Data), nameof(Data), Data, "a folder");
         Require(WatchInterval >= TimeSpan.Zero, nameof(WatchInterval), WatchInterval, "a time such as 00:00:05");
+        Require(BackendFactory.IsName(Device), nameof(Device), Device, BackendFactory.Help);
+        Require(
+            TorchLibraries is null || Directory.Exists(TorchLibraries), nameof(TorchLibraries), TorchLibraries,
+            "a folder with libtorch");
         Require(Threads is >= 0 and <= 1024, nameof(Threads), Threads, "0 to 1024");
         Require(TrainingThreads is >= 0 and <= 1024, nameof(TrainingThreads), TrainingThreads, "0 to 1024");
         Require(
