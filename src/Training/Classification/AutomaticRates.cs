@@ -7,9 +7,9 @@ namespace Serving.Training.Classification;
 /// A step of Adam moves each parameter by about the learning rate, whatever the gradient's size, so that it moves the
 /// output of a linear layer by the rate times the number of its inputs, and a backbone's by that for each of its
 /// layers: rates of weights are inversely proportional to width times depth, and a head's to the width. Scores are
-/// given less still: too high a rate flips weights at random until nothing is left of the backbone, which a dataset that
-/// is hard to begin with meets first. They fall with the square down to 1e-3, which Zhao et al. 2020 published code
-/// takes for BERT-base. The constants were measured on backbones of 4 x 256 and 6 x 384 (docs/results/rates.md).
+/// given less still: too high a rate flips weights at random until nothing is left of the backbone, which a dataset
+/// that is hard to begin with meets first. They fall with the square down to 1e-3, which Zhao et al. 2020 published
+/// code takes for BERT-base. The constants were measured on backbones of 4 x 256 and 6 x 384 (docs/results/rates.md).
 /// Weights of BERT-base (12 x 768) get 2.7e-5, in the middle of what Devlin et al. 2019, appendix A.3, choose from.
 /// </remarks>
 internal static class AutomaticRates
