@@ -3,9 +3,11 @@ using Serving.Bench;
 
 return await new RootCommand("Measurements of the product, with random weights.")
 {
+    DecodeBench.Create(),
     EmbedBench.Create(),
     EncoderBench.Create(),
     LinearBench.Create(),
+    SamplingBench.Create(),
     ServerBench.Create(),
     SwapBench.Create(),
     TrainBench.Create(),

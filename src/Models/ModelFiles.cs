@@ -20,6 +20,12 @@ public static class ModelFiles
     /// <summary>One token a line.</summary>
     public const string Vocabulary = "vocab.txt";
 
+    /// <summary>Tokens of a byte-level BPE with their ids.</summary>
+    public const string BpeVocabulary = "vocab.json";
+
+    /// <summary>Its merges, the first to be made at the front.</summary>
+    public const string BpeMerges = "merges.txt";
+
     /// <summary>Tokens beside the vocabulary, with their ids.</summary>
     public const string AddedTokens = "added_tokens.json";
 

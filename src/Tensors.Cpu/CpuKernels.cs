@@ -47,6 +47,8 @@ internal abstract unsafe class CpuKernels
 
     public abstract long AttentionScratchFloats(int keys, int headDim);
 
+    public abstract void CachedAttention(in CachedAttentionArguments job, float* scores);
+
     public abstract void LayerNorm(float* x, float* gamma, float* beta, float epsilon, float* y, int columns);
 
     public abstract float Dot(float* a, float* b, int columns);
@@ -98,6 +100,9 @@ internal sealed unsafe class CpuKernels<TSimd, TVec> : CpuKernels
 
     public override long AttentionScratchFloats(int keys, int headDim) =>
         AttentionKernel<TSimd, TVec>.ScratchFloats(keys, headDim);
+
+    public override void CachedAttention(in CachedAttentionArguments job, float* scores) =>
+        CachedAttentionKernel<TSimd, TVec>.Run(job, scores);
 
     public override void LayerNorm(float* x, float* gamma, float* beta, float epsilon, float* y, int columns) =>
         RowKernels<TSimd, TVec>.LayerNorm(x, gamma, beta, epsilon, y, columns);

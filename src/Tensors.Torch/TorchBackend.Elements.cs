@@ -93,4 +93,12 @@ public sealed partial class TorchBackend
         var density = Scaled(x * x, -0.5).exp_();
         return distribution.add_(Scaled(density.mul_(x), 1 / Math.Sqrt(2 * Math.PI)));
     }
+
+    /// <summary>x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2.</summary>
+    private static torch.Tensor GeluTanh(torch.Tensor x)
+    {
+        using var one = 1.0.ToScalar();
+        var cubed = Scaled(x * x * x, 0.044715);
+        return Scaled(Scaled(cubed.add_(x), Math.Sqrt(2 / Math.PI)).tanh_().add_(one).mul_(x), 0.5);
+    }
 }

@@ -111,6 +111,8 @@ public sealed partial class TorchBackend
             result.add_(View(bias));
         if (activation == Activation.Gelu)
             result.copy_(result.gelu());
+        else if (activation == Activation.GeluTanh)
+            result.copy_(GeluTanh(result));
         else if (activation == Activation.Tanh)
             result.tanh_();
         if (!residual.IsNone)

@@ -8,7 +8,10 @@ public enum Activation
     /// <summary>x Φ(x) with the exact error function (Hendrycks and Gimpel 2016, sec. 2).</summary>
     Gelu,
 
-    Tanh
+    Tanh,
+
+    /// <summary>x/2 (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016, sec. 2), GPT-2's.</summary>
+    GeluTanh
 }
 
 /// <summary>Rows that share a mask.</summary>
@@ -137,6 +140,24 @@ public abstract class TensorBackend : IDisposable
     /// <param name="spans">Where each begins and, next to it, its end; none is empty. They may overlap.</param>
     /// <param name="output">[spans, features]; not x. The mean of one row is that row.</param>
     public abstract void MeanRows(Tensor x, IndexBuffer spans, Tensor output);
+
+    /// <summary>Copies rows to where they belong: output[rows[i]] = x[i].</summary>
+    /// <param name="rows">Each in range, none twice.</param>
+    /// <param name="output">[any, features]; its other rows stay.</param>
+    /// <exception cref="NotSupportedException">The backend runs no decoders.</exception>
+    public virtual void ScatterRows(Tensor x, IndexBuffer rows, Tensor output) =>
+        throw new NotSupportedException($"The backend '{Description}' runs no decoders.");
+
+    /// <summary>Causal attention over cached keys: a token sees those of its sequence up to its own.</summary>
+    /// <remarks>The queries of a sequence are its last tokens, whose keys and values are in the cache, too.</remarks>
+    /// <param name="query">[queries, hidden]</param>
+    /// <param name="queryOffsets">Where each sequence's queries begin; one entry more than sequences.</param>
+    /// <param name="heads">A divisor of hidden.</param>
+    /// <param name="output">[queries, hidden]; not the query</param>
+    /// <exception cref="NotSupportedException">The backend runs no decoders.</exception>
+    public virtual void CachedAttention(
+        Tensor query, IndexBuffer queryOffsets, in CachedKeys cache, int heads, Tensor output) =>
+        throw new NotSupportedException($"The backend '{Description}' runs no decoders.");
 
     public abstract void Dispose();
 }

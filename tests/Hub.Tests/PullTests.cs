@@ -227,7 +227,7 @@ public sealed class PullTests
     /// <summary>What can't run here is dropped, and told without the name of a hidden folder.</summary>
     [Theory]
     [InlineData("config.json", "\"gelu\"", "\"relu\"", "hidden_act")]
-    [InlineData("config.json", "\"bert\"", "\"gpt2\"", "model_type")]
+    [InlineData("config.json", "\"bert\"", "\"mamba\"", "model_type")]
     [InlineData("config.json", "\"hidden_size\"", "\"hidden\"", "hidden")]
     [InlineData("model.safetensors", "encoder.layer.0.output.dense.bias", "encoder.layer.7.output.dense.bias", "7")]
     [InlineData("vocab.txt", "[SEP]", "[XXX]", "[SEP]")]

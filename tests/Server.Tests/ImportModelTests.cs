@@ -112,7 +112,7 @@ public sealed class ImportModelTests : IDisposable
     {
         await using var server = await TestServer.StartAsync();
 
-        var exception = await RefuseAsync(server, [("config.json", "{\"model_type\": \"gpt2\"}")]);
+        var exception = await RefuseAsync(server, [("config.json", "{\"model_type\": \"mamba\"}")]);
 
         Assert.Equal(StatusCode.InvalidArgument, exception.StatusCode);
         Assert.Contains("config.json: model_type", exception.Status.Detail, StringComparison.Ordinal);

@@ -18,6 +18,8 @@ public sealed class CpuRowTests : RowSuite<CpuBackends>;
 
 public sealed class CpuAttentionTests : AttentionSuite<CpuBackends>;
 
+public sealed class CpuCachedAttentionTests : CachedAttentionSuite<CpuBackends>;
+
 public sealed class CpuAttentionGradientTests : AttentionGradientSuite<CpuBackends>;
 
 public sealed class CpuComparisonTests : ComparisonSuite<CpuBackends>;

@@ -14,6 +14,10 @@ public sealed class FormulaTests
         Assert.Equal(expected, Formulas.Erf(x), 1e-12);
 
     [Fact]
+    public void GeluTanh_AtOne() =>
+        Assert.Equal(0.8411919906082768, Formulas.GeluTanh(1), 1e-12); // 0.5 (1 + tanh(0.79788456 * 1.044715))
+
+    [Fact]
     public void GeluAndItsSlope_AtOne()
     {
         Assert.Equal(0.8413447460685429, Formulas.Gelu(1), 1e-12); // 1 Φ(1)

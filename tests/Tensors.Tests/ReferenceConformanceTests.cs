@@ -18,6 +18,8 @@ public sealed class ReferenceRowTests : RowSuite<ReferenceBackends>;
 
 public sealed class ReferenceAttentionTests : AttentionSuite<ReferenceBackends>;
 
+public sealed class ReferenceCachedAttentionTests : CachedAttentionSuite<ReferenceBackends>;
+
 public sealed class ReferenceAttentionGradientTests : AttentionGradientSuite<ReferenceBackends>;
 
 public sealed class ReferenceGradientTests : GradientSuite<ReferenceBackends>;

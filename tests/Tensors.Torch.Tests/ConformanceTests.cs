@@ -37,6 +37,9 @@ public sealed class TorchRowTests : RowSuite<TorchBackends>;
 public sealed class TorchAttentionTests : AttentionSuite<TorchBackends>;
 
 [NeedsLibtorch]
+public sealed class TorchCachedAttentionTests : CachedAttentionSuite<TorchBackends>;
+
+[NeedsLibtorch]
 public sealed class TorchAttentionGradientTests : AttentionGradientSuite<TorchBackends>;
 
 [NeedsLibtorch]

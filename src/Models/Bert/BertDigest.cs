@@ -3,29 +3,9 @@ namespace Serving.Models.Bert;
 /// <summary>The digest of an encoder's parameters, read from its weights without an encoder.</summary>
 internal static class BertDigest
 {
-    private const int ChunkFloats = 1 << 20;
-
     /// <exception cref="ModelFileException">A parameter is missing or has another shape.</exception>
-    public static string Read(BertConfig config, IParameterSource weights)
-    {
-        using var digest = new ParameterDigest();
-        var chunk = Array.Empty<float>();
-        foreach (var (name, rows, columns) in Parameters(config))
-        {
-            digest.Begin(name, rows, columns);
-            var rowsPerChunk = Math.Max(1, ChunkFloats / columns);
-            for (var row = 0; row < rows; row += rowsPerChunk)
-            {
-                var size = Math.Min(rowsPerChunk, rows - row) * columns;
-                if (chunk.Length < size)
-                    chunk = new float[size];
-                weights.Read(name, rows, columns, row, chunk.AsSpan(0, size));
-                digest.Append(chunk.AsSpan(0, size));
-            }
-        }
-
-        return digest.Finish();
-    }
+    public static string Read(BertConfig config, IParameterSource weights) =>
+        ParameterDigest.Of(Parameters(config), weights);
 
     /// <summary>Every parameter, in the order in which <see cref="BertParameters.Load"/> reads them.</summary>
     internal static IEnumerable<(string Name, int Rows, int Columns)> Parameters(BertConfig config)

@@ -43,6 +43,15 @@ internal sealed class ParameterReader(
         }
     }
 
+    /// <summary>A linear layer's weight, without a bias.</summary>
+    public PackedWeight Weight(string name, int rows, int columns)
+    {
+        using var part = Read(name, rows, columns);
+        var weight = backend.PackWeight([part], format);
+        owned.Add(weight);
+        return weight;
+    }
+
     /// <summary>The digest of all that was read; call it once, at the end.</summary>
     public string Digest() => _digest.Finish();
 

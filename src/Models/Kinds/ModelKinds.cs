@@ -1,4 +1,5 @@
 using Serving.Models.Bert;
+using Serving.Models.Gpt2;
 using Serving.Models.Json;
 
 namespace Serving.Models.Kinds;
@@ -8,7 +9,8 @@ public static class ModelKinds
 {
     private static readonly SortedDictionary<string, Func<string, IModelFolder>> Kinds = new(StringComparer.Ordinal)
     {
-        [BertFolder.Kind] = static path => new BertFolder(path)
+        [BertFolder.Kind] = static path => new BertFolder(path),
+        [Gpt2Folder.Kind] = static path => new Gpt2Folder(path)
     };
 
     /// <summary>Opens a folder; only config.json is read. Without a model_type it is a BERT.</summary>

@@ -108,6 +108,8 @@ internal static unsafe class RowKernels<TSimd, TVec>
             value = VectorMath<TSimd, TVec>.Gelu(value);
         else if (activation == Activation.Tanh)
             value = VectorMath<TSimd, TVec>.Tanh(value);
+        else if (activation == Activation.GeluTanh)
+            value = VectorMath<TSimd, TVec>.GeluTanh(value);
         if (residual != null)
             value = TSimd.Add(value, TSimd.Load(residual + i));
         return value;

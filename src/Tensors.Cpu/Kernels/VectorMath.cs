@@ -56,6 +56,20 @@ internal static class VectorMath<TSimd, TVec>
         return TSimd.MultiplyAdd(half, Erf(TSimd.Multiply(x, TSimd.Create(0.707106781f))), half);
     }
 
+    /// <summary>x/2 (1 + tanh(√(2/π) (x + 0.044715 x³))).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVec GeluTanh(TVec x)
+    {
+        var cube = TSimd.Multiply(TSimd.Multiply(x, x), x);
+        var inner = TSimd.MultiplyAdd(cube, TSimd.Create(0.044715f), x);
+        var scaled = TSimd.Multiply(inner, TSimd.Create(0.797884561f));
+
+        // Below -9 the sum is 0 in float, and what the approximation leaves would grow with x.
+        var sum = TSimd.Add(TSimd.Create(1f), Tanh(scaled));
+        var kept = TSimd.KeepAbove(scaled, TSimd.Create(-9f), sum);
+        return TSimd.Multiply(TSimd.Multiply(x, TSimd.Create(0.5f)), kept);
+    }
+
     /// <summary>GELU's derivative: Φ(x) + x φ(x).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVec GeluSlope(TVec x)

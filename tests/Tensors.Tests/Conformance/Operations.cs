@@ -17,6 +17,16 @@ internal static class Operations
             o.Tensor(19, 70), o.Weight(45, 70, WeightFormat.BFloat16), default,
             [new(2, null), new(16, o.Mask(45, 70)), new(0, null), new(1, o.Mask(45, 70))], Activation.Tanh, default,
             o.Tensor(19, 45)),
+        ["Linear, tanh form of GELU"] = o => o.Backend.Linear(
+            o.Tensor(19, 70), o.Weight(45, 70), o.Tensor(1, 45), [], Activation.GeluTanh, o.Tensor(19, 45),
+            o.Tensor(19, 45)),
+        ["ScatterRows"] = o => o.Backend.ScatterRows(o.Tensor(3, 33), o.Indices(4, 0, 2), o.Tensor(5, 33)),
+        ["CachedAttention"] = o => o.Backend.CachedAttention(
+            o.Tensor(8, 36), o.Indices(0, 5, 5, 8), // Behind 6, behind all of 1, and behind none.
+            new(
+                o.Tensor(24, 36), o.Tensor(24, 36), o.Indices(5, 0, 3, 1, 2), o.Indices(0, 3, 4, 5),
+                o.Indices(11, 1, 3), BlockRows: 4),
+            heads: 3, o.Tensor(8, 36)),
         ["Project"] = o => o.Backend.Project(o.Tensor(21, 33), o.Tensor(3, 33), o.Tensor(1, 3), o.Tensor(21, 3)),
         ["LayerNorm"] = o => o.Backend.LayerNorm(
             o.Tensor(21, 33), o.Tensor(1, 33), o.Tensor(1, 33), 1e-5f, o.Tensor(21, 33)),

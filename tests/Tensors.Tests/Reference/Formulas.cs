@@ -7,10 +7,14 @@ internal static class Formulas
     {
         Activation.Gelu => Gelu(x),
         Activation.Tanh => Math.Tanh(x),
+        Activation.GeluTanh => GeluTanh(x),
         _ => x
     };
 
     public static double Gelu(double x) => x * NormalDistribution(x);
+
+    public static double GeluTanh(double x) =>
+        0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x))));
 
     /// <summary>d/dx x Φ(x) = Φ(x) + x φ(x).</summary>
     public static double GeluSlope(double x) =>

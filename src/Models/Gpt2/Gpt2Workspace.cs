@@ -1,0 +1,137 @@
+using Serving.Tensors;
+
+namespace Serving.Models.Gpt2;
+
+/// <summary>The intermediate values of one forward pass at a time, allocated once for the largest batch.</summary>
+public sealed class Gpt2Workspace : IDisposable
+{
+    private readonly List<Tensor> _owned = [];
+    private readonly List<IndexBuffer> _ownedIndices = [];
+    private readonly int[] _values;
+
+    internal Gpt2Workspace(TensorBackend backend, Gpt2Config config, Gpt2Limits limits)
+    {
+        Limits = limits;
+        var (tokens, hidden) = (limits.Tokens, config.Hidden);
+        Hidden = Own(tokens, hidden);
+        Sum = Own(tokens, hidden);
+        Normal = Own(tokens, hidden);
+        Attention = Own(tokens, 3 * hidden);
+        Context = Own(tokens, hidden);
+        Inner = Own(tokens, config.Inner);
+        Selected = Own(limits.LogitRows, hidden);
+        Logits = Own(limits.LogitRows, config.Vocab);
+        Tokens = OwnIndices(TokenIds.Count * tokens);
+        Offsets = OwnIndices(limits.Sequences + 1);
+        CacheRows = OwnIndices(tokens);
+        Blocks = OwnIndices(limits.Blocks);
+        BlockOffsets = OwnIndices(limits.Sequences + 1);
+        Counts = OwnIndices(limits.Sequences);
+        LogitRows = OwnIndices(limits.LogitRows);
+        _values = new int[Math.Max(Math.Max(tokens, limits.Blocks), limits.Sequences + 1)];
+
+        Tensor Own(int rows, int columns)
+        {
+            var tensor = backend.Allocate(rows, columns);
+            _owned.Add(tensor);
+            return tensor;
+        }
+
+        IndexBuffer OwnIndices(int capacity)
+        {
+            var indices = backend.AllocateIndices(capacity);
+            _ownedIndices.Add(indices);
+            return indices;
+        }
+    }
+
+    public Gpt2Limits Limits { get; }
+
+    /// <summary>Bytes on the device.</summary>
+    public long Bytes => _owned.Sum(tensor => tensor.Storage.Bytes) + _ownedIndices.Sum(indices => indices.Bytes);
+
+    internal Tensor Hidden { get; }
+
+    internal Tensor Sum { get; }
+
+    internal Tensor Normal { get; }
+
+    internal Tensor Attention { get; }
+
+    internal Tensor Context { get; }
+
+    internal Tensor Inner { get; }
+
+    internal Tensor Selected { get; }
+
+    internal Tensor Logits { get; }
+
+    internal IndexBuffer Tokens { get; }
+
+    internal IndexBuffer Offsets { get; }
+
+    /// <summary>Where the keys and values of each token go.</summary>
+    internal IndexBuffer CacheRows { get; }
+
+    internal IndexBuffer Blocks { get; }
+
+    internal IndexBuffer BlockOffsets { get; }
+
+    /// <summary>Tokens of each sequence, those of the batch among them.</summary>
+    internal IndexBuffer Counts { get; }
+
+    internal IndexBuffer LogitRows { get; }
+
+    public void Dispose()
+    {
+        foreach (var tensor in _owned)
+            tensor.Dispose();
+        foreach (var indices in _ownedIndices)
+            indices.Dispose();
+    }
+
+    /// <summary>Copies a batch's indices to the device, once for all layers.</summary>
+    internal void WriteIndices(Gpt2Batch batch)
+    {
+        Tokens.WriteTokens(batch.Tokens);
+        Offsets.Write(batch.Offsets);
+        LogitRows.Write(batch.Rows);
+        WriteCacheRows(batch);
+        WriteBlocks(batch);
+        for (var i = 0; i < batch.SequenceCount; i++)
+            _values[i] = batch.Sequences[i].Tokens + batch.Offsets[i + 1] - batch.Offsets[i];
+        Counts.Write(_values.AsSpan(0, batch.SequenceCount));
+    }
+
+    private void WriteCacheRows(Gpt2Batch batch)
+    {
+        for (var i = 0; i < batch.SequenceCount; i++)
+        {
+            var blocks = batch.Sequences[i].Blocks;
+            for (var row = batch.Offsets[i]; row < batch.Offsets[i + 1]; row++)
+            {
+                var position = batch.Tokens[row].Position;
+                _values[row] = (blocks[position / KeyValueCache.BlockTokens] * KeyValueCache.BlockTokens)
+                    + (position % KeyValueCache.BlockTokens);
+            }
+        }
+
+        CacheRows.Write(_values.AsSpan(0, batch.TokenCount));
+    }
+
+    private void WriteBlocks(Gpt2Batch batch)
+    {
+        var at = 0;
+        foreach (var sequence in batch.Sequences)
+        {
+            for (var i = 0; i < sequence.Blocks.Count; i++)
+                _values[at++] = sequence.Blocks[i];
+        }
+
+        Blocks.Write(_values.AsSpan(0, at));
+        _values[0] = at = 0;
+        for (var i = 0; i < batch.SequenceCount; i++)
+            _values[i + 1] = at += batch.Sequences[i].Blocks.Count;
+        BlockOffsets.Write(_values.AsSpan(0, batch.SequenceCount + 1));
+    }
+}

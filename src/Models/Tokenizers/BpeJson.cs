@@ -1,0 +1,105 @@
+using System.Text.Json;
+using Serving.Models.Json;
+using Serving.Text;
+using Serving.Text.Bpe;
+
+namespace Serving.Models.Tokenizers;
+
+/// <summary>Reads tokenizer.json: BPE over bytes, as GPT-2 has it. Other parts are refused by name.</summary>
+internal static class BpeJson
+{
+    private const int MostTokens = 1 << 22;
+
+    /// <exception cref="ModelFileException">It can't be read, or has other parts than GPT-2's.</exception>
+    /// <exception cref="VocabularyException">A byte, or a token that a merge makes or needs, is missing.</exception>
+    public static BpeTokenizer Read(string path)
+    {
+        var fields = JsonFields.Read(path, "tokenizer");
+        fields.ThrowUnlessKnown(name => name is "version" or "truncation" or "padding" or "added_tokens" or "normalizer"
+            or "pre_tokenizer" or "post_processor" or "decoder" or "model");
+        if (!fields.IsNull("normalizer"))
+            throw fields.Refusal("normalizer", "texts are split as they are; null is needed");
+        foreach (var name in (string[])["pre_tokenizer", "post_processor", "decoder"])
+        {
+            if (!fields.IsNull(name) || name == "pre_tokenizer")
+                ReadByteLevel(fields, name);
+        }
+
+        var model = fields.Object("model") ?? throw fields.Refusal("model", "BPE is needed");
+        if (model.Has("type") && model.Text("type") != "BPE")
+            throw model.Refusal("type", "only 'BPE' runs here");
+        model.ThrowUnlessKnown(name => name is "type" or "dropout" or "unk_token" or "continuing_subword_prefix"
+            or "end_of_word_suffix" or "fuse_unk" or "byte_fallback" or "ignore_merges" or "vocab" or "merges");
+        foreach (var name in (string[])["dropout", "continuing_subword_prefix", "end_of_word_suffix"])
+        {
+            if (!model.IsEmpty(name))
+                throw model.Refusal(name, "GPT-2 has none");
+        }
+
+        foreach (var name in (string[])["byte_fallback", "ignore_merges"])
+        {
+            if (model.Flag(name) == true)
+                throw model.Refusal(name, "only false runs here");
+        }
+
+        return new(new Vocabulary(Tokens(fields, model)), Merges(model));
+    }
+
+    private static void ReadByteLevel(JsonFields fields, string name)
+    {
+        var part = fields.Object(name) ?? throw fields.Refusal(name, "ByteLevel is needed");
+        if (part.Text("type") != "ByteLevel")
+            throw part.Refusal("type", "only 'ByteLevel' runs here");
+        part.ThrowUnlessKnown(field => field is "type" or "add_prefix_space" or "trim_offsets" or "use_regex");
+        if (name != "pre_tokenizer")
+            return;
+        if (part.Flag("add_prefix_space") == true)
+            throw part.Refusal("add_prefix_space", "texts begin as they are; false is needed");
+        if (part.Flag("use_regex") == false)
+            throw part.Refusal("use_regex", "texts are split as GPT-2 splits them; true is needed");
+    }
+
+    /// <summary>Tokens by id, with those that are added.</summary>
+    private static string[] Tokens(JsonFields fields, JsonFields model)
+    {
+        var vocab = model.Object("vocab") ?? throw model.Refusal("vocab", "tokens with their ids are needed");
+        var ids = vocab.Names.ToDictionary(
+            token => token, token => vocab.Number(token, 0, MostTokens), StringComparer.Ordinal);
+        foreach (var added in fields.Objects("added_tokens"))
+            ids[added.Text("content") ?? ""] = added.Number("id", 0, MostTokens);
+        var tokens = new string[ids.Count];
+        foreach (var (token, id) in ids)
+        {
+            if (id >= tokens.Length || tokens[id] is not null)
+            {
+                throw model.Refusal(
+                    "vocab", $"ids 0 to {tokens.Length - 1}, once each, are needed; '{token}' has {id}");
+            }
+
+            tokens[id] = token;
+        }
+
+        return tokens;
+    }
+
+    /// <summary>Pairs as "left right", or as lists of two.</summary>
+    private static List<(string Left, string Right)> Merges(JsonFields model)
+    {
+        var merges = new List<(string, string)>();
+        foreach (var merge in model.List("merges"))
+        {
+            string[] parts = merge.ValueKind switch
+            {
+                JsonValueKind.String => merge.GetString()!.Split(' '),
+                JsonValueKind.Array when merge.EnumerateArray().All(part => part.ValueKind == JsonValueKind.String) =>
+                    [.. merge.EnumerateArray().Select(part => part.GetString()!)],
+                _ => []
+            };
+            if (parts is not [{ Length: > 0 } left, { Length: > 0 } right])
+                throw model.Refusal("merges", $"pairs of tokens are needed; number {merges.Count} is none");
+            merges.Add((left, right));
+        }
+
+        return merges;
+    }
+}
