@@ -106,7 +106,7 @@ public sealed class TaskCatalog(
     /// <exception cref="DomainException">It is loaded.</exception>
     public Task ChangeFolderAsync(string name, Action change) => ChangeAsync(() =>
     {
-        ThrowIfLoaded(name, "replaced");
+        _table.ThrowIfLoaded(name, "replaced");
         change();
         return Task.FromResult(true);
     });
@@ -118,35 +118,11 @@ public sealed class TaskCatalog(
     public Task<long> DeleteModelAsync(string name, bool force) => ChangeAsync(() =>
     {
         models.Require(name);
-        ThrowIfLoaded(name, "deleted");
+        _table.ThrowIfLoaded(name, "deleted");
         if (!force && models.FindDigest(name) is { } digest)
-        {
-            var users = _table.Tasks.Values
-                .Where(task => task.Versions.Values.Any(version => version.Manifest.HasWeights(digest.Weights)))
-                .Select(task => task.Name)
-                .ToList();
-            if (users.Count > 0)
-            {
-                throw DomainException.FailedPrecondition(
-                    $"models/{name}",
-                    $"Versions of {users.Count} tasks are for the model '{name}' ({string.Join(", ", users.Take(5))})",
-                    remedy: "delete them first, or delete the model by force: they are served again once it is back");
-            }
-        }
-
+            _table.ThrowIfMeant(name, digest.Weights);
         return Task.FromResult(models.Delete(name));
     });
-
-    /// <param name="verb">What can't be done then: "replaced".</param>
-    /// <exception cref="DomainException">The model is loaded.</exception>
-    public void ThrowIfLoaded(string name, string verb)
-    {
-        if (_table.Models.ContainsKey(name))
-        {
-            throw DomainException.FailedPrecondition(
-                $"models/{name}", $"The model '{name}' is loaded, so it can't be {verb}", remedy: "unload it first");
-        }
-    }
 
     /// <returns>The bytes freed, once they are.</returns>
     public async Task<long> UnloadModelAsync(string name, bool force)
@@ -160,19 +136,8 @@ public sealed class TaskCatalog(
                     $"models/{name}", $"The model '{name}' is not loaded", "nothing is to be freed");
             }
 
-            var users = _table.Tasks.Values
-                .Where(task => task.UsedVersions.Any(version =>
-                    task.Versions.TryGetValue(version, out var stored) && _table.FindHost(stored) == loaded))
-                .Select(task => task.Name)
-                .ToList();
-            if (users.Count > 0 && !force)
-            {
-                throw DomainException.FailedPrecondition(
-                    $"models/{name}",
-                    $"Aliases of {users.Count} tasks use the model '{name}' ({string.Join(", ", users.Take(5))})",
-                    remedy: "remove them, or unload it by force");
-            }
-
+            if (!force)
+                _table.ThrowIfUsed(loaded);
             Publish(_table with { Resident = _table.Resident.Remove(name) });
             return Task.FromResult(loaded);
         });
@@ -191,7 +156,7 @@ public sealed class TaskCatalog(
         async () =>
         {
             var isFirst = IsFirst(upload.Task, version);
-            ThrowIfBroken(upload.Task);
+            _table.ThrowIfBroken(upload.Task);
             var isNew = await blobs.CommitAsync(upload.Draft, ITaskRepository.Key(upload.Task, version));
             var stored = await repository.AddVersionAsync(upload.Task, version);
             var task = _table.Tasks.GetValueOrDefault(upload.Task) ?? StoredTask.Empty(upload.Task);
@@ -240,7 +205,7 @@ public sealed class TaskCatalog(
         async () =>
         {
             _table.Desired.Task(task);
-            ThrowIfBroken(task);
+            _table.ThrowIfBroken(task);
             await PointAsync(task, alias, change);
             return true;
         });
@@ -262,7 +227,7 @@ public sealed class TaskCatalog(
         var freed = await ChangeAsync(() =>
         {
             var stored = _table.Desired.Version(task, version);
-            ThrowIfUsed(task, version, "unloaded");
+            _table.ThrowIfUsed(task, version, "unloaded");
             return Task.FromResult(BeginUnload(task, stored));
         });
         return await freed
@@ -276,7 +241,7 @@ public sealed class TaskCatalog(
         var (freed, fileBytes) = await ChangeAsync(async () =>
         {
             var stored = _table.Desired.Version(task, version);
-            ThrowIfUsed(task, version, "deleted");
+            _table.ThrowIfUsed(task, version, "deleted");
             return (await ForgetAsync(task, stored), stored.FileBytes);
         });
         await freed;
@@ -368,7 +333,7 @@ public sealed class TaskCatalog(
                     throw; // They are as they were: it is the change that does not fit.
                 _ = await _versions.TryLoadAliasedAsync(_table.Resident, read);
                 Replace(read);
-                ThrowIfBroken(task);
+                _table.ThrowIfBroken(task);
             }
         }
     }
@@ -469,22 +434,4 @@ public sealed class TaskCatalog(
         _table.FindHost(version) is { } host && host.Engine.IsLoaded(task, version.Version)
             ? await host.Engine.UnloadTaskAsync(task, version.Version)
             : null;
-
-    private void ThrowIfUsed(string task, string version, string verb)
-    {
-        var alias = _table.Tasks[task].Aliases.Aliases.FirstOrDefault(pair => pair.Value.Versions.Contains(version));
-        if (alias.Key is not null)
-        {
-            throw DomainException.FailedPrecondition(
-                $"tasks/{task}",
-                $"The alias '{alias.Key}' of the task '{task}' uses version {version}, so it can't be {verb}",
-                remedy: "point the alias at another version first");
-        }
-    }
-
-    private void ThrowIfBroken(string task)
-    {
-        if (_table.Tasks.GetValueOrDefault(task)?.Problem is { } problem)
-            throw DomainException.FailedPrecondition($"tasks/{task}", problem);
-    }
 }

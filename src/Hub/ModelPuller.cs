@@ -138,6 +138,6 @@ public sealed class ModelPuller(
                 "give it another name (--name), or let it take that one's place (--replace)");
         }
 
-        catalog.ThrowIfLoaded(name, "replaced");
+        catalog.Table.ThrowIfLoaded(name, "replaced");
     }
 }

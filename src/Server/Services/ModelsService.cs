@@ -81,7 +81,7 @@ internal sealed class ModelsService(
             throw Errors.InvalidArgument("header", "It is missing; the first message names the model.");
         var name = ResourceName.Require("header.model", header.Model);
         models.ThrowIfTaken(name, header.Replace);
-        catalog.ThrowIfLoaded(name, "replaced");
+        catalog.Table.ThrowIfLoaded(name, "replaced");
         using var upload = models.BeginUpload(options.MaxModelBytes);
         while (await requestStream.MoveNext(context.CancellationToken))
         {
