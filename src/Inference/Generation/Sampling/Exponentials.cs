@@ -20,8 +20,9 @@ internal static class Exponentials
             halves[(2 * at) + 1] = Vector.Exp((high - subtracted) / divisor);
         }
 
+        // As above, whose last bit Math.Exp has otherwise: equal logits have equal weights, wherever they are.
         for (var i = vectors.Length * Vector<float>.Count; i < logits.Length; i++)
-            weights[i] = Math.Exp(((double)logits[i] - largest) / temperature);
+            weights[i] = Vector.Exp((new Vector<double>(logits[i]) - subtracted) / divisor)[0];
     }
 
     /// <summary>The largest logit, and its token: of several the one with the lowest id.</summary>

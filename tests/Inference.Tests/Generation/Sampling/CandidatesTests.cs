@@ -85,6 +85,23 @@ public sealed class CandidatesTests
     public void TopK_OfEqualTokens_KeepsTheLowerIds() =>
         Assert.Equal([0, 1, 2, 3], SamplingCases.Probabilities(Halves, new() { TopK = 4 }).Keys);
 
+    /// <summary>Otherwise which of them comes first would depend on where they are.</summary>
+    [Fact]
+    public void Weights_OfEqualLogits_AreEqual_WhereverTheyAre()
+    {
+        var candidates = new Candidates(70);
+        for (var vocab = 1; vocab <= 70; vocab++)
+        {
+            for (var eighths = 1; eighths < 80; eighths++)
+            {
+                float[] logits = [.. Enumerable.Repeat(-eighths / 8f, vocab)];
+                logits[0] = 0;
+                candidates.Load(logits, topK: 0, temperature: 0.7);
+                Assert.True(candidates.Weights[1..].IndexOfAnyExcept(candidates.Weights[^1]) < 0);
+            }
+        }
+    }
+
     [Fact]
     public void MinP_IsAPartOfTheHighest() =>
         Assert.Equal([0, 1, 2], SamplingCases.Probabilities(Halves, new() { MinP = 0.24 }).Keys); // 1/8 of 1/2 is 0.25
