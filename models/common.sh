@@ -92,8 +92,9 @@ coproc server {
     --Server:Demo=false --Server:TrainingThreads=2
 }
 trap 'kill $server_PID' EXIT
-while read -r line <&"${server[0]}"; do [[ $line == "Serving listens on "* ]] && break; done
-cat <&"${server[0]}" > /dev/null &
+exec 3<&"${server[0]}" # Which, unlike that, is open in the background, too.
+while read -r line <&3; do [[ $line == "Serving listens on "* ]] && break; done
+cat <&3 > /dev/null &
 export SERVING_SERVER=${line#Serving listens on }
 serving() { dotnet src/Cli/bin/Release/net10.0/serving.dll "$@"; }
 

