@@ -82,9 +82,13 @@ internal static unsafe class LinearKernel<TSimd, TVec>
             for (var column = 0; column < Panels.Width; column += TileColumns)
             {
                 var weights = new SliceColumns(job, slice, segment.Bits, column);
-                var isReady = end - first > TSimd.MaxRows;
-                if (isReady)
-                    weights.Supply<TSimd, TVec, WeightCopy<TSimd, TVec>>(new(ready, slice.Terms));
+                var isCopied = end - first > TSimd.MaxRows && !weights.AreReady(TileColumns);
+                if (isCopied)
+                {
+                    var copy = new WeightCopy<TSimd, TVec>(ready, slice.Terms);
+                    weights.Supply<TSimd, TVec, WeightCopy<TSimd, TVec>>(ref copy);
+                }
+
                 for (var row = first; row < end;)
                 {
                     var rows = TileRows(end - row);
@@ -92,10 +96,10 @@ internal static unsafe class LinearKernel<TSimd, TVec>
                     var ahead = FetchAhead(job, block, row, rows, column, next);
                     var product = new TileProduct<TSimd, TVec>(
                         job, row, rows, slice, output, job.OutputStride, ahead);
-                    if (isReady)
+                    if (isCopied)
                         product.Use(new FloatSource<TSimd, TVec>(ready, TileColumns));
                     else
-                        weights.Supply<TSimd, TVec, TileProduct<TSimd, TVec>>(product);
+                        weights.Supply<TSimd, TVec, TileProduct<TSimd, TVec>>(ref product);
                     if (slice.K + slice.Terms == job.InFeatures)
                     {
                         FinishTile(
@@ -128,8 +132,10 @@ internal static unsafe class LinearKernel<TSimd, TVec>
                     HeadProducts<TSimd, TVec>.CopyRows(output, job.OutputStride, tile, Panels.Width, rows, columns);
                 for (var at = 0; at < Panels.Width; at += TileColumns)
                 {
-                    new SliceColumns(job, slice, segment.Bits, at).Supply<TSimd, TVec, TileProduct<TSimd, TVec>>(
-                        new(job, row, rows, slice, tile + at, Panels.Width, default));
+                    var product = new TileProduct<TSimd, TVec>(
+                        job, row, rows, slice, tile + at, Panels.Width, default);
+                    new SliceColumns(job, slice, segment.Bits, at)
+                        .Supply<TSimd, TVec, TileProduct<TSimd, TVec>>(ref product);
                 }
 
                 FinishTile(job, row, rows, column, columns, tile, Panels.Width);

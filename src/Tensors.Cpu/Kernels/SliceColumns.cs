@@ -28,7 +28,13 @@ internal readonly unsafe struct SliceColumns
         _column = column;
     }
 
-    public void Supply<TSimd, TVec, TUse>(TUse use)
+    /// <summary>Whether the weights lie one after another as tiles read them, with nothing to be done to them.</summary>
+    /// <param name="tileColumns">Columns of a tile.</param>
+    public bool AreReady(int tileColumns) =>
+        _format == WeightFormat.Float32 && _words == null && tileColumns == Panels.Width;
+
+    /// <param name="use">By reference: to copy what was just written would wait for every store before it.</param>
+    public void Supply<TSimd, TVec, TUse>(ref TUse use)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
         where TUse : struct, IWeightUse<TVec>
