@@ -2,6 +2,7 @@ using System.Text.Json;
 using Serving.Backends;
 using Serving.Client;
 using Serving.Models.Bert;
+using Serving.Models.Parameters;
 using Serving.Models.Safetensors;
 using Serving.Models.Versions;
 

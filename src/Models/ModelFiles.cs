@@ -34,8 +34,11 @@ public static class ModelFiles
     /// <summary>Weights that are to be added to the model's.</summary>
     public const string Adapter = "adapter_config.json";
 
-    /// <summary>What a model's folder needs, for messages.</summary>
+    /// <summary>What an encoder's folder needs, for messages.</summary>
     internal const string Needed = $"{Config}, {Vocabulary} and {Weights}";
+
+    /// <summary>What a decoder's folder needs.</summary>
+    internal const string NeededByBpe = $"{Config}, {Tokenizer} and {Weights}";
 
     /// <summary>Whether there is something under a name, be it a folder, or a link that leads nowhere.</summary>
     internal static bool IsThere(string path) => File.Exists(path) || Directory.Exists(path);

@@ -1,3 +1,5 @@
+using Serving.Models.Parameters;
+
 namespace Serving.Models.Bert;
 
 /// <summary>The digest of an encoder's parameters, read from its weights without an encoder.</summary>

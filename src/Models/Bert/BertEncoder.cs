@@ -1,3 +1,4 @@
+using Serving.Models.Parameters;
 using Serving.Tensors;
 using Serving.Text.Bert;
 

@@ -25,13 +25,7 @@ public sealed class BertFolder : IModelFolder
     {
         var config = BertConfig.Load(File(ModelFiles.Config));
         var tokenizer = TokenizerFiles.Load(Path);
-        if (tokenizer.Vocabulary.Count > config.Vocab)
-        {
-            throw new ModelFileException(
-                $"{Path}: the tokenizer has {tokenizer.Vocabulary.Count} tokens, and vocab_size in {ModelFiles.Config} "
-                + $"is {config.Vocab}; as many or fewer tokens are needed. The files don't belong together.");
-        }
-
+        TokenizerFiles.ThrowUnlessTokensFit(Path, tokenizer.Vocabulary.Count, config.Vocab);
         return tokenizer;
     }
 
@@ -70,14 +64,7 @@ public sealed class BertFolder : IModelFolder
     private WeightFiles OpenWeights(out BertConfig config)
     {
         config = BertConfig.Load(File(ModelFiles.Config));
-        if (ModelFiles.IsThere(File(ModelFiles.Adapter)))
-        {
-            throw new ModelFileException(
-                $"{File(ModelFiles.Adapter)}: adapters are not added to a model's weights here. Merge it with peft's "
-                + "merge_and_unload and save the model.");
-        }
-
-        var weights = OpenFiles();
+        var weights = ModelWeights.Open(Path, ModelFiles.Needed);
         try
         {
             config = config with { HasPooler = CheckpointNames.HavePooler(weights) };
@@ -89,17 +76,6 @@ public sealed class BertFolder : IModelFolder
             weights.Dispose();
             throw;
         }
-    }
-
-    private WeightFiles OpenFiles()
-    {
-        var path = File(ModelFiles.Weights);
-        if (ModelFiles.IsThere(path))
-            return WeightFiles.Open(path);
-        if (ModelFiles.IsThere(File(ModelFiles.WeightIndex)))
-            return WeightFiles.OpenIndexed(File(ModelFiles.WeightIndex));
-        throw new ModelFileException(OtherWeights.Describe(Path)
-            ?? $"{path} is missing; a model is a folder with {ModelFiles.Needed}.");
     }
 
     private string File(string name) => System.IO.Path.Combine(Path, name);

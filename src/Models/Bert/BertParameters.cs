@@ -1,12 +1,11 @@
+using Serving.Models.Parameters;
 using Serving.Tensors;
 
 namespace Serving.Models.Bert;
 
 /// <summary>Everything that an encoder loads; freed together.</summary>
-internal sealed class BertParameters : IDisposable
+internal sealed class BertParameters(DeviceMemory memory) : IDisposable
 {
-    private readonly List<IDisposable> _owned = [];
-
     public Tensor Words { get; private set; }
 
     public Tensor Positions { get; private set; }
@@ -24,17 +23,17 @@ internal sealed class BertParameters : IDisposable
     public string Digest { get; private set; } = "";
 
     /// <summary>Bytes on the device.</summary>
-    public long Bytes =>
-        _owned.Sum(owned => owned is PackedWeight weight ? weight.Bytes : ((Tensor)owned).Storage.Bytes);
+    public long Bytes => memory.Bytes;
 
     /// <summary>Reads everything; what was read is freed when something is missing.</summary>
     public static BertParameters Load(
         TensorBackend backend, BertConfig config, IParameterSource weights, WeightFormat format)
     {
-        var parameters = new BertParameters();
+        var memory = new DeviceMemory(backend);
+        var parameters = new BertParameters(memory);
         try
         {
-            using var reader = new ParameterReader(backend, weights, format, parameters._owned);
+            using var reader = new ParameterReader(memory, weights, format);
             parameters.Words = reader.Tensor(BertTensors.WordEmbeddings, config.Vocab, config.Hidden);
             parameters.Positions = reader.Tensor(BertTensors.PositionEmbeddings, config.MaxPositions, config.Hidden);
             parameters.Types = reader.Tensor(BertTensors.TypeEmbeddings, config.Types, config.Hidden);
@@ -48,16 +47,12 @@ internal sealed class BertParameters : IDisposable
         }
         catch
         {
-            parameters.Dispose();
+            memory.Dispose();
             throw;
         }
     }
 
-    public void Dispose()
-    {
-        foreach (var owned in _owned)
-            owned.Dispose();
-    }
+    public void Dispose() => memory.Dispose();
 
     private static BertLayer LoadLayer(ParameterReader reader, BertConfig config, int layer)
     {

@@ -5,8 +5,7 @@ namespace Serving.Models.Bert;
 /// <summary>The intermediate values of one forward pass at a time, allocated once for the largest batch.</summary>
 public sealed class BertWorkspace : IDisposable
 {
-    private readonly List<Tensor> _owned = [];
-    private readonly List<IndexBuffer> _ownedIndices = [];
+    private readonly DeviceMemory _memory;
     private readonly int[] _rows;
 
     internal BertWorkspace(TensorBackend backend, BertConfig config, int maxTokens, int maxBranches)
@@ -15,36 +14,23 @@ public sealed class BertWorkspace : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(maxBranches, 1);
         MaxTokens = maxTokens;
         MaxBranches = maxBranches;
-        Tensor Own(int rows, int columns)
-        {
-            var tensor = backend.Allocate(rows, columns);
-            _owned.Add(tensor);
-            return tensor;
-        }
-
-        IndexBuffer OwnIndices(int capacity)
-        {
-            var indices = backend.AllocateIndices(capacity);
-            _ownedIndices.Add(indices);
-            return indices;
-        }
-
-        Hidden = Own(maxTokens, config.Hidden);
-        Sum = Own(maxTokens, config.Hidden);
-        Context = Own(maxTokens, config.Hidden);
-        Attention = Own(maxTokens, 3 * config.Hidden);
-        Inner = Own(maxTokens, config.Inner);
-        First = Own(maxBranches, config.Hidden);
-        Pooled = Own(maxBranches, config.Hidden);
+        _memory = new(backend);
+        Hidden = _memory.Allocate(maxTokens, config.Hidden);
+        Sum = _memory.Allocate(maxTokens, config.Hidden);
+        Context = _memory.Allocate(maxTokens, config.Hidden);
+        Attention = _memory.Allocate(maxTokens, 3 * config.Hidden);
+        Inner = _memory.Allocate(maxTokens, config.Inner);
+        First = _memory.Allocate(maxBranches, config.Hidden);
+        Pooled = _memory.Allocate(maxBranches, config.Hidden);
         Segments = new RowSegment[maxBranches];
-        Tokens = OwnIndices(TokenIds.Count * maxTokens);
-        SequenceOffsets = OwnIndices(maxTokens + 1);
-        BranchOffsets = OwnIndices(maxBranches + 1);
-        BranchRows = OwnIndices(maxTokens);
-        OutputRows = OwnIndices(maxTokens);
-        OutputOffsets = OwnIndices(maxBranches + 1);
-        PoolerSpans = OwnIndices(2 * maxBranches);
-        OtherSpans = OwnIndices(2 * maxBranches);
+        Tokens = _memory.AllocateIndices(TokenIds.Count * maxTokens);
+        SequenceOffsets = _memory.AllocateIndices(maxTokens + 1);
+        BranchOffsets = _memory.AllocateIndices(maxBranches + 1);
+        BranchRows = _memory.AllocateIndices(maxTokens);
+        OutputRows = _memory.AllocateIndices(maxTokens);
+        OutputOffsets = _memory.AllocateIndices(maxBranches + 1);
+        PoolerSpans = _memory.AllocateIndices(2 * maxBranches);
+        OtherSpans = _memory.AllocateIndices(2 * maxBranches);
         _rows = new int[Math.Max(maxTokens, 2 * maxBranches)];
     }
 
@@ -54,8 +40,7 @@ public sealed class BertWorkspace : IDisposable
     public int MaxBranches { get; }
 
     /// <summary>Bytes on the device.</summary>
-    public long Bytes =>
-        _owned.Sum(tensor => tensor.Storage.Bytes) + _ownedIndices.Sum(indices => indices.Bytes);
+    public long Bytes => _memory.Bytes;
 
     /// <summary>The last hidden states of a forward pass, [rows, hidden].</summary>
     /// <remarks>Of which tokens, <see cref="BertBatch.OutputOffsets"/> says. Valid until the next pass.</remarks>
@@ -101,13 +86,7 @@ public sealed class BertWorkspace : IDisposable
     /// <summary>The same of the branches behind those.</summary>
     internal IndexBuffer OtherSpans { get; }
 
-    public void Dispose()
-    {
-        foreach (var tensor in _owned)
-            tensor.Dispose();
-        foreach (var indices in _ownedIndices)
-            indices.Dispose();
-    }
+    public void Dispose() => _memory.Dispose();
 
     /// <summary>Copies a batch's indices to the device, once for all layers.</summary>
     internal void WriteIndices(BertBatch batch)

@@ -1,3 +1,4 @@
+using Serving.Models.Parameters;
 using Serving.Models.Safetensors;
 
 namespace Serving.Models.Bert;

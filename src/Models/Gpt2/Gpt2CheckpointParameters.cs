@@ -1,4 +1,5 @@
 using Serving.Models.Bert;
+using Serving.Models.Parameters;
 using Serving.Models.Safetensors;
 
 namespace Serving.Models.Gpt2;

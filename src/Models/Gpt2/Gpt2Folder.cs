@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Serving.Models.Parameters;
 using Serving.Models.Safetensors;
 using Serving.Models.Tokenizers;
 using Serving.Tensors;
@@ -26,13 +27,7 @@ public sealed class Gpt2Folder : IModelFolder
     {
         var config = LoadConfig();
         var tokenizer = BpeFiles.Load(Path);
-        if (tokenizer.Vocabulary.Count > config.Vocab)
-        {
-            throw new ModelFileException(
-                $"{Path}: the tokenizer has {tokenizer.Vocabulary.Count} tokens, and vocab_size in {ModelFiles.Config} "
-                + $"is {config.Vocab}; as many or fewer tokens are needed. The files don't belong together.");
-        }
-
+        TokenizerFiles.ThrowUnlessTokensFit(Path, tokenizer.Vocabulary.Count, config.Vocab);
         return tokenizer;
     }
 
@@ -55,7 +50,7 @@ public sealed class Gpt2Folder : IModelFolder
     {
         using var weights = OpenWeights(out var config, out var parameters);
         return new(
-            Bert.ParameterDigest.Of(Gpt2Tensors.Parameters(config), parameters),
+            ParameterDigest.Of(Gpt2Tensors.Parameters(config), parameters),
             BackboneDigest.Hash(Describe(config)),
             BackboneDigest.Hash(Describe(LoadTokenizer())));
     }
@@ -79,14 +74,7 @@ public sealed class Gpt2Folder : IModelFolder
     private WeightFiles OpenWeights(out Gpt2Config config, out Gpt2CheckpointParameters parameters)
     {
         config = LoadConfig();
-        if (ModelFiles.IsThere(File(ModelFiles.Adapter)))
-        {
-            throw new ModelFileException(
-                $"{File(ModelFiles.Adapter)}: adapters are not added to a model's weights here. Merge it with peft's "
-                + "merge_and_unload and save the model.");
-        }
-
-        var weights = OpenFiles();
+        var weights = ModelWeights.Open(Path, ModelFiles.NeededByBpe);
         try
         {
             parameters = new(weights);
@@ -98,17 +86,6 @@ public sealed class Gpt2Folder : IModelFolder
             weights.Dispose();
             throw;
         }
-    }
-
-    private WeightFiles OpenFiles()
-    {
-        var path = File(ModelFiles.Weights);
-        if (ModelFiles.IsThere(path))
-            return WeightFiles.Open(path);
-        if (ModelFiles.IsThere(File(ModelFiles.WeightIndex)))
-            return WeightFiles.OpenIndexed(File(ModelFiles.WeightIndex));
-        throw new ModelFileException(
-            OtherWeights.Describe(Path) ?? $"{path} is missing; a GPT-2 has its weights there.");
     }
 
     private string File(string name) => System.IO.Path.Combine(Path, name);

@@ -1,13 +1,11 @@
-using Serving.Models.Bert;
+using Serving.Models.Parameters;
 using Serving.Tensors;
 
 namespace Serving.Models.Gpt2;
 
 /// <summary>Everything that a decoder loads; freed together.</summary>
-internal sealed class Gpt2Parameters : IDisposable
+internal sealed class Gpt2Parameters(DeviceMemory memory) : IDisposable
 {
-    private readonly List<IDisposable> _owned = [];
-
     public Tensor Tokens { get; private set; }
 
     public Tensor Positions { get; private set; }
@@ -26,17 +24,17 @@ internal sealed class Gpt2Parameters : IDisposable
     public string Digest { get; private set; } = "";
 
     /// <summary>Bytes on the device.</summary>
-    public long Bytes =>
-        _owned.Sum(owned => owned is PackedWeight weight ? weight.Bytes : ((Tensor)owned).Storage.Bytes);
+    public long Bytes => memory.Bytes;
 
     /// <summary>Reads everything; what was read is freed when something is missing.</summary>
     public static Gpt2Parameters Load(
         TensorBackend backend, Gpt2Config config, IParameterSource weights, WeightFormat format)
     {
-        var parameters = new Gpt2Parameters();
+        var memory = new DeviceMemory(backend);
+        var parameters = new Gpt2Parameters(memory);
         try
         {
-            using var reader = new ParameterReader(backend, weights, format, parameters._owned);
+            using var reader = new ParameterReader(memory, weights, format);
             parameters.Tokens = reader.Tensor(Gpt2Tensors.TokenEmbeddings, config.Vocab, config.Hidden);
             parameters.Positions =
                 reader.Tensor(Gpt2Tensors.PositionEmbeddings, config.MaxPositions, config.Hidden);
@@ -44,24 +42,20 @@ internal sealed class Gpt2Parameters : IDisposable
                 [.. Enumerable.Range(0, config.Layers).Select(layer => LoadLayer(reader, config, layer))];
             parameters.FinalNorm = reader.Norm(Gpt2Tensors.FinalNorm, config.Hidden);
             parameters.Head = config.TiesEmbeddings
-                ? parameters.Own(backend.PackWeight([parameters.Tokens], format))
+                ? memory.PackWeight([parameters.Tokens], format)
                 : reader.Weight(Gpt2Tensors.Head, config.Vocab, config.Hidden);
-            parameters.Types = parameters.Own(backend.Allocate(1, config.Hidden));
+            parameters.Types = memory.Allocate(1, config.Hidden);
             parameters.Digest = reader.Digest();
             return parameters;
         }
         catch
         {
-            parameters.Dispose();
+            memory.Dispose();
             throw;
         }
     }
 
-    public void Dispose()
-    {
-        foreach (var owned in _owned)
-            owned.Dispose();
-    }
+    public void Dispose() => memory.Dispose();
 
     private static Gpt2Layer LoadLayer(ParameterReader reader, Gpt2Config config, int layer) => new(
         reader.Dense([(Gpt2Tensors.Attention(layer), 3 * config.Hidden)], config.Hidden),
@@ -70,13 +64,6 @@ internal sealed class Gpt2Parameters : IDisposable
         reader.Dense([(Gpt2Tensors.Output(layer), config.Hidden)], config.Inner),
         reader.Norm(Gpt2Tensors.AttentionNorm(layer), config.Hidden),
         reader.Norm(Gpt2Tensors.FeedForwardNorm(layer), config.Hidden));
-
-    private T Own<T>(T owned)
-        where T : IDisposable
-    {
-        _owned.Add(owned);
-        return owned;
-    }
 }
 
 /// <summary>The parameters of a decoder layer.</summary>

@@ -5,50 +5,36 @@ namespace Serving.Models.Gpt2;
 /// <summary>The intermediate values of one forward pass at a time, allocated once for the largest batch.</summary>
 public sealed class Gpt2Workspace : IDisposable
 {
-    private readonly List<Tensor> _owned = [];
-    private readonly List<IndexBuffer> _ownedIndices = [];
+    private readonly DeviceMemory _memory;
     private readonly int[] _values;
 
     internal Gpt2Workspace(TensorBackend backend, Gpt2Config config, Gpt2Limits limits)
     {
         Limits = limits;
+        _memory = new(backend);
         var (tokens, hidden) = (limits.Tokens, config.Hidden);
-        Hidden = Own(tokens, hidden);
-        Sum = Own(tokens, hidden);
-        Normal = Own(tokens, hidden);
-        Attention = Own(tokens, 3 * hidden);
-        Context = Own(tokens, hidden);
-        Inner = Own(tokens, config.Inner);
-        Selected = Own(limits.LogitRows, hidden);
-        Logits = Own(limits.LogitRows, config.Vocab);
-        Tokens = OwnIndices(TokenIds.Count * tokens);
-        Offsets = OwnIndices(limits.Sequences + 1);
-        CacheRows = OwnIndices(tokens);
-        Blocks = OwnIndices(limits.Blocks);
-        BlockOffsets = OwnIndices(limits.Sequences + 1);
-        Counts = OwnIndices(limits.Sequences);
-        LogitRows = OwnIndices(limits.LogitRows);
+        Hidden = _memory.Allocate(tokens, hidden);
+        Sum = _memory.Allocate(tokens, hidden);
+        Normal = _memory.Allocate(tokens, hidden);
+        Attention = _memory.Allocate(tokens, 3 * hidden);
+        Context = _memory.Allocate(tokens, hidden);
+        Inner = _memory.Allocate(tokens, config.Inner);
+        Selected = _memory.Allocate(limits.LogitRows, hidden);
+        Logits = _memory.Allocate(limits.LogitRows, config.Vocab);
+        Tokens = _memory.AllocateIndices(TokenIds.Count * tokens);
+        Offsets = _memory.AllocateIndices(limits.Sequences + 1);
+        CacheRows = _memory.AllocateIndices(tokens);
+        Blocks = _memory.AllocateIndices(limits.Blocks);
+        BlockOffsets = _memory.AllocateIndices(limits.Sequences + 1);
+        Counts = _memory.AllocateIndices(limits.Sequences);
+        LogitRows = _memory.AllocateIndices(limits.LogitRows);
         _values = new int[Math.Max(Math.Max(tokens, limits.Blocks), limits.Sequences + 1)];
-
-        Tensor Own(int rows, int columns)
-        {
-            var tensor = backend.Allocate(rows, columns);
-            _owned.Add(tensor);
-            return tensor;
-        }
-
-        IndexBuffer OwnIndices(int capacity)
-        {
-            var indices = backend.AllocateIndices(capacity);
-            _ownedIndices.Add(indices);
-            return indices;
-        }
     }
 
     public Gpt2Limits Limits { get; }
 
     /// <summary>Bytes on the device.</summary>
-    public long Bytes => _owned.Sum(tensor => tensor.Storage.Bytes) + _ownedIndices.Sum(indices => indices.Bytes);
+    public long Bytes => _memory.Bytes;
 
     internal Tensor Hidden { get; }
 
@@ -82,13 +68,7 @@ public sealed class Gpt2Workspace : IDisposable
 
     internal IndexBuffer LogitRows { get; }
 
-    public void Dispose()
-    {
-        foreach (var tensor in _owned)
-            tensor.Dispose();
-        foreach (var indices in _ownedIndices)
-            indices.Dispose();
-    }
+    public void Dispose() => _memory.Dispose();
 
     /// <summary>Copies a batch's indices to the device, once for all layers.</summary>
     internal void WriteIndices(Gpt2Batch batch)

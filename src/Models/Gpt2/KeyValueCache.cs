@@ -11,6 +11,7 @@ public sealed class KeyValueCache : IDisposable
 {
     public const int BlockTokens = 16;
 
+    private readonly DeviceMemory _memory;
     private readonly List<Tensor> _keys = [];
     private readonly List<Tensor> _values = [];
 
@@ -19,34 +20,23 @@ public sealed class KeyValueCache : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(blocks, 1);
         Blocks = blocks;
-        try
+        _memory = new(backend);
+        for (var layer = 0; layer < config.Layers; layer++)
         {
-            for (var layer = 0; layer < config.Layers; layer++)
-            {
-                _keys.Add(backend.Allocate(blocks * BlockTokens, config.Hidden));
-                _values.Add(backend.Allocate(blocks * BlockTokens, config.Hidden));
-            }
-        }
-        catch
-        {
-            Dispose();
-            throw;
+            _keys.Add(_memory.Allocate(blocks * BlockTokens, config.Hidden));
+            _values.Add(_memory.Allocate(blocks * BlockTokens, config.Hidden));
         }
     }
 
     public int Blocks { get; }
 
     /// <summary>Bytes on the device.</summary>
-    public long Bytes => _keys.Concat(_values).Sum(tensor => tensor.Storage.Bytes);
+    public long Bytes => _memory.Bytes;
 
     /// <summary>How many blocks so many tokens take.</summary>
     public static int BlocksOf(int tokens) => (tokens + BlockTokens - 1) / BlockTokens;
 
-    public void Dispose()
-    {
-        foreach (var tensor in _keys.Concat(_values))
-            tensor.Dispose();
-    }
+    public void Dispose() => _memory.Dispose();
 
     /// <summary>[Blocks * BlockTokens, hidden]</summary>
     internal Tensor Keys(int layer) => _keys[layer];

@@ -47,6 +47,17 @@ internal static class TokenizerFiles
         }
     }
 
+    /// <exception cref="ModelFileException">There are tokens without weights.</exception>
+    public static void ThrowUnlessTokensFit(string folder, int tokens, int vocabSize)
+    {
+        if (tokens > vocabSize)
+        {
+            throw new ModelFileException(
+                $"{folder}: the tokenizer has {tokens} tokens, and vocab_size in {ModelFiles.Config} is {vocabSize}; "
+                + "as many or fewer tokens are needed. The files don't belong together.");
+        }
+    }
+
     private static void ThrowUnlessSame(string path, List<string> tokens, string linesPath, Vocabulary lines)
     {
         for (var id = 0; id < Math.Max(tokens.Count, lines.Count); id++)

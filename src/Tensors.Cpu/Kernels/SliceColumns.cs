@@ -28,7 +28,7 @@ internal readonly unsafe struct SliceColumns
         _column = column;
     }
 
-    /// <summary>Whether the weights lie one after another as tiles read them, with nothing to be done to them.</summary>
+    /// <summary>Whether the weights lie one after another as tiles read them, and need nothing done to them.</summary>
     /// <param name="tileColumns">Columns of a tile.</param>
     public bool AreReady(int tileColumns) =>
         _format == WeightFormat.Float32 && _words == null && tileColumns == Panels.Width;

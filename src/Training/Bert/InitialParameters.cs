@@ -1,5 +1,6 @@
 using System.Text;
 using Serving.Models.Bert;
+using Serving.Models.Parameters;
 using Serving.Tensors;
 using Serving.Training.Settings;
 

@@ -1,4 +1,5 @@
 using Serving.Models.Bert;
+using Serving.Models.Parameters;
 using Serving.Tensors;
 using Serving.Training.Autograd;
 using Serving.Training.Autograd.Operations;

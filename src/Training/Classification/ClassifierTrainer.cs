@@ -1,4 +1,5 @@
 using Serving.Models.Bert;
+using Serving.Models.Parameters;
 using Serving.Tensors;
 using Serving.Training.Bert;
 using Serving.Training.Checkpoints;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Serving.Models.Bert;
+using Serving.Models.Parameters;
 using Serving.Tensors;
 using Serving.Training.Autograd;
 using Serving.Training.Bert;

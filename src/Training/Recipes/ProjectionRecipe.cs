@@ -1,4 +1,5 @@
 using Serving.Models.Bert;
+using Serving.Models.Parameters;
 using Serving.Text.Bert;
 using Serving.Training.Analysis;
 using Serving.Training.Autograd;

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Serving.Models.Bert;
 using Serving.Models.Gpt2;
 using Serving.Models.Kinds;
+using Serving.Models.Parameters;
 using Serving.Models.Safetensors;
 using Serving.Tensors.Cpu;
 using Serving.Testing;

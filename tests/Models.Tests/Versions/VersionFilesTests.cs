@@ -1,4 +1,5 @@
 using Serving.Models.Bert;
+using Serving.Models.Parameters;
 using Serving.Models.Safetensors;
 using Serving.Models.Versions;
 using Serving.Tensors.Cpu;

@@ -1,5 +1,6 @@
 using Serving.Models;
 using Serving.Models.Bert;
+using Serving.Models.Parameters;
 using Serving.Models.Versions;
 using Serving.Tensors;
 using Serving.Testing;

@@ -1,10 +1,10 @@
-namespace Serving.Models.Bert;
+namespace Serving.Models.Parameters;
 
-/// <summary>Where an encoder's parameters come from.</summary>
+/// <summary>Where a model's parameters come from.</summary>
 public interface IParameterSource
 {
     /// <summary>Reads some rows of a parameter.</summary>
-    /// <param name="name">As in <see cref="BertTensors"/>.</param>
+    /// <param name="name">As the model's kind has it.</param>
     /// <param name="rows">Of the whole parameter; 1 for a vector.</param>
     /// <param name="firstRow">Where to begin.</param>
     /// <param name="values">Receives as many whole rows as fit, row-major.</param>

@@ -1,11 +1,11 @@
 using System.Runtime.InteropServices;
 using Serving.Tensors;
 
-namespace Serving.Models.Bert;
+namespace Serving.Models.Parameters;
 
 /// <summary>Reads parameters onto a device and digests them on the way.</summary>
-internal sealed class ParameterReader(
-    TensorBackend backend, IParameterSource weights, WeightFormat format, List<IDisposable> owned) : IDisposable
+/// <param name="memory">What is read belongs to it.</param>
+internal sealed class ParameterReader(DeviceMemory memory, IParameterSource weights, WeightFormat format) : IDisposable
 {
     // 4 MiB at a time, so that the largest table needs no array of its size.
     private const int ChunkFloats = 1 << 20;
@@ -16,8 +16,8 @@ internal sealed class ParameterReader(
     /// <summary>A parameter that stays as it is.</summary>
     public Tensor Tensor(string name, int rows, int columns)
     {
-        var tensor = Read(name, rows, columns);
-        owned.Add(tensor);
+        var tensor = memory.Allocate(rows, columns);
+        Read(name, tensor);
         return tensor;
     }
 
@@ -32,9 +32,7 @@ internal sealed class ParameterReader(
         {
             foreach (var (name, rows) in modules)
                 parts.Add(Read(name + ".weight", rows, columns));
-            var weight = backend.PackWeight(CollectionsMarshal.AsSpan(parts), format);
-            owned.Add(weight);
-            return new(weight, StackedBias(modules));
+            return new(memory.PackWeight(parts, format), StackedBias(modules));
         }
         finally
         {
@@ -47,9 +45,7 @@ internal sealed class ParameterReader(
     public PackedWeight Weight(string name, int rows, int columns)
     {
         using var part = Read(name, rows, columns);
-        var weight = backend.PackWeight([part], format);
-        owned.Add(weight);
-        return weight;
+        return memory.PackWeight([part], format);
     }
 
     /// <summary>The digest of all that was read; call it once, at the end.</summary>
@@ -66,35 +62,40 @@ internal sealed class ParameterReader(
             values.AddRange(part.ToArray());
         }
 
-        var bias = backend.Allocate(1, values.Count);
-        owned.Add(bias);
+        var bias = memory.Allocate(1, values.Count);
         bias.CopyFrom(CollectionsMarshal.AsSpan(values));
         return bias;
     }
 
+    /// <summary>A parameter that the caller frees.</summary>
     private Tensor Read(string name, int rows, int columns)
     {
-        _digest.Begin(name, rows, columns);
-        var tensor = backend.Allocate(rows, columns);
+        var tensor = memory.Backend.Allocate(rows, columns);
         try
         {
-            var rowsPerChunk = Math.Max(1, ChunkFloats / columns);
-            for (var row = 0; row < rows; row += rowsPerChunk)
-            {
-                var count = Math.Min(rowsPerChunk, rows - row);
-                var size = count * columns;
-                var values = size <= ChunkFloats ? _chunk.AsSpan(0, size) : new float[size];
-                weights.Read(name, rows, columns, row, values);
-                _digest.Append(values);
-                tensor.Slice(row, count).CopyFrom(values);
-            }
-
+            Read(name, tensor);
             return tensor;
         }
         catch
         {
             tensor.Dispose();
             throw;
+        }
+    }
+
+    private void Read(string name, Tensor tensor)
+    {
+        var (rows, columns) = (tensor.Rows, tensor.Columns);
+        _digest.Begin(name, rows, columns);
+        var rowsPerChunk = Math.Max(1, ChunkFloats / columns);
+        for (var row = 0; row < rows; row += rowsPerChunk)
+        {
+            var count = Math.Min(rowsPerChunk, rows - row);
+            var size = count * columns;
+            var values = size <= ChunkFloats ? _chunk.AsSpan(0, size) : new float[size];
+            weights.Read(name, rows, columns, row, values);
+            _digest.Append(values);
+            tensor.Slice(row, count).CopyFrom(values);
         }
     }
 }

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 
-namespace Serving.Models.Bert;
+namespace Serving.Models.Parameters;
 
 /// <summary>The digest of parameters: SHA-256 over names, shapes and float32 values, in the order of loading.</summary>
 internal sealed class ParameterDigest : IDisposable
