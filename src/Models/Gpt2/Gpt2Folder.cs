@@ -63,7 +63,7 @@ public sealed class Gpt2Folder : IModelFolder
     private static string Describe(Gpt2Config config) => string.Create(
         CultureInfo.InvariantCulture,
         $"gpt2 {config.Activation} {config.Vocab} {config.Hidden} {config.Layers} {config.Heads} {config.Inner} "
-        + $"{config.MaxPositions} {config.TiesEmbeddings} {config.EndToken} "
+        + $"{config.MaxPositions} {config.TiesEmbeddings} {config.BeginToken} {config.EndToken} "
         + $"{BitConverter.SingleToUInt32Bits(config.LayerNormEpsilon):X8}\n");
 
     private static string Describe(BpeTokenizer tokenizer)
