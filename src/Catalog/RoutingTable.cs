@@ -7,7 +7,7 @@ namespace Serving.Catalog;
 
 /// <summary>Where a request for a task goes.</summary>
 /// <param name="Shadow">A version that runs along; null for none.</param>
-public sealed record TaskRoute(string Task, StoredVersion Version, ModelHost Host, TaskRoute? Shadow = null);
+public sealed record TaskRoute(string Task, StoredVersion Version, EncoderHost Host, TaskRoute? Shadow = null);
 
 /// <summary>What is to be served and what is in memory, as they belong together: replaced as a whole.</summary>
 /// <param name="Desired">All tasks, their versions and aliases, as they are stored.</param>
@@ -22,10 +22,10 @@ public sealed record RoutingTable(StoredTasks Desired, ResidentModels Resident, 
     public ImmutableSortedDictionary<string, ModelHost> Models => Resident.ByName;
 
     /// <summary>The loaded model that a version is for; null if it is not loaded.</summary>
-    public ModelHost? FindHost(StoredVersion version) => Resident.FindByDigest(version.Manifest.Backbone);
+    public EncoderHost? FindHost(StoredVersion version) => Resident.FindFor(version.Manifest);
 
     /// <exception cref="DomainException">The model that the version is for is not loaded.</exception>
-    public ModelHost Host(string task, StoredVersion version) => FindHost(version)
+    public EncoderHost Host(string task, StoredVersion version) => FindHost(version)
         ?? throw DomainException.FailedPrecondition(
             $"tasks/{task}",
             $"The task '{task}' is for the backbone {version.Manifest.Backbone}, which is not loaded",
@@ -46,7 +46,9 @@ public sealed record RoutingTable(StoredTasks Desired, ResidentModels Resident, 
     private string? WhyNot(StoredVersion version)
     {
         var meant = Resident.FindByWeights(version.Manifest);
-        var outdated = meant is null ? Models.Values.FirstOrDefault(HasChanged) : HasChanged(meant) ? meant : null;
+        var outdated = meant is null
+            ? Models.Values.OfType<EncoderHost>().FirstOrDefault(HasChanged)
+            : HasChanged(meant) ? meant : null;
         if (outdated is not null) // Its files may be the version's again, or already.
         {
             return $"the files of the model '{outdated.Name}' have changed since it was loaded. If they are the "
@@ -57,6 +59,6 @@ public sealed record RoutingTable(StoredTasks Desired, ResidentModels Resident, 
             ? null
             : $"of the model '{meant.Name}' {Stored.WhyNot(version.Manifest, meant.Backbone)}";
 
-        bool HasChanged(ModelHost host) => Stored.HasChanged(host.Name, host.Backbone);
+        bool HasChanged(EncoderHost host) => Stored.HasChanged(host.Name, host.Backbone);
     }
 }

@@ -377,12 +377,8 @@ public sealed class TaskCatalog(
 
             var isMeantByWeights = models.IsMeantByWeights(host.Backbone);
             var table = _table with { Resident = _table.Resident.Add(host, isMeantByWeights) };
-            foreach (var task in table.Tasks.Values)
-            {
-                LogChanged(table, task, host);
-                if (await _versions.TryLoadAliasedAsync(table.Resident, task, host) is { } problem)
-                    logger.LogError("A version of the task {Task} can't be served: {Problem}", task.Name, problem);
-            }
+            if (host is EncoderHost encoder)
+                await LoadVersionsAsync(table, encoder);
 
             models.NoteProblem(name, problem: "");
             models.NoteDigest(name, look, host.Backbone);
@@ -396,13 +392,24 @@ public sealed class TaskCatalog(
         }
     }
 
+    /// <summary>Loads the versions that aliases use on a model.</summary>
+    private async Task LoadVersionsAsync(RoutingTable table, EncoderHost host)
+    {
+        foreach (var task in table.Tasks.Values)
+        {
+            LogChanged(table, task, host);
+            if (await _versions.TryLoadAliasedAsync(table.Resident, task, host) is { } problem)
+                logger.LogError("A version of the task {Task} can't be served: {Problem}", task.Name, problem);
+        }
+    }
+
     /// <summary>Versions with the weights of a model that has changed since can't be served.</summary>
-    private void LogChanged(RoutingTable table, StoredTask task, ModelHost host)
+    private void LogChanged(RoutingTable table, StoredTask task, EncoderHost host)
     {
         var changed = task.UsedVersions
             .Select(version => task.Versions.GetValueOrDefault(version)?.Manifest)
             .FirstOrDefault(manifest => manifest is not null && manifest.HasWeights(host.Backbone.Weights)
-                && table.Resident.FindByDigest(manifest.Backbone) is null);
+                && table.Resident.FindFor(manifest) is null);
         if (changed is not null)
         {
             logger.LogError(
@@ -424,8 +431,8 @@ public sealed class TaskCatalog(
         }
     }
 
-    private IEnumerable<(ModelHost Host, string Task, string Version)> Resident() =>
-        _table.Models.Values.SelectMany(host =>
+    private IEnumerable<(EncoderHost Host, string Task, string Version)> Resident() =>
+        _table.Models.Values.OfType<EncoderHost>().SelectMany(host =>
         host.Engine.Memory.Tasks.Select(memory => (host, memory.Task, memory.Version)));
 
     /// <summary>From its return on no new request uses the version.</summary>

@@ -17,7 +17,7 @@ internal sealed class VersionLoader(IBlobStore blobs)
     /// <summary>Loads the versions that a task's aliases use, as far as their models are loaded.</summary>
     /// <param name="only">Only versions for this model; null for all.</param>
     /// <returns>What is wrong; null if nothing is.</returns>
-    public async Task<string?> TryLoadAliasedAsync(ResidentModels models, StoredTask task, ModelHost? only = null)
+    public async Task<string?> TryLoadAliasedAsync(ResidentModels models, StoredTask task, EncoderHost? only = null)
     {
         foreach (var version in task.UsedVersions)
         {
@@ -28,7 +28,7 @@ internal sealed class VersionLoader(IBlobStore blobs)
                 continue;
             }
 
-            if (models.FindByDigest(stored.Manifest.Backbone) is not { } host || (only is not null && host != only))
+            if (models.FindFor(stored.Manifest) is not { } host || (only is not null && host != only))
                 continue;
             try
             {
@@ -46,7 +46,7 @@ internal sealed class VersionLoader(IBlobStore blobs)
     /// <param name="digests">Of the version that was just written; of others nothing is known.</param>
     /// <exception cref="DomainException">Its files can't be used.</exception>
     public async Task LoadAsync(
-        ModelHost host, string task, StoredVersion version, IReadOnlyDictionary<string, string>? digests = null)
+        EncoderHost host, string task, StoredVersion version, IReadOnlyDictionary<string, string>? digests = null)
     {
         // A file's digest in the manifest is right for no other version's file.
         var isKnown = digests?.GetValueOrDefault(VersionFiles.ManifestFile) == version.Version;

@@ -22,10 +22,11 @@ internal static class Commands
 
     public static RootCommand Create()
     {
-        var root = new RootCommand("Classifies texts with many tasks on one backbone.")
+        var root = new RootCommand("Classifies texts with many tasks on one backbone, and writes text.")
         {
             ClassifyCommand.Create(),
             EmbedCommand.Create(),
+            GenerateCommand.Create(),
             TasksCommands.Create(),
             ModelsCommands.Create(),
             DatasetsCommands.Create()

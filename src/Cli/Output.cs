@@ -23,6 +23,13 @@ internal sealed class Output(bool isJson, TextWriter writer)
 
     public void Line(string text) => writer.WriteLine(text);
 
+    /// <summary>A part of a line, which shows at once.</summary>
+    public void Text(string text)
+    {
+        writer.Write(text);
+        writer.Flush();
+    }
+
     public void Table(IReadOnlyList<string> columns, IEnumerable<IReadOnlyList<string>> rows)
     {
         if (Console.IsOutputRedirected)

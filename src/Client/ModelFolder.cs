@@ -8,8 +8,8 @@ public static class ModelFolder
 
     private static readonly string[] Described =
     [
-        "config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-        "added_tokens.json", "README.md", "LICENSE", "NOTICE"
+        "config.json", "generation_config.json", "vocab.txt", "vocab.json", "merges.txt", "tokenizer.json",
+        "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "README.md", "LICENSE", "NOTICE"
     ];
 
     private static readonly string[] Weights = ["*.safetensors", "*.safetensors.index.json"];

@@ -13,7 +13,7 @@ namespace Serving.Client;
 
 /// <summary>A client of one server or several equal ones. Thread-safe; make one and keep it.</summary>
 /// <remarks>Failed calls throw <see cref="RpcException"/>; its GetRpcStatus() has the details.</remarks>
-public sealed class ServingClient : IDisposable
+public sealed partial class ServingClient : IDisposable
 {
     private const int ChunkBytes = 256 * 1024;
 
@@ -48,6 +48,7 @@ public sealed class ServingClient : IDisposable
             new AdaptiveThrottle(options.ThrottleMultiplier, options.Time));
         Classifier = new(invoker);
         Embedder = new(invoker);
+        Generator = new(invoker);
         Tasks = new(invoker);
         Models = new(invoker);
         Datasets = new(invoker);
@@ -58,6 +59,8 @@ public sealed class ServingClient : IDisposable
     public Classifier.ClassifierClient Classifier { get; }
 
     public Embedder.EmbedderClient Embedder { get; }
+
+    public Generator.GeneratorClient Generator { get; }
 
     public Tasks.TasksClient Tasks { get; }
 

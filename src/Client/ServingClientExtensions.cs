@@ -46,6 +46,7 @@ public static class ServingClientExtensions
             static provider => provider.GetRequiredService<GrpcClientFactory>().CreateClient<ServingClient>(name));
         services.AddSingleton(static provider => provider.GetRequiredService<ServingClient>().Classifier);
         services.AddSingleton(static provider => provider.GetRequiredService<ServingClient>().Embedder);
+        services.AddSingleton(static provider => provider.GetRequiredService<ServingClient>().Generator);
         services.AddSingleton(static provider => provider.GetRequiredService<ServingClient>().Tasks);
         services.AddSingleton(static provider => provider.GetRequiredService<ServingClient>().Models);
         services.AddSingleton(static provider => provider.GetRequiredService<ServingClient>().Datasets);

@@ -12,6 +12,9 @@ public static class ModelFiles
     /// <summary>Which file has which tensor, where weights are in several.</summary>
     public const string WeightIndex = "model.safetensors.index.json";
 
+    /// <summary>How a decoder's tokens are chosen where a request does not say it.</summary>
+    public const string GenerationConfig = "generation_config.json";
+
     public const string TokenizerConfig = "tokenizer_config.json";
 
     /// <summary>A whole tokenizer, with its vocabulary.</summary>

@@ -76,6 +76,7 @@ public static class ServerApplication
         app.UseHttpApi(options);
         app.MapGrpcService<ClassifierService>();
         app.MapGrpcService<EmbedderService>();
+        app.MapGrpcService<GeneratorService>();
         app.MapGrpcService<TasksService>();
         app.MapGrpcService<ModelsService>();
         app.MapGrpcService<DatasetsService>();
@@ -144,6 +145,7 @@ public static class ServerApplication
         .AddSingleton<Readiness>()
         .AddSingleton<ClassifierService>()
         .AddSingleton<EmbedderService>()
+        .AddSingleton<GeneratorService>()
         .AddSingleton<TasksService>()
         .AddSingleton<ModelsService>()
         .AddSingleton<DatasetsService>()

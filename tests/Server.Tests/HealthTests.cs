@@ -11,7 +11,8 @@ public sealed class HealthTests
     private static readonly string[] Known =
     [
         "", "liveness", "tasks/t", "tasks/u",
-        "serving.v1.Classifier", "serving.v1.Tasks", "serving.v1.Models", "serving.v1.Datasets", "serving.v1.Jobs"
+        "serving.v1.Classifier", "serving.v1.Embedder", "serving.v1.Generator", "serving.v1.Tasks", "serving.v1.Models",
+        "serving.v1.Datasets", "serving.v1.Jobs"
     ];
 
     [Fact]

@@ -3,8 +3,10 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Serving.Catalog;
+using Serving.Catalog.Resident;
 using Serving.Client;
 using Serving.Inference.Classification;
+using Serving.Inference.Generation;
 using Serving.Tensors;
 using Serving.Testing;
 
@@ -44,7 +46,9 @@ internal sealed class TestServer : IAsyncDisposable
 
     public TaskCatalog Catalog => _app.Services.GetRequiredService<TaskCatalog>();
 
-    public ClassificationEngine Engine => Catalog.Table.Models.Values.Single().Engine;
+    public ClassificationEngine Engine => Catalog.Table.Models.Values.OfType<EncoderHost>().Single().Engine;
+
+    public GenerationEngine Generator => Catalog.Table.Models.Values.OfType<GeneratorHost>().Single().Engine;
 
     /// <summary>Starts a server with one model and the tasks "t" and "u".</summary>
     public static async Task<TestServer> StartAsync(params string[] flags)

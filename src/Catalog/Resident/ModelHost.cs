@@ -1,45 +1,37 @@
-using Serving.Inference.Classification;
 using Serving.Inference.Scheduling;
 using Serving.Models;
 using Serving.Models.Bert;
+using Serving.Models.Gpt2;
 using Serving.Models.Kinds;
-using Serving.Text.Bert;
 
 namespace Serving.Catalog.Resident;
 
 /// <summary>A model in memory, with the engine that runs it.</summary>
-public sealed class ModelHost : IDisposable
+public abstract class ModelHost : IDisposable
 {
     private readonly LanePool _lanes;
-    private readonly BertEncoder _encoder;
 
-    private ModelHost(
-        string name, LanePool lanes, BertEncoder encoder, BertTokenizer tokenizer, ClassificationEngine engine)
+    /// <param name="lanes">What it runs on, beside other hosts.</param>
+    private protected ModelHost(string name, LanePool lanes)
     {
         Name = name;
         _lanes = lanes;
-        _encoder = encoder;
-        Tokenizer = tokenizer;
-        Engine = engine;
     }
 
     public string Name { get; }
 
-    public BertConfig Config => _encoder.Config;
+    public abstract ModelShape Shape { get; }
 
-    public ModelShape Shape => Config.Shape;
-
-    /// <summary>What versions are made for: parameters, configuration and tokenizer.</summary>
-    public BackboneDigest Backbone => _encoder.Backbone!;
+    /// <summary>What it is known by: parameters, configuration and tokenizer.</summary>
+    public abstract BackboneDigest Backbone { get; }
 
     /// <summary>SHA-256 of all of it.</summary>
     public string Digest => Backbone.Value;
 
     public string Device => _lanes.Backend.Description;
 
-    public BertTokenizer Tokenizer { get; }
-
-    public ClassificationEngine Engine { get; }
+    /// <summary>What it holds on the device.</summary>
+    public abstract ModelMemory Memory { get; }
 
     /// <summary>Reads a model's folder.</summary>
     /// <param name="lanes">What it runs on, beside other hosts.</param>
@@ -47,20 +39,18 @@ public sealed class ModelHost : IDisposable
     public static ModelHost Load(
         string name, string folder, LanePool lanes, ModelHostOptions options, TimeProvider time)
     {
-        BertEncoder? encoder = null;
         try
         {
-            var files = Open(folder);
-            var tokenizer = files.LoadTokenizer();
-            encoder = files.LoadEncoder(lanes.Backend, options.WeightFormat);
-            ModelWarmUp.Run(lanes.Backend, encoder, tokenizer, time);
-            var engine = new ClassificationEngine(
-                lanes, encoder, tokenizer, options.ForEngine(name, encoder.Config.MaxPositions), time);
-            return new(name, lanes, encoder, tokenizer, engine);
+            return ModelKinds.Open(folder) switch
+            {
+                BertFolder files => EncoderHost.Load(name, files, lanes, options, time),
+                Gpt2Folder files => GeneratorHost.Load(name, files, lanes, options, time),
+                var other => throw new ModelFileException(
+                    $"{folder} is a {other.ReadShape().Kind}, which can be opened, but does not run here.")
+            };
         }
         catch (Exception exception)
         {
-            encoder?.Dispose();
             lanes.Backend.Trim();
             if (exception is ArgumentException) // The vocabulary or a limit does not fit the model.
                 throw new ModelFileException($"{folder}: {exception.Message}", exception);
@@ -68,36 +58,25 @@ public sealed class ModelHost : IDisposable
         }
     }
 
-    /// <summary>A folder of a kind that hosts run.</summary>
-    private static BertFolder Open(string folder) => ModelKinds.Open(folder) switch
-    {
-        BertFolder bert => bert,
-        var other => throw new ModelFileException(
-            $"{folder} is a {other.ReadShape().Kind}, which can be opened, but does not run here.")
-    };
-
-    /// <summary>How much of the weights a task's masks keep, 0 to 1.</summary>
-    public double Density(IReadOnlyDictionary<string, long> kept)
-    {
-        var masked = BertTensors.Maskable(Config).Where(tensor => kept.ContainsKey(tensor.Name)).ToList();
-        var weights = masked.Sum(tensor => (double)tensor.Rows * tensor.Columns);
-        return weights == 0 ? 1 : masked.Sum(tensor => kept[tensor.Name]) / weights;
-    }
-
     /// <summary>Answers what was admitted, then frees everything.</summary>
     /// <returns>The bytes that it took.</returns>
     public async Task<long> UnloadAsync()
     {
-        await Engine.DrainAsync();
-        var bytes = Engine.Memory.Total;
+        await DrainAsync();
+        var bytes = Memory.Total;
         Dispose();
         return bytes;
     }
 
     public void Dispose()
     {
-        Engine.Dispose();
-        _encoder.Dispose();
+        Free();
         _lanes.Backend.Trim();
     }
+
+    /// <summary>Takes nothing new; completes when what was admitted is answered.</summary>
+    protected abstract Task DrainAsync();
+
+    /// <summary>Frees engine and parameters.</summary>
+    protected abstract void Free();
 }

@@ -1,4 +1,6 @@
 using Serving.Inference.Classification;
+using Serving.Inference.Generation;
+using Serving.Models.Gpt2;
 using Serving.Tensors;
 
 namespace Serving.Catalog.Resident;
@@ -6,7 +8,11 @@ namespace Serving.Catalog.Resident;
 /// <summary>How models are kept in memory, and how much may wait at each.</summary>
 public sealed record ModelHostOptions
 {
+    /// <summary>Of encoders.</summary>
     public WeightFormat WeightFormat { get; init; }
+
+    /// <summary>Of decoders.</summary>
+    public WeightFormat GeneratorWeightFormat { get; init; } = WeightFormat.BFloat16;
 
     /// <summary>The most tokens of a batch.</summary>
     public required int MaxBatchTokens { get; init; }
@@ -16,6 +22,30 @@ public sealed record ModelHostOptions
 
     /// <summary>The most tokens that wait at a model.</summary>
     public required int MaxQueuedTokens { get; init; }
+
+    /// <summary>The most sequences that a decoder runs at a time.</summary>
+    public int MaxSequences { get; init; } = new GenerationOptions().MaxSequences;
+
+    /// <summary>The most tokens of a decoder's step.</summary>
+    public int MaxStepTokens { get; init; } = new GenerationOptions().MaxStepTokens;
+
+    /// <summary>The most tokens in a decoder's cache.</summary>
+    public int MaxCachedTokens { get; init; } = new GenerationOptions().MaxCachedTokens;
+
+    /// <summary>What the engine of a decoder is asked for; the longest text always fits.</summary>
+    public GenerationOptions ForGenerator(string model, int maxTokens)
+    {
+        var longest = maxTokens + KeyValueCache.BlockTokens;
+        return new()
+        {
+            Model = model,
+            MaxSequences = MaxSequences,
+            MaxStepTokens = Math.Max(MaxStepTokens, MaxSequences),
+            MaxCachedTokens = Math.Max(MaxCachedTokens, longest),
+            MaxQueuedRequests = MaxQueuedRequests,
+            MaxQueuedTokens = Math.Max(MaxQueuedTokens, longest)
+        };
+    }
 
     /// <summary>What an engine is asked for; the longest text always fits.</summary>
     public EngineOptions ForEngine(string model, int maxTokens) => new()

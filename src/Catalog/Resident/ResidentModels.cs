@@ -25,9 +25,12 @@ public sealed class ResidentModels
     /// <param name="digest">Of a backbone, or of its weights alone.</param>
     public ModelHost? FindByDigest(string digest) => _byDigest.GetValueOrDefault(digest);
 
+    /// <summary>The model that a version is for; null if it is not in memory.</summary>
+    public EncoderHost? FindFor(VersionManifest manifest) => FindByDigest(manifest.Backbone) as EncoderHost;
+
     /// <summary>A model that has a version's weights, whatever its tokenizer; null if none is in memory.</summary>
-    public ModelHost? FindByWeights(VersionManifest manifest) =>
-        ByName.Values.FirstOrDefault(host => manifest.HasWeights(host.Backbone.Weights));
+    public EncoderHost? FindByWeights(VersionManifest manifest) => ByName.Values.OfType<EncoderHost>()
+        .FirstOrDefault(host => manifest.HasWeights(host.Backbone.Weights));
 
     /// <param name="isMeantByWeights">Whether versions that know their backbone by its weights mean this one.</param>
     public ResidentModels Add(ModelHost host, bool isMeantByWeights)

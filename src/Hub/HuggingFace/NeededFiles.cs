@@ -11,7 +11,8 @@ internal static class NeededFiles
     private static readonly string[] Small =
     [
         ModelFiles.Config, ModelFiles.TokenizerConfig, ModelFiles.Tokenizer, ModelFiles.Vocabulary,
-        ModelFiles.AddedTokens, ModelFiles.SpecialTokens, "README.md", "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE"
+        ModelFiles.BpeVocabulary, ModelFiles.BpeMerges, ModelFiles.GenerationConfig, ModelFiles.AddedTokens,
+        ModelFiles.SpecialTokens, "README.md", "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE"
     ];
 
     /// <summary>The files that are no weights.</summary>

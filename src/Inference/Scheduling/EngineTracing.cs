@@ -46,13 +46,18 @@ internal static class EngineTracing
         if (!Source.HasListeners())
             return;
         foreach (var unit in units)
-        {
-            if (unit.Item.Trace is not { } trace || trace.Batch == default)
-                continue;
-            using var forward = Source.StartActivity(
-                "forward", ActivityKind.Internal, trace.Caller, links: [new(trace.Batch)], startTime: trace.Began);
-            forward?.SetTag("serving.tokens", unit.Tokens);
-            forward?.SetEndTime((trace.Began + computed).UtcDateTime);
-        }
+            EndForward(unit, computed);
+    }
+
+    /// <summary>Writes the forward span of a unit that is done.</summary>
+    public static void EndForward<TUnit>(TUnit unit, TimeSpan computed)
+        where TUnit : IWorkUnit
+    {
+        if (unit.Item.Trace is not { } trace || trace.Batch == default)
+            return;
+        using var forward = Source.StartActivity(
+            "forward", ActivityKind.Internal, trace.Caller, links: [new(trace.Batch)], startTime: trace.Began);
+        forward?.SetTag("serving.tokens", unit.Tokens);
+        forward?.SetEndTime((trace.Began + computed).UtcDateTime);
     }
 }

@@ -13,6 +13,8 @@ namespace Serving.Inference.Scheduling;
 internal sealed class FairQueue<TUnit>
     where TUnit : IWorkUnit
 {
+    private const int MostIdleFlows = 1024;
+
     private readonly Dictionary<string, Flow> _flows = new(StringComparer.Ordinal);
     private readonly List<Flow> _waiting = [];
     private long _virtualTime;
@@ -23,7 +25,12 @@ internal sealed class FairQueue<TUnit>
     public void Enqueue(TUnit unit)
     {
         if (!_flows.TryGetValue(unit.FairKey, out var flow))
+        {
+            if (_flows.Count - _waiting.Count >= MostIdleFlows)
+                ForgetIdle();
             _flows.Add(unit.FairKey, flow = new());
+        }
+
         if (flow.Units.Count == 0)
         {
             flow.VirtualTime = Math.Max(flow.VirtualTime, _virtualTime);
@@ -81,6 +88,16 @@ internal sealed class FairQueue<TUnit>
     {
         if (_flows.TryGetValue(fairKey, out var flow) && flow.Units.Count == 0)
             _flows.Remove(fairKey);
+    }
+
+    /// <summary>Forgets what keys were served that don't wait: of keys that callers choose there is no end.</summary>
+    private void ForgetIdle()
+    {
+        foreach (var (key, flow) in _flows)
+        {
+            if (flow.Units.Count == 0)
+                _flows.Remove(key);
+        }
     }
 
     private void RemoveWaiting(int index)

@@ -29,8 +29,19 @@ public sealed record Gpt2Config
     /// <summary>The token that ends a text; null if config.json names none.</summary>
     public int? EndToken { get; init; }
 
+    /// <summary>The token that a text begins with; null if config.json names none.</summary>
+    public int? BeginToken { get; init; }
+
     /// <summary>What there is to know without knowing GPT-2.</summary>
     public ModelShape Shape => new(Gpt2Folder.Kind, Layers, Hidden, Heads, Vocab, MaxPositions);
+
+    /// <summary>Multiply-adds of a forward pass, those of attention aside.</summary>
+    /// <param name="logitRows">How many of the tokens get logits.</param>
+    public long MultiplyAdds(int tokens, int logitRows)
+    {
+        long hidden = Hidden;
+        return (Layers * tokens * ((4 * hidden * hidden) + (2 * hidden * Inner))) + (logitRows * hidden * Vocab);
+    }
 
     /// <summary>Reads the config.json of a Hugging Face folder.</summary>
     /// <exception cref="ModelFileException">A field is missing, unknown or has an unsupported value.</exception>

@@ -13,7 +13,7 @@ internal static class Gpt2ConfigReader
     private static readonly HashSet<string> Read = new(StringComparer.Ordinal)
     {
         "model_type", "activation_function", "vocab_size", "n_embd", "n_layer", "n_head", "n_inner", "n_positions",
-        "n_ctx", "layer_norm_epsilon", "eos_token_id", "tie_word_embeddings", "scale_attn_weights"
+        "n_ctx", "layer_norm_epsilon", "bos_token_id", "eos_token_id", "tie_word_embeddings", "scale_attn_weights"
     };
 
     /// <summary>Would make another model of it; harmless while they are false.</summary>
@@ -36,7 +36,7 @@ internal static class Gpt2ConfigReader
         "_attn_implementation", "_attn_implementation_internal", "_attn_implementation_autoset",
         "reorder_and_upcast_attn", "summary_activation", "summary_first_dropout", "summary_proj_to_labels",
         "summary_type", "summary_use_proj", "predict_special_tokens", "is_decoder", "chunk_size_feed_forward",
-        "pad_token_id", "bos_token_id", "sep_token_id", "unk_token_id", "decoder_start_token_id",
+        "pad_token_id", "sep_token_id", "unk_token_id", "decoder_start_token_id",
         "id2label", "label2id", "num_labels", "_num_labels", "problem_type", "max_length", "min_length", "do_sample",
         "early_stopping", "num_beams", "num_beam_groups", "diversity_penalty", "temperature", "top_k", "top_p",
         "typical_p", "repetition_penalty", "length_penalty", "no_repeat_ngram_size", "bad_words_ids",
@@ -73,12 +73,18 @@ internal static class Gpt2ConfigReader
             Activation = ReadActivation(fields),
             TiesEmbeddings = fields.Flag("tie_word_embeddings") ?? true
         };
-        if (!fields.IsNull("eos_token_id"))
-            config = config with { EndToken = fields.Number("eos_token_id", 0, config.Vocab - 1) };
+        config = config with
+        {
+            BeginToken = ReadToken(fields, "bos_token_id", config.Vocab),
+            EndToken = ReadToken(fields, "eos_token_id", config.Vocab)
+        };
         if (hidden % config.Heads != 0)
             throw new ModelFileException($"{path}: n_embd {hidden} does not divide into {config.Heads} n_head.");
         return config;
     }
+
+    private static int? ReadToken(JsonFields fields, string name, int vocab) =>
+        fields.IsNull(name) ? null : fields.Number(name, 0, vocab - 1);
 
     private static Activation ReadActivation(JsonFields fields)
     {

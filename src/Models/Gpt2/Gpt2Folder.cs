@@ -44,21 +44,35 @@ public sealed class Gpt2Folder : IModelFolder
     /// <exception cref="ModelFileException">A field is missing, unknown or has an unsupported value.</exception>
     public Gpt2Config LoadConfig() => Gpt2Config.Load(File(ModelFiles.Config));
 
+    /// <summary>Reads generation_config.json, if it is there.</summary>
+    /// <exception cref="ModelFileException">A field is unknown or has a value that does not run here.</exception>
+    public GenerationDefaults LoadDefaults()
+    {
+        var path = File(ModelFiles.GenerationConfig);
+        return ModelFiles.IsThere(path) ? GenerationDefaults.Load(path) : new();
+    }
+
     public ModelShape ReadShape() => LoadConfig().Shape;
 
     public BackboneDigest ReadDigest()
     {
         using var weights = OpenWeights(out var config, out var parameters);
-        return new(
-            ParameterDigest.Of(Gpt2Tensors.Parameters(config), parameters),
-            BackboneDigest.Hash(Describe(config)),
-            BackboneDigest.Hash(Describe(LoadTokenizer())));
+        var digest = ParameterDigest.Of(Gpt2Tensors.Parameters(config), parameters);
+        _ = LoadDefaults(); // No part of it; a folder whose defaults can't be read is refused.
+        return DigestOf(digest, config, LoadTokenizer());
     }
+
+    /// <summary>The digest of a model in memory.</summary>
+    public static BackboneDigest DigestOf(Gpt2Decoder decoder, BpeTokenizer tokenizer) =>
+        DigestOf(decoder.Digest, decoder.Config, tokenizer);
+
+    private static BackboneDigest DigestOf(string parameters, Gpt2Config config, BpeTokenizer tokenizer) => new(
+        parameters, BackboneDigest.Hash(Describe(config)), BackboneDigest.Hash(Describe(tokenizer)));
 
     private static string Describe(Gpt2Config config) => string.Create(
         CultureInfo.InvariantCulture,
         $"gpt2 {config.Activation} {config.Vocab} {config.Hidden} {config.Layers} {config.Heads} {config.Inner} "
-        + $"{config.MaxPositions} {config.TiesEmbeddings} {config.EndToken} "
+        + $"{config.MaxPositions} {config.TiesEmbeddings} {config.BeginToken} {config.EndToken} "
         + $"{BitConverter.SingleToUInt32Bits(config.LayerNormEpsilon):X8}\n");
 
     private static string Describe(BpeTokenizer tokenizer)

@@ -106,6 +106,17 @@ internal sealed class JsonFields
         throw Refusal(name, "a number of 0 or more that float32 can hold is needed");
     }
 
+    /// <summary>A finite number.</summary>
+    /// <returns>null if it is missing or null.</returns>
+    public double? Real(string name)
+    {
+        if (IsNull(name))
+            return null;
+        if (Kind(name) == JsonValueKind.Number && _fields[name].TryGetDouble(out var number) && double.IsFinite(number))
+            return number;
+        throw Refusal(name, "a number is needed");
+    }
+
     /// <summary>An object; null if it is missing or null.</summary>
     public JsonFields? Object(string name) => IsNull(name)
         ? null

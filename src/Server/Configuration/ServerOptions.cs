@@ -96,8 +96,11 @@ public sealed class ServerOptions
     /// </summary>
     public ProcessRank? TrainingRank { get; set; }
 
-    /// <summary>How weights are kept in memory: Float32, the default, or BFloat16.</summary>
+    /// <summary>How weights of encoders are kept in memory: Float32, the default, or BFloat16.</summary>
     public WeightFormat WeightFormat { get; set; }
+
+    /// <summary>How weights of models that write text are kept: BFloat16, the default, or Float32.</summary>
+    public WeightFormat GeneratorWeightFormat { get; set; } = WeightFormat.BFloat16;
 
     /// <summary>The most inputs of a call; 256 by default.</summary>
     public int MaxInputs { get; set; } = 256;
@@ -107,6 +110,17 @@ public sealed class ServerOptions
 
     /// <summary>The most tokens of a batch; 1024 by default.</summary>
     public int MaxBatchTokens { get; set; } = 1024;
+
+    /// <summary>The most texts that a model writes at a time; 32 by default.</summary>
+    public int MaxSequences { get; set; } = 32;
+
+    /// <summary>The most tokens of a step of theirs; 128 by default. Longer prompts are read in parts.</summary>
+    public int MaxStepTokens { get; set; } = 128;
+
+    /// <summary>
+    /// The most tokens whose keys and values a model that writes keeps, at least as many as it reads; 8192 by default.
+    /// </summary>
+    public int MaxCachedTokens { get; set; } = 8192;
 
     /// <summary>The most inputs of calls that wait at a model, streams aside; 256 by default.</summary>
     public int MaxQueuedRequests { get; set; } = 256;
@@ -155,7 +169,11 @@ public sealed class ServerOptions
     internal ModelHostOptions ForHosts() => new()
     {
         WeightFormat = WeightFormat,
+        GeneratorWeightFormat = GeneratorWeightFormat,
         MaxBatchTokens = MaxBatchTokens,
+        MaxSequences = MaxSequences,
+        MaxStepTokens = MaxStepTokens,
+        MaxCachedTokens = MaxCachedTokens,
         MaxQueuedRequests = MaxQueuedRequests,
         MaxQueuedTokens = MaxQueuedTokens
     };
@@ -193,9 +211,17 @@ public sealed class ServerOptions
             TrainingRank is null || Enum.IsDefined(TrainingRank.Value), nameof(TrainingRank), TrainingRank,
             "Idle, Low or Normal");
         Require(Enum.IsDefined(WeightFormat), nameof(WeightFormat), WeightFormat, "Float32 or BFloat16");
+        Require(
+            Enum.IsDefined(GeneratorWeightFormat), nameof(GeneratorWeightFormat), GeneratorWeightFormat,
+            "Float32 or BFloat16");
         RequirePositive(nameof(MaxInputs), MaxInputs);
         RequirePositive(nameof(MaxTasks), MaxTasks);
         RequirePositive(nameof(MaxBatchTokens), MaxBatchTokens);
+        RequirePositive(nameof(MaxSequences), MaxSequences);
+        Require(
+            MaxStepTokens >= MaxSequences, nameof(MaxStepTokens), MaxStepTokens,
+            $"at least {Section}:{nameof(MaxSequences)}, {MaxSequences}");
+        RequirePositive(nameof(MaxCachedTokens), MaxCachedTokens);
         RequirePositive(nameof(MaxQueuedRequests), MaxQueuedRequests);
         RequirePositive(nameof(MaxQueuedTokens), MaxQueuedTokens);
         RequirePositive(nameof(MaxStreamInputsInFlight), MaxStreamInputsInFlight);

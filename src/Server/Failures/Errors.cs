@@ -37,6 +37,25 @@ internal static class Errors
             })
             .ToRpcException();
 
+    /// <summary>Several things in the request are wrong.</summary>
+    /// <param name="violations">At least one: its path in the request, and what is wrong with it.</param>
+    public static RpcException InvalidArguments(IReadOnlyList<(string Field, string Message)> violations) =>
+        Status(
+            StatusCode.InvalidArgument,
+            string.Join(' ', violations.Select(violation => $"{violation.Field}: {violation.Message}")))
+            .WithDetail(new BadRequest
+            {
+                FieldViolations =
+                {
+                    violations.Select(violation => new FieldViolation
+                    {
+                        Field = violation.Field,
+                        Description = violation.Message
+                    })
+                }
+            })
+            .ToRpcException();
+
     /// <summary>A name that is not there.</summary>
     /// <param name="kind">"task", "model" and the like.</param>
     /// <param name="known">What is there; the nearest are named.</param>

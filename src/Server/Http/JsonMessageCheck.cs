@@ -135,11 +135,34 @@ internal static class JsonMessageCheck
             return;
         }
 
+        if (field.IsMap)
+        {
+            CheckMap(value, field.MessageType, path);
+            return;
+        }
+
         if (value.ValueKind != JsonValueKind.Array)
             throw Wrong(path, value, "a list");
         var i = 0;
         foreach (var item in value.EnumerateArray())
             CheckValue(item, field, $"{path}[{i++}]");
+    }
+
+    /// <param name="entry">The type of its entries: a key and a value.</param>
+    private static void CheckMap(JsonElement value, MessageDescriptor entry, string path)
+    {
+        if (value.ValueKind != JsonValueKind.Object)
+            throw Wrong(path, value, "an object of keys and values");
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var property in value.EnumerateObject())
+        {
+            var key = Text(() => property.Name, path);
+            var keyPath = $"{path}[{ShortName(key)}]";
+            CheckText(key, entry.FindFieldByNumber(1), keyPath);
+            if (!seen.Add(key))
+                throw Errors.InvalidArgument(keyPath, "It is given twice; once is needed.");
+            CheckValue(property.Value, entry.FindFieldByNumber(2), keyPath);
+        }
     }
 
     private static void CheckValue(JsonElement value, FieldDescriptor field, string path)

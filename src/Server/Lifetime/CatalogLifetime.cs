@@ -58,7 +58,7 @@ internal sealed class CatalogLifetime(
         var root = Path.GetFullPath(options.Data);
         if (table.Models.IsEmpty)
             logger.LogWarning(
-                "No model is loaded; put a BERT folder into {Models} and load it", Path.Combine(root, "models"));
+                "No model is loaded; put a model's folder into {Models} and load it", Path.Combine(root, "models"));
         logger.LogInformation(
             "Ready: models {Models}; {Tasks} tasks; data root {Root}",
             string.Join(", ", table.Models.Keys.DefaultIfEmpty("none")),

@@ -13,8 +13,9 @@ internal sealed class Readiness(HealthServiceImpl health)
 {
     private static readonly string[] Services =
     [
-        "", V1.Classifier.Descriptor.FullName, V1.Embedder.Descriptor.FullName, V1.Tasks.Descriptor.FullName,
-        V1.Models.Descriptor.FullName, V1.Datasets.Descriptor.FullName, V1.Jobs.Descriptor.FullName
+        "", V1.Classifier.Descriptor.FullName, V1.Embedder.Descriptor.FullName,
+        V1.Generator.Descriptor.FullName, V1.Tasks.Descriptor.FullName, V1.Models.Descriptor.FullName,
+        V1.Datasets.Descriptor.FullName, V1.Jobs.Descriptor.FullName
     ];
 
     private readonly Lock _gate = new(); // Guards _tasks and _isStopping, so that nothing serves again once it stops.

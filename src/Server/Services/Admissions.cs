@@ -92,7 +92,7 @@ internal sealed class Admissions(TaskRouter router, ServerMetrics metrics)
     {
         var tasks = target.Tasks;
         var first = tasks.Count == 0 ? null : TaskRouter.Resolve(table, tasks[0].ToSelector(), place, target.Field(0));
-        var host = first?.Host ?? CallChecks.FindModel(table, target.Model);
+        var host = first?.Host ?? CallChecks.FindEncoder(table, target.Model);
         if (first is not null && target.Model.Length > 0 && host.Name != target.Model)
         {
             throw Errors.InvalidArgument(
@@ -132,6 +132,7 @@ internal sealed class Admissions(TaskRouter router, ServerMetrics metrics)
                 table.Tasks.ContainsKey(task.Task) ? task.Task : ServerMetrics.OtherTasks, error.StatusCode.ToString());
     }
 
-    private static bool IsStale(Exception exception) =>
+    /// <summary>Whether a version or a model went that the table still had.</summary>
+    public static bool IsStale(Exception exception) =>
         exception is NotResidentException or EngineClosedException or ObjectDisposedException;
 }

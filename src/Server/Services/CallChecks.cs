@@ -32,23 +32,41 @@ internal static class CallChecks
             cancelled);
     }
 
-    /// <summary>The loaded model of a name; without one, the only one.</summary>
+    /// <summary>The loaded encoder of a name; without one, the only one.</summary>
     /// <exception cref="Grpc.Core.RpcException">There is none, or more than one.</exception>
-    public static ModelHost FindModel(RoutingTable table, string name)
+    public static EncoderHost FindEncoder(RoutingTable table, string name) =>
+        Find<EncoderHost>(table, name, "encodes");
+
+    /// <summary>The loaded model of a name that writes text; without a name, the only one.</summary>
+    /// <exception cref="Grpc.Core.RpcException">There is none, or more than one.</exception>
+    public static GeneratorHost FindGenerator(RoutingTable table, string name) =>
+        Find<GeneratorHost>(table, name, "writes");
+
+    /// <param name="verb">What the model must do with texts, for messages.</param>
+    private static THost Find<THost>(RoutingTable table, string name, string verb)
+        where THost : ModelHost
     {
-        var models = table.Models;
+        var models = table.Models.Values.OfType<THost>().ToList();
+        var names = models.Select(model => model.Name);
         if (name.Length > 0)
         {
-            return models.GetValueOrDefault(ResourceName.Require("model", name))
-                ?? throw Errors.NotFound("loaded model", name, models.Keys);
+            return table.Models.GetValueOrDefault(ResourceName.Require("model", name)) switch
+            {
+                THost host => host,
+                null => throw Errors.NotFound("loaded model", name, names),
+                var other => throw Errors.InvalidArgument(
+                    "model",
+                    $"'{name}' is a {other.Shape.Kind}, and no model that {verb} texts. Loaded are: "
+                    + $"{string.Join(", ", names.DefaultIfEmpty("none"))}.")
+            };
         }
 
         return models.Count switch
         {
-            1 => models.Values.First(),
-            0 => throw Errors.FailedPrecondition("models", "No model is loaded; load one first."),
+            1 => models[0],
+            0 => throw Errors.FailedPrecondition("models", $"No model is loaded that {verb} texts; load one first."),
             _ => throw Errors.InvalidArgument(
-                "model", $"{models.Count} models are loaded; name one: {string.Join(", ", models.Keys)}.")
+                "model", $"{models.Count} models are loaded; name one: {string.Join(", ", names)}.")
         };
     }
 }

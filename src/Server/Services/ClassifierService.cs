@@ -68,7 +68,7 @@ internal sealed class ClassifierService(
     public override Task<V1.TokenizeResponse> Tokenize(V1.TokenizeRequest request, ServerCallContext context)
     {
         ThrowUnlessCount("inputs", request.Inputs.Count, options.MaxInputs);
-        var host = FindModel(router.Table, request.Model);
+        var host = FindEncoder(router.Table, request.Model);
         var response = new V1.TokenizeResponse();
         for (var i = 0; i < request.Inputs.Count; i++)
         {
@@ -122,7 +122,7 @@ internal sealed class ClassifierService(
     }
 
     private static V1.TokenizedInput Tokenize(
-        ModelHost host, V1.TextInput input, V1.Truncation truncation, string field)
+        EncoderHost host, V1.TextInput input, V1.Truncation truncation, string field)
     {
         var maxTokens = truncation == V1.Truncation.Unspecified ? int.MaxValue : host.Config.MaxPositions;
         var pair = input.HasPair ? input.Pair : null;

@@ -73,7 +73,7 @@ internal sealed class EmbeddingRunner(Admissions admissions)
         }
     }
 
-    private static void ThrowUnlessPooled(EmbeddingTarget target, ModelHost host)
+    private static void ThrowUnlessPooled(EmbeddingTarget target, EncoderHost host)
     {
         if (target.Pooling == Pooling.Pooler && !host.Config.HasPooler)
         {

@@ -1,5 +1,6 @@
 using Grpc.Core;
 using Serving.Inference.Classification;
+using Serving.Inference.Generation.Sampling;
 using Serving.Inference.Scheduling;
 using Serving.Models;
 using Serving.Storage;
@@ -30,7 +31,8 @@ internal static class EngineErrors
         NotResidentException => Errors.FailedPrecondition("tasks", exception.Message),
         EngineClosedException or ObjectDisposedException => Errors.Unavailable(
             "The model is being unloaded or the server is stopping; retry."),
-        NonFiniteScoresException => Errors.Internal(exception.Message),
+        NonFiniteScoresException or LogitsException => Errors.Internal(exception.Message),
+        SamplingOptionsException sampling => SamplingMessages.Refusal(sampling),
         ModelFileException => Errors.FailedPrecondition("files", exception.Message),
         _ when DiskFailure.Explain(exception) is { } refused => Errors.Of(refused),
         OperationCanceledException => new RpcException(new Status(StatusCode.Cancelled, "The call was cancelled.")),
@@ -43,5 +45,6 @@ internal static class EngineErrors
     public static bool IsExpected(Exception exception) =>
         exception is RpcException or DomainException or QueueFullException or DeadlinePassedException
             or NotResidentException or EngineClosedException or ObjectDisposedException or NonFiniteScoresException
-            or ModelFileException or InvalidTextException or WrongInputsException or OperationCanceledException;
+            or ModelFileException or InvalidTextException or WrongInputsException or SamplingOptionsException
+            or LogitsException or OperationCanceledException;
 }

@@ -12,7 +12,7 @@ namespace Serving.Server.Services;
 /// <param name="Place">In the queue of the host's engine; whoever does not run the input disposes it.</param>
 /// <param name="Refusal">Null if it has a place.</param>
 internal readonly record struct InputAdmission(
-    RoutingTable Table, ModelHost? Host, TaskRoute[] Routes, Reservation? Place, RpcException? Refusal) : IDisposable
+    RoutingTable Table, EncoderHost? Host, TaskRoute[] Routes, Reservation? Place, RpcException? Refusal) : IDisposable
 {
     public void Dispose() => Place?.Dispose();
 }

@@ -87,7 +87,7 @@ internal sealed class InputRunner(Admissions admissions, ShadowRunner shadows)
         return new(scores, parts.Select(part => part.Answer.Result).MaxBy(answer => answer.Queued + answer.Computed)!);
 
         // The first task's engine is the one that was asked for a place.
-        async Task<ClassificationResult> ClassifyAsync(ModelHost onHost, IReadOnlyList<TaskReference> tasks)
+        async Task<ClassificationResult> ClassifyAsync(EncoderHost onHost, IReadOnlyList<TaskReference> tasks)
         {
             var part = request with { Tasks = tasks };
             return onHost == host

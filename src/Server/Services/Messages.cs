@@ -136,13 +136,14 @@ internal static class Messages
             return message;
         }
 
-        var memory = host.Engine.Memory;
+        var memory = host.Memory;
         message.Digest = host.Digest;
         message.Device = host.Device;
         message.Memory = new()
         {
-            Parameters = memory.Backbone,
+            Parameters = memory.Parameters,
             Workspace = memory.Workspace,
+            Cache = memory.Cache,
             Tasks = memory.Tasks.Sum(task => task.Bytes),
             Total = memory.Total,
             TaskVersions = memory.Tasks.Count
@@ -175,7 +176,7 @@ internal static class Messages
         PreviousVersions = { target.Previous }
     };
 
-    private static V1.TaskVersion Version(string task, StoredVersion version, ModelHost? host)
+    private static V1.TaskVersion Version(string task, StoredVersion version, EncoderHost? host)
     {
         var resident = host?.Engine.Memory.Tasks.FirstOrDefault(memory => memory.Task == task
             && memory.Version == version.Version);

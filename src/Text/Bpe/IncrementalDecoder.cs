@@ -8,6 +8,9 @@ public sealed class IncrementalDecoder(BpeTokenizer tokenizer)
 {
     private readonly Decoder _decoder = Encoding.UTF8.GetDecoder();
 
+    /// <summary>Whether the last token ended within a character, which has not appeared.</summary>
+    public bool IsInsideCharacter => _decoder.GetCharCount([], flush: true) > 0;
+
     /// <summary>The text that a token completes, which may be none.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The id is not in the vocabulary.</exception>
     public string Append(int id) => Decode(tokenizer.DecodeToken(id), isLast: false);

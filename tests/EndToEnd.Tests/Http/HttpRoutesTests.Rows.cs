@@ -216,6 +216,65 @@ public sealed partial class HttpRoutesTests
         };
     }
 
+    private static IEnumerable<Row> GeneratorRows()
+    {
+        yield return new(
+            "POST /v1/generate",
+            "/v1/generate",
+            200,
+            "started.model=writer",
+            "started.sampling.temperature=0",
+            "started.sampling.seed=7",
+            "started.prompt.tokens=1")
+        {
+            Json = """
+                {
+                    "prompt": "#",
+                    "sampling": {
+                        "temperature": 0, "seed": 7, "maxNewTokens": 3, "ignoreEos": true,
+                        "logitBias": {"33": 100}
+                    }
+                }
+                """,
+            Check = answer =>
+            {
+                Assert.Equal(
+                    "!!!", string.Concat(answer.Lines.Select(line => CurlAnswer.At(line, "text.text"))));
+                Assert.Equal(
+                    "FINISH_REASON_LENGTH", CurlAnswer.At(answer.Lines[^1], "finished.answers[0].finishReason"));
+                Assert.Equal("3", CurlAnswer.At(answer.Lines[^1], "finished.usage.generatedTokens"));
+            }
+        };
+        yield return new(
+            "POST /v1/generate", "/v1/generate", 400, "details[0].fieldViolations[0].field=sampling.top_p",
+            "details[0].fieldViolations[1].field=sampling.logit_bias[9999]")
+        {
+            Json = """{"prompt": "a", "sampling": {"topP": 2, "logitBias": {"9999": 1}}}"""
+        };
+        yield return new(
+            "POST /v1/generate", "/v1/generate", 400,
+            "details[0].fieldViolations[0].field=sampling.maxNewTokens")
+        {
+            Json = """{"prompt": "a", "sampling": {"maxNewTokens": 9223372036854775808}}"""
+        };
+        yield return new(
+            "POST /v1/generate", "/v1/generate", 400,
+            "details[0].fieldViolations[0].field=sampling.logitBias[x]")
+        {
+            Json = """{"prompt": "a", "sampling": {"logitBias": {"x": 1}}}"""
+        };
+        yield return new("POST /v1/generate", "/v1/generate", 404, "details[0].resourceType=loaded model")
+        {
+            Json = """{"model": "writers", "prompt": "a"}"""
+        };
+        yield return new(
+            "POST /v1/score", "/v1/score", 200, "model=writer", "texts[0].tokens[2].logprob", "texts[0].perplexity",
+            "texts[0].contextTokens=1")
+        {
+            Json = """{"inputs": [{"text": "#!#"}]}"""
+        };
+    }
+
     private static IEnumerable<Row> ModelRows(DataFolder data)
     {
         var files = Directory.GetFiles(System.IO.Path.Combine(data.Path, "models", DataFolder.Model));

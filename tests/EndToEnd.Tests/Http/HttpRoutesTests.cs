@@ -15,7 +15,10 @@ public sealed partial class HttpRoutesTests
     private const string Texts = "text\tlabel\na b\tlabel-0\nc d\tlabel-1\n";
 
     private static readonly ServiceDescriptor[] Services =
-        [Classifier.Descriptor, Tasks.Descriptor, V1.Models.Descriptor, Datasets.Descriptor, V1.Jobs.Descriptor];
+    [
+        Classifier.Descriptor, Generator.Descriptor, Tasks.Descriptor, V1.Models.Descriptor, Datasets.Descriptor,
+        V1.Jobs.Descriptor
+    ];
 
     /// <summary>A call, and what its answer must say.</summary>
     /// <param name="Route">The method and the template: "GET /v1/tasks/{task}".</param>
@@ -40,6 +43,7 @@ public sealed partial class HttpRoutesTests
     public async Task EveryRoute_DoesWhatItsMethodDoes()
     {
         using var data = new DataFolder();
+        RandomGpt2.Write(System.IO.Path.Combine(data.Path, "models", "writer"));
         await using var hub = await LoopbackHub.StartAsync();
         hub.Add("owner/pulled", System.IO.Path.Combine(data.Path, "models", DataFolder.Model));
         await using var server = await ServerProcess.StartAsync(
@@ -66,6 +70,7 @@ public sealed partial class HttpRoutesTests
         Row[] rows = [
             .. TaskRows(one, two),
             .. ClassifierRows(),
+            .. GeneratorRows(),
             .. ModelRows(data),
             .. DatasetRows(data),
             .. JobRows(),

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Serving.Models.Gpt2;
 using Serving.Models.Safetensors;
 using Serving.Tensors;
@@ -10,21 +9,20 @@ namespace Serving.Models.Tests.Gpt2;
 /// <summary>A trained model that sorts three letters, with every intermediate result of its first layer.</summary>
 public sealed class NanoSortTests
 {
-    private const string Model = "fixtures/gpt-nano-sort/gpt-nano-sort.safetensors";
     private const string Partials = "fixtures/gpt-nano-sort/gpt-nano-sort-partials.safetensors";
     private const int Sequences = 3;
-    private const int Tokens = 11;
-    private const int Hidden = 48;
-    private const int Heads = 3;
+    private const int Tokens = NanoSort.Positions;
+    private const int Hidden = NanoSort.Hidden;
+    private const int Heads = NanoSort.Heads;
 
     /// <summary>Relative to the largest value of each result, all computed in float32. Measured 6.0e-7.</summary>
     private const double Tolerance = 3e-6;
 
-    [SharedFact(Model)]
+    [SharedFact(NanoSort.Model)]
     public void Forward_EveryStoredResult_IsTheSame()
     {
         using var folder = new TemporaryFolder();
-        WriteFolder(folder.Path);
+        NanoSort.Write(folder.Path);
         using var stored = SafetensorsFile.Open(SharedFiles.At(Partials));
         using var backend = new CpuBackend(2);
         using var decoder = new Gpt2Folder(folder.Path).LoadDecoder(backend);
@@ -46,7 +44,7 @@ public sealed class NanoSortTests
     /// <summary>All that is stored, from what the decoder shows; its larger steps are taken apart here.</summary>
     private static IEnumerable<(string Name, float[] Values)> Results(Dictionary<string, float[]> seen, int[] ids)
     {
-        using var model = SafetensorsFile.Open(SharedFiles.At(Model));
+        using var model = SafetensorsFile.Open(SharedFiles.At(NanoSort.Model));
         float[] Weights(string name) => Read(model, "transformer." + name);
         var tokens = Weights("wte.weight");
         var qkv = seen["h.0.attn.c_attn"];
@@ -74,40 +72,6 @@ public sealed class NanoSortTests
         yield return ("ln_f", seen["ln_f"]);
         yield return ("lm_head", seen["logits"]);
         yield return ("probs", Softmax(seen["logits"], 3));
-    }
-
-    /// <summary>minGPT's file as a Hugging Face folder: its Conv1D keeps matrices the other way round.</summary>
-    private static void WriteFolder(string folder)
-    {
-        using var model = SafetensorsFile.Open(SharedFiles.At(Model));
-        var writer = new SafetensorsWriter();
-        foreach (var entry in model.Entries.Values)
-        {
-            var values = Read(model, entry.Name);
-            long[] shape = [.. entry.Shape];
-            if (entry.Name.EndsWith(".weight", StringComparison.Ordinal)
-                && entry.Name.Contains(".c_", StringComparison.Ordinal))
-            {
-                var (rows, columns) = ((int)shape[0], (int)shape[1]);
-                values = [.. Enumerable.Range(0, values.Length).Select(i => values[(i % rows * columns) + (i / rows)])];
-                shape = [columns, rows];
-            }
-
-            writer.Add(entry.Name, shape, values);
-        }
-
-        using (var stream = File.Create(Path.Combine(folder, ModelFiles.Weights)))
-            writer.Write(stream);
-        File.WriteAllText(Path.Combine(folder, ModelFiles.Config), new JsonObject
-        {
-            ["model_type"] = "gpt2",
-            ["vocab_size"] = 3,
-            ["n_embd"] = Hidden,
-            ["n_layer"] = 3,
-            ["n_head"] = Heads,
-            ["n_positions"] = Tokens,
-            ["tie_word_embeddings"] = false
-        }.ToJsonString());
     }
 
     /// <summary>[sequence, token, 3 * hidden] as [sequence, head, token, headDim].</summary>

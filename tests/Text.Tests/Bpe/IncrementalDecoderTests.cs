@@ -20,6 +20,18 @@ public sealed class IncrementalDecoderTests
     }
 
     [Fact]
+    public void IsInsideCharacter_FromItsFirstByteToTheLastButOne()
+    {
+        var decoder = new IncrementalDecoder(Tokenizer);
+        bool[] inside = [.. Bytes("a😀b").Select(id =>
+        {
+            decoder.Append(id);
+            return decoder.IsInsideCharacter && decoder.IsInsideCharacter; // Asking changes nothing.
+        })];
+        Assert.Equal([false, true, true, true, false, false], inside);
+    }
+
+    [Fact]
     public void Finish_InsideACharacter_GivesOneReplacementAndBeginsAgain()
     {
         var decoder = new IncrementalDecoder(Tokenizer);

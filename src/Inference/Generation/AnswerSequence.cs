@@ -1,0 +1,77 @@
+using Serving.Inference.Generation.Sampling;
+
+namespace Serving.Inference.Generation;
+
+/// <summary>A prompt with one of its answers, which grows by a token a step.</summary>
+internal sealed class AnswerSequence : DecodingSequence
+{
+    private readonly PendingGeneration _request;
+    private readonly int _answer;
+    private readonly TokenSampler _sampler;
+    private readonly AnswerText _text;
+    private readonly GenerationMetrics _metrics;
+    private TimeSpan _firstToken;
+
+    /// <param name="answer">Which of the answers to the prompt.</param>
+    /// <param name="mostTokens">Of prompt and answer.</param>
+    public AnswerSequence(
+        PendingGeneration request, string caller, int answer, int mostTokens, TokenSampler sampler, AnswerText text,
+        GenerationMetrics metrics)
+        : base(request, caller, mostTokens - 1) // Nothing is computed of the last token.
+    {
+        _request = request;
+        _answer = answer;
+        _sampler = sampler;
+        _text = text;
+        _metrics = metrics;
+    }
+
+    /// <summary>Null while it goes on.</summary>
+    public AnswerEnd? End { get; private set; }
+
+    public override bool IsDone => End is not null;
+
+    protected override ReadOnlySpan<int> All => _sampler.Tokens;
+
+    protected override int FirstWanted => _sampler.Tokens.Length - 1;
+
+    public override void Take(Span<float> logits, SamplingWorkspace workspace)
+    {
+        var token = _sampler.Next(logits, workspace);
+        _metrics.TokenCame();
+        if (_sampler.Generated == 1)
+            NoteFirst();
+        if (token.IsStop)
+            Finish(FinishReason.EndOfText);
+        else
+            Append(token, workspace.Top);
+        if (End is not null && _sampler.Generated > 1)
+            _metrics.AnswerEnded((_request.Elapsed - _firstToken) / (_sampler.Generated - 1));
+    }
+
+    private void Append(SampledToken token, ReadOnlySpan<TokenLogProbability> top)
+    {
+        _text.Append(token.Token, token.LogProbability, top);
+        if (_text.IsStopped)
+            Finish(FinishReason.Stop);
+        else if (_sampler.IsFull)
+            Finish(FinishReason.Length);
+        else if (_text.HasReady)
+            _request.Write(new(_answer, _text.TakeText(), _text.TakeTokens(), End: null));
+    }
+
+    private void Finish(FinishReason reason)
+    {
+        _text.Finish();
+        End = new(reason, _sampler.Generated);
+        _request.Write(new(_answer, _text.TakeText(), _text.TakeTokens(), End));
+    }
+
+    private void NoteFirst()
+    {
+        _firstToken = _request.Elapsed;
+        _metrics.AnswerBegan(_sampler.Tokens.Length - 1);
+        if (_request.NoteToken(_firstToken))
+            _metrics.FirstToken(_firstToken);
+    }
+}

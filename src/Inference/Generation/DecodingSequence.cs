@@ -1,0 +1,92 @@
+using Serving.Inference.Generation.Sampling;
+using Serving.Inference.Scheduling;
+using Serving.Models.Gpt2;
+
+namespace Serving.Inference.Generation;
+
+/// <summary>A sequence in the decoder: its tokens, those of them in the cache, and its part of the next step.</summary>
+/// <remarks>
+/// A prompt, a part of one and a token that was just generated are the same: tokens that are not in the cache yet.
+/// </remarks>
+internal abstract class DecodingSequence(WorkItem item, string caller, int mostTokens) : IWorkUnit
+{
+    public WorkItem Item { get; } = item;
+
+    public string FairKey { get; } = caller;
+
+    /// <summary>Blocks of the cache that it may come to need.</summary>
+    public int Blocks { get; } = KeyValueCache.BlocksOf(mostTokens);
+
+    /// <summary>The tokens that those hold.</summary>
+    public int Tokens => Blocks * KeyValueCache.BlockTokens;
+
+    public int Branches => 1;
+
+    public bool NeedsWholeDevice => false; // A step may, of whatever sequences it is.
+
+    public CachedSequence Cache { get; } = new();
+
+    /// <summary>When it began to run, as a timestamp.</summary>
+    public long Began { get; set; }
+
+    /// <summary>How many of its tokens are not in the cache.</summary>
+    public int Left => All.Length - Cache.Tokens;
+
+    /// <summary>How many of them are in the next step.</summary>
+    public int Planned { get; private set; }
+
+    /// <summary>Which of those want logits.</summary>
+    public LogitRows Rows { get; private set; }
+
+    /// <summary>How many that are.</summary>
+    public int RowCount => Rows switch
+    {
+        LogitRows.None => 0,
+        LogitRows.Last => 1,
+        _ => Planned
+    };
+
+    /// <summary>What it adds to the next step.</summary>
+    public ReadOnlySpan<int> Next => All.Slice(Cache.Tokens, Planned);
+
+    /// <summary>Whether nothing of it is left to be done.</summary>
+    public abstract bool IsDone { get; }
+
+    /// <summary>Its tokens so far that the decoder is to read.</summary>
+    protected abstract ReadOnlySpan<int> All { get; }
+
+    /// <summary>The first of them of which logits are wanted, and of all behind it.</summary>
+    protected abstract int FirstWanted { get; }
+
+    /// <summary>Decides on its part of the next step.</summary>
+    /// <param name="tokens">At most, 1 or more.</param>
+    /// <param name="rows">Logits, the same.</param>
+    public void Plan(int tokens, int rows)
+    {
+        var done = Cache.Tokens;
+        Planned = Math.Min(tokens, Left);
+        if (done + Planned <= FirstWanted)
+        {
+            Rows = LogitRows.None;
+        }
+        else if (FirstWanted == All.Length - 1)
+        {
+            Rows = LogitRows.Last;
+        }
+        else if (done < FirstWanted) // Up to there first: a step has logits of all its tokens, or of the last.
+        {
+            Planned = FirstWanted - done;
+            Rows = LogitRows.None;
+        }
+        else
+        {
+            Planned = Math.Min(Planned, rows);
+            Rows = LogitRows.All;
+        }
+    }
+
+    /// <summary>Takes the logits of the next token that wants them.</summary>
+    /// <param name="logits">[vocab]; may be changed.</param>
+    /// <exception cref="LogitsException">They are no numbers, or no token can be chosen.</exception>
+    public abstract void Take(Span<float> logits, SamplingWorkspace workspace);
+}

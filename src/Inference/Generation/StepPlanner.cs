@@ -1,0 +1,29 @@
+namespace Serving.Inference.Generation;
+
+/// <summary>Divides a step among the sequences that run.</summary>
+/// <remarks>
+/// Each gets what it has left, or an equal share of what those with less leave: generated tokens go on in every step,
+/// and of prompts the short ones don't wait for the long ones.
+/// </remarks>
+internal sealed class StepPlanner(GenerationOptions options)
+{
+    private readonly Comparison<DecodingSequence> _leastLeft = static (a, b) => a.Left.CompareTo(b.Left);
+
+    /// <summary>Plans a step; blocks are handed out for it.</summary>
+    /// <param name="sequences">Gets sorted.</param>
+    public void Plan(List<DecodingSequence> sequences, BlockPool blocks)
+    {
+        sequences.Sort(_leastLeft);
+        var tokens = options.MaxStepTokens;
+        var rows = options.MaxLogitRows;
+        for (var i = 0; i < sequences.Count; i++)
+        {
+            var sequence = sequences[i];
+            var sharers = sequences.Count - i;
+            sequence.Plan(tokens / sharers, rows / sharers);
+            blocks.Extend(sequence);
+            tokens -= sequence.Planned;
+            rows -= sequence.RowCount;
+        }
+    }
+}
