@@ -31,7 +31,7 @@ public static partial class Shapes
         Alike(nameof(Apply), a, output);
         if (!b.IsNone)
             Alike(nameof(Apply), b, output);
-        else if (function is not (Elementwise.Gelu or Elementwise.Tanh))
+        else if (function is not (Elementwise.Gelu or Elementwise.GeluTanh or Elementwise.Tanh))
             throw new ShapeException($"Apply: {function} takes two operands; the second is missing.");
     }
 
@@ -62,6 +62,44 @@ public static partial class Shapes
             Alike(nameof(LayerNormGradient), gammaGradient, gamma);
         if (!betaGradient.IsNone)
             Alike(nameof(LayerNormGradient), betaGradient, gamma);
+    }
+
+    /// <returns>The keys of the longest sequence.</returns>
+    public static int Attention(
+        Tensor query,
+        IndexBuffer queryOffsets,
+        Tensor key,
+        Tensor value,
+        IndexBuffer keyOffsets,
+        int heads,
+        AttentionKind kind,
+        Dropout dropout,
+        Tensor output)
+    {
+        var mostKeys = Attention(query, queryOffsets, key, value, keyOffsets, heads, output);
+        Rate(dropout);
+        for (var i = 1; i < queryOffsets.Values.Length && kind == AttentionKind.Causal; i++)
+        {
+            var queries = queryOffsets.Values[i] - queryOffsets.Values[i - 1];
+            var keys = keyOffsets.Values[i] - keyOffsets.Values[i - 1];
+            if (queries > keys)
+            {
+                throw new ShapeException(
+                    $"Attention: sequence {i - 1} has {queries} queries and {keys} keys; causal attention needs a key "
+                    + "for each query.");
+            }
+        }
+
+        return mostKeys;
+    }
+
+    public static void EmbeddingGradient(
+        IndexBuffer ids, Tensor outputGradient, Tensor tokensGradient, Tensor positionsGradient, Tensor typesGradient)
+    {
+        if (!typesGradient.IsNone)
+            EmbeddingSum(tokensGradient, positionsGradient, typesGradient, ids, outputGradient);
+        else
+            Embeddings(tokensGradient, positionsGradient, types: default, ids, outputGradient);
     }
 
     public static void AddRows(Tensor x, Tensor output)

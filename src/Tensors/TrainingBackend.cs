@@ -19,6 +19,19 @@ public enum Transposed
 /// <param name="Scores">Shaped like the weight; none keeps all.</param>
 public readonly record struct Selection(Tensor Scores, float Threshold);
 
+/// <summary>Which keys of its sequence a query attends to.</summary>
+public enum AttentionKind
+{
+    /// <summary>All of them.</summary>
+    Bidirectional,
+
+    /// <summary>
+    /// Those up to its own; the queries of a sequence are its last tokens, as in
+    /// <see cref="TensorBackend.CachedAttention"/>.
+    /// </summary>
+    Causal
+}
+
 /// <summary>Functions of single elements.</summary>
 public enum Elementwise
 {
@@ -27,6 +40,12 @@ public enum Elementwise
 
     /// <summary>output = b gelu'(a)</summary>
     GeluGradient,
+
+    /// <summary>output = the tanh form of gelu(a), see <see cref="Activation.GeluTanh"/>.</summary>
+    GeluTanh,
+
+    /// <summary>output = b times the slope of <see cref="GeluTanh"/> at a.</summary>
+    GeluTanhGradient,
 
     /// <summary>output = tanh(a)</summary>
     Tanh,
@@ -93,6 +112,7 @@ public abstract class TrainingBackend : TensorBackend
     public abstract void AddRows(Tensor x, Tensor output);
 
     /// <summary><see cref="TensorBackend.Attention"/> with dropout of the attention weights.</summary>
+    /// <param name="kind">If it is causal, no sequence has more queries than keys.</param>
     /// <param name="dropout">
     /// Head h of sequence s drops with <see cref="Dropout.OfHead"/> of s * heads + h; see
     /// <see cref="Dropout.FactorOfWeight"/>.
@@ -104,6 +124,7 @@ public abstract class TrainingBackend : TensorBackend
         Tensor value,
         IndexBuffer keyOffsets,
         int heads,
+        AttentionKind kind,
         Dropout dropout,
         Tensor output);
 
@@ -119,6 +140,7 @@ public abstract class TrainingBackend : TensorBackend
         Tensor value,
         IndexBuffer keyOffsets,
         int heads,
+        AttentionKind kind,
         Dropout dropout,
         Tensor outputGradient,
         Tensor queryGradient,
@@ -127,6 +149,7 @@ public abstract class TrainingBackend : TensorBackend
 
     /// <summary>Gradients of <see cref="TensorBackend.EmbeddingSum"/>, added to those of the tables.</summary>
     /// <param name="outputGradient">[ids, hidden]</param>
+    /// <param name="typesGradient">None when it is not needed.</param>
     public abstract void EmbeddingGradient(
         IndexBuffer ids, Tensor outputGradient, Tensor tokensGradient, Tensor positionsGradient,
         Tensor typesGradient);

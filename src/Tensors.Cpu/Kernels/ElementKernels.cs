@@ -27,6 +27,12 @@ internal static unsafe class ElementKernels<TSimd, TVec>
             case Elementwise.GeluGradient:
                 Map<GeluGradient>(a, b, y, columns);
                 break;
+            case Elementwise.GeluTanh:
+                Map<GeluTanh>(a, a, y, columns);
+                break;
+            case Elementwise.GeluTanhGradient:
+                Map<GeluTanhGradient>(a, b, y, columns);
+                break;
             case Elementwise.Tanh:
                 Map<Tanh>(a, a, y, columns);
                 break;
@@ -175,6 +181,22 @@ internal static unsafe class ElementKernels<TSimd, TVec>
         public static T Of<TS, T>(T a, T b, T y)
             where TS : struct, ISimd<T>
             where T : struct => TS.Multiply(b, VectorMath<TS, T>.GeluSlope(a));
+    }
+
+    private struct GeluTanh : IElementFunction
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static T Of<TS, T>(T a, T b, T y)
+            where TS : struct, ISimd<T>
+            where T : struct => VectorMath<TS, T>.GeluTanh(a);
+    }
+
+    private struct GeluTanhGradient : IElementFunction
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static T Of<TS, T>(T a, T b, T y)
+            where TS : struct, ISimd<T>
+            where T : struct => TS.Multiply(b, VectorMath<TS, T>.GeluTanhSlope(a));
     }
 
     private struct Tanh : IElementFunction
