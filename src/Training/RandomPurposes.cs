@@ -1,3 +1,4 @@
+using System.Text;
 using Serving.Tensors;
 
 namespace Serving.Training;
@@ -10,6 +11,15 @@ namespace Serving.Training;
 /// </remarks>
 internal static class RandomPurposes
 {
+    /// <summary>A number for a name (FNV-1a, 64 bits): a parameter's own purpose.</summary>
+    public static ulong Of(string name)
+    {
+        var hash = 0xCBF29CE484222325;
+        foreach (var value in Encoding.UTF8.GetBytes(name))
+            hash = (hash ^ value) * 0x100000001B3;
+        return hash;
+    }
+
     /// <summary>Of the seed of any run, beside those of its kind.</summary>
     public static class Loop
     {
