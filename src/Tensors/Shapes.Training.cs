@@ -114,6 +114,37 @@ public static partial class Shapes
         Labels(nameof(SoftmaxCrossEntropy), logits, labels);
     }
 
+    public static void SoftmaxUnlikelihood(
+        Tensor logits, IndexBuffer labels, IndexBuffer candidates, IndexBuffer candidateOffsets, Tensor gradient)
+    {
+        const string operation = nameof(SoftmaxUnlikelihood);
+        Alike(operation, gradient, logits);
+        Labels(operation, logits, labels);
+        var all = candidates.Values;
+        var offsets = candidateOffsets.Values;
+        if (offsets.Length != logits.Rows + 1 || offsets[0] != 0 || offsets[^1] != all.Length)
+        {
+            throw new ShapeException(
+                $"{operation}: {offsets.Length} offsets came for {logits} and {all.Length} candidates; one a row from "
+                + "0 on, and the end of the last, are needed.");
+        }
+
+        for (var row = 0; row < logits.Rows; row++)
+        {
+            if (offsets[row] > offsets[row + 1])
+                throw new ShapeException($"{operation}: the candidates of row {row} end before they begin.");
+        }
+
+        foreach (var candidate in all)
+        {
+            if ((uint)candidate >= (uint)logits.Columns)
+            {
+                throw new ShapeException(
+                    $"{operation}: candidate {candidate} is not among the {logits.Columns} classes.");
+            }
+        }
+    }
+
     /// <summary>A class for each row of logits.</summary>
     public static void Labels(string operation, Tensor logits, IndexBuffer labels)
     {

@@ -174,6 +174,22 @@ public abstract class TrainingBackend : TensorBackend
     public abstract void SoftmaxCrossEntropy(
         Tensor logits, IndexBuffer labels, float scale, Tensor gradient, Scalar loss);
 
+    /// <summary>
+    /// Likelihood of a row's label and unlikelihood of its candidates (Welleck et al. 2020, sec. 5), in nats, and the
+    /// gradient of scale Σ -ln p(label) + penaltyScale Σ -ln(1 - p(candidate)).
+    /// </summary>
+    /// <remarks>Exact up to p = 1 - 1e-6; beyond, losses and gradients stay finite.</remarks>
+    /// <param name="logits">[rows, classes]</param>
+    /// <param name="labels">A class for each row.</param>
+    /// <param name="candidates">Classes that are to be unlikely, one row's behind another's; none twice in a row.</param>
+    /// <param name="candidateOffsets">Where each row's begin; one entry more than rows.</param>
+    /// <param name="gradient">[rows, classes]; may be the logits.</param>
+    /// <param name="loss">Σ -ln p(label) is added to it.</param>
+    /// <param name="penalty">Σ -ln(1 - p(candidate)) is added to it.</param>
+    public abstract void SoftmaxUnlikelihood(
+        Tensor logits, IndexBuffer labels, IndexBuffer candidates, IndexBuffer candidateOffsets, float scale,
+        float penaltyScale, Tensor gradient, Scalar loss, Scalar penalty);
+
     /// <summary>Counts the rows whose largest logit, the first of equal ones, is that of their label.</summary>
     /// <param name="logits">[rows, classes]</param>
     /// <param name="labels">A class for each row.</param>

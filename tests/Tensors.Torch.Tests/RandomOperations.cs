@@ -88,6 +88,15 @@ internal static class RandomOperations
             o.Backend.SoftmaxCrossEntropy(
                 o.Tensor(rows, classes), o.Indices(Below(r, classes, rows)), 0.1f, o.Tensor(rows, classes), o.First);
         },
+        ["SoftmaxUnlikelihood"] = (o, r) =>
+        {
+            var (rows, classes) = (Size(r), Size(r));
+            int[] offsets = [.. Enumerable.Range(0, rows + 1).Select(row => row / 2)];
+            o.Backend.SoftmaxUnlikelihood(
+                o.Tensor(rows, classes), o.Indices(Below(r, classes, rows)),
+                o.Indices(Below(r, classes, offsets[^1])), o.Indices(offsets), 0.1f, 0.2f, o.Tensor(rows, classes),
+                o.First, o.Second);
+        },
         ["CountCorrect"] = (o, r) =>
         {
             var (rows, classes) = (Size(r), Size(r));

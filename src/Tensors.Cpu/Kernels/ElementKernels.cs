@@ -117,7 +117,7 @@ internal static unsafe class ElementKernels<TSimd, TVec>
         return Math.Log(sum) - ofLabel;
     }
 
-    private static float Largest(float* x, int columns)
+    internal static float Largest(float* x, int columns)
     {
         if (columns < TSimd.Count)
             return ElementKernels<SimdScalar, float>.Largest(x, columns);
@@ -131,7 +131,7 @@ internal static unsafe class ElementKernels<TSimd, TVec>
 
     /// <summary>y = e^(x - offset).</summary>
     /// <returns>The sum.</returns>
-    private static double ExpSum(float* x, float offset, float* y, int columns)
+    internal static double ExpSum(float* x, float offset, float* y, int columns)
     {
         var offsetVector = TSimd.Create(offset);
         var sum = TSimd.Create(0f);
@@ -147,7 +147,7 @@ internal static unsafe class ElementKernels<TSimd, TVec>
             + (i < columns ? ElementKernels<SimdScalar, float>.ExpSum(x + i, offset, y + i, columns - i) : 0);
     }
 
-    private static void Scale(float* x, float factor, int columns)
+    internal static void Scale(float* x, float factor, int columns)
     {
         var factorVector = TSimd.Create(factor);
         var i = 0;

@@ -94,6 +94,9 @@ internal static class Operations
             o.Tensor(4, 33), o.Indices(4, 0, 4, 1), o.Tensor(5, 33)),
         ["SoftmaxCrossEntropy"] = o => o.Backend.SoftmaxCrossEntropy(
             o.Tensor(5, 33), o.Indices(0, 32, 7, 7, 1), 0.2f, o.Tensor(5, 33), o.First),
+        ["SoftmaxUnlikelihood"] = o => o.Backend.SoftmaxUnlikelihood(
+            o.Tensor(4, 33), o.Indices(0, 32, 7, 7), o.Indices(32, 1, 2, 0, 7), o.Indices(0, 3, 3, 4, 5), 0.2f, 0.3f,
+            o.Tensor(4, 33), o.First, o.Second),
         ["CountCorrect"] = o => o.Backend.CountCorrect(o.Tensor(6, 3), o.Indices(0, 1, 2, 0, 1, 2), o.First),
         ["SquaredError"] = o => o.Backend.SquaredError(
             o.Tensor(9, 3), o.Tensor(9, 3), 0.5f, o.Tensor(9, 3), o.First),
