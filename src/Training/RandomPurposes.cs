@@ -37,6 +37,13 @@ internal static class RandomPurposes
         public const ulong Auxiliary = 7;
     }
 
+    /// <summary>Of the seed of a language model's run, beside those of its loop.</summary>
+    public static class LanguageModel
+    {
+        public const ulong Weights = 3;
+        public const ulong Losses = 4;
+    }
+
     /// <summary>Of the key of a pretraining example.</summary>
     public static class Example
     {
