@@ -214,6 +214,8 @@ internal static class JobsCommands
         JobSpec.RecipeOneofCase.Classifier =>
             $"{Name(job.Spec.Classifier.Method)} {job.Spec.Classifier.Model} on {job.Spec.Classifier.Dataset}",
         JobSpec.RecipeOneofCase.Pretraining => $"pretrain on {string.Join(", ", job.Spec.Pretraining.Datasets)}",
+        JobSpec.RecipeOneofCase.LanguageModel =>
+            $"language model on {string.Join(", ", job.Spec.LanguageModel.Datasets)}",
         JobSpec.RecipeOneofCase.Evaluation =>
             $"evaluate {job.Spec.Evaluation.Task?.Task} on {job.Spec.Evaluation.Dataset}",
         _ => Name(job.Spec.RecipeCase)

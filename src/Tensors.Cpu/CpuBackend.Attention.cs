@@ -13,7 +13,8 @@ public sealed unsafe partial class CpuBackend
         IndexBuffer keyOffsets,
         int heads,
         Tensor output) =>
-        Attention(query, queryOffsets, key, value, keyOffsets, heads, dropout: default, output);
+        Attention(
+            query, queryOffsets, key, value, keyOffsets, heads, AttentionKind.Bidirectional, dropout: default, output);
 
     public override void Attention(
         Tensor query,
@@ -22,18 +23,19 @@ public sealed unsafe partial class CpuBackend
         Tensor value,
         IndexBuffer keyOffsets,
         int heads,
+        AttentionKind kind,
         Dropout dropout,
         Tensor output)
     {
-        var mostKeys = Shapes.Attention(query, queryOffsets, key, value, keyOffsets, heads, output);
-        Shapes.Rate(dropout);
+        var mostKeys = Shapes.Attention(
+            query, queryOffsets, key, value, keyOffsets, heads, kind, dropout, output);
         var scratchFloats = OddCacheLines(_kernels.AttentionScratchFloats(mostKeys, query.Columns / heads));
         lock (_scratchGate)
         {
             var job = new AttentionJob
             {
                 Kernels = _kernels,
-                FirstHead = FirstHead(query, key, value, heads, dropout, output),
+                FirstHead = FirstHead(query, key, value, heads, kind, dropout, output),
                 Heads = heads,
                 QueryOffsets = Pointer(queryOffsets),
                 KeyOffsets = Pointer(keyOffsets),
@@ -51,17 +53,18 @@ public sealed unsafe partial class CpuBackend
         Tensor value,
         IndexBuffer keyOffsets,
         int heads,
+        AttentionKind kind,
         Dropout dropout,
         Tensor outputGradient,
         Tensor queryGradient,
         Tensor keyGradient,
         Tensor valueGradient)
     {
-        var mostKeys = Shapes.Attention(query, queryOffsets, key, value, keyOffsets, heads, outputGradient);
+        var mostKeys = Shapes.Attention(
+            query, queryOffsets, key, value, keyOffsets, heads, kind, dropout, outputGradient);
         Shapes.Alike(nameof(AttentionGradient), query, queryGradient);
         Shapes.Alike(nameof(AttentionGradient), key, keyGradient);
         Shapes.Alike(nameof(AttentionGradient), value, valueGradient);
-        Shapes.Rate(dropout);
         var mostQueries = 0;
         var offsets = queryOffsets.Values;
         for (var i = 1; i < offsets.Length; i++)
@@ -75,7 +78,7 @@ public sealed unsafe partial class CpuBackend
                 Kernels = _kernels,
                 FirstHead = new()
                 {
-                    Forward = FirstHead(query, key, value, heads, dropout, outputGradient),
+                    Forward = FirstHead(query, key, value, heads, kind, dropout, outputGradient),
                     QueryGradient = Pointer(queryGradient),
                     QueryGradientStride = queryGradient.Stride,
                     KeyGradient = Pointer(keyGradient),
@@ -94,7 +97,7 @@ public sealed unsafe partial class CpuBackend
     }
 
     private static AttentionArguments FirstHead(
-        Tensor query, Tensor key, Tensor value, int heads, Dropout dropout, Tensor output) => new()
+        Tensor query, Tensor key, Tensor value, int heads, AttentionKind kind, Dropout dropout, Tensor output) => new()
         {
             Query = Pointer(query),
             QueryStride = query.Stride,
@@ -105,6 +108,7 @@ public sealed unsafe partial class CpuBackend
             HeadDim = query.Columns / heads,
             Output = Pointer(output),
             OutputStride = output.Stride,
+            IsCausal = kind == AttentionKind.Causal,
             Dropout = dropout
         };
 }

@@ -32,7 +32,7 @@ public sealed unsafe partial class CpuBackend
         IndexBuffer ids, Tensor outputGradient, Tensor tokensGradient, Tensor positionsGradient,
         Tensor typesGradient)
     {
-        Shapes.EmbeddingSum(tokensGradient, positionsGradient, typesGradient, ids, outputGradient);
+        Shapes.EmbeddingGradient(ids, outputGradient, tokensGradient, positionsGradient, typesGradient);
         var job = new EmbeddingGradientJob
         {
             Kernels = _kernels,

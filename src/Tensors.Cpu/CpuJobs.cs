@@ -59,6 +59,7 @@ internal unsafe struct AttentionJob : IParallelJob
         head.Value += (keyRow * head.ValueStride) + column;
         head.Keys = keyOffsets[sequence + 1] - keyRow;
         head.Output += (queryRow * head.OutputStride) + column;
+        head.Past = head.IsCausal ? head.Keys - head.Queries : head.Keys;
         if (head.Dropout.Rate > 0)
             head.Dropout = head.Dropout.OfHead(item);
         return head;

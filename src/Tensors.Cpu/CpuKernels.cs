@@ -73,6 +73,8 @@ internal abstract unsafe class CpuKernels
 
     public abstract double SoftmaxCrossEntropy(float* logits, int label, float scale, float* gradient, int columns);
 
+    public abstract (double Loss, double Penalty) Unlikelihood(in UnlikelihoodArguments row);
+
     public abstract void Adam(
         float* parameter, float* gradient, float* mean, float* variance, in AdamStep step, int columns);
 
@@ -136,6 +138,9 @@ internal sealed unsafe class CpuKernels<TSimd, TVec> : CpuKernels
 
     public override double SoftmaxCrossEntropy(float* logits, int label, float scale, float* gradient, int columns) =>
         ElementKernels<TSimd, TVec>.SoftmaxCrossEntropy(logits, label, scale, gradient, columns);
+
+    public override (double Loss, double Penalty) Unlikelihood(in UnlikelihoodArguments row) =>
+        UnlikelihoodKernel<TSimd, TVec>.Run(row);
 
     public override void Adam(
         float* parameter, float* gradient, float* mean, float* variance, in AdamStep step, int columns) =>

@@ -9,6 +9,8 @@ internal readonly unsafe struct MatrixRows(float* pointer, nint stride)
     private readonly float* _pointer = pointer;
     private readonly nint _stride = stride;
 
+    public bool IsNone => _pointer == null;
+
     /// <summary>Where a row begins; null if there is no matrix.</summary>
     public float* this[int row] => _pointer == null ? null : _pointer + (row * _stride);
 }
@@ -235,7 +237,8 @@ internal unsafe struct EmbeddingGradientJob : IParallelJob
             var ids = Ids[row];
             Kernels.AddTo(gradient, Tokens[ids.Token] + column, columns);
             Kernels.AddTo(gradient, Positions[ids.Position] + column, columns);
-            Kernels.AddTo(gradient, Types[ids.Type] + column, columns);
+            if (!Types.IsNone)
+                Kernels.AddTo(gradient, Types[ids.Type] + column, columns);
         }
     }
 }

@@ -14,7 +14,8 @@ public sealed partial class TorchBackend
         IndexBuffer keyOffsets,
         int heads,
         Tensor output) =>
-        Attention(query, queryOffsets, key, value, keyOffsets, heads, dropout: default, output);
+        Attention(
+            query, queryOffsets, key, value, keyOffsets, heads, AttentionKind.Bidirectional, dropout: default, output);
 
     public override void Attention(
         Tensor query,
@@ -23,11 +24,11 @@ public sealed partial class TorchBackend
         Tensor value,
         IndexBuffer keyOffsets,
         int heads,
+        AttentionKind kind,
         Dropout dropout,
         Tensor output)
     {
-        Shapes.Attention(query, queryOffsets, key, value, keyOffsets, heads, output);
-        Shapes.Rate(dropout);
+        Shapes.Attention(query, queryOffsets, key, value, keyOffsets, heads, kind, dropout, output);
         using var operation = _context.Begin();
         try
         {
@@ -40,8 +41,8 @@ public sealed partial class TorchBackend
                 var keys = RowsOf(bucket, keyOffsets, bucket.Keys);
                 var (q, k, v) = (queries.Heads(query, heads), keys.Heads(key, heads), keys.Heads(value, heads));
                 queries.SetHeads(output, dropout.Threshold == 0
-                    ? torch.nn.functional.scaled_dot_product_attention(q, k, v)
-                    : AttentionWeights(q, k).mul_(Factors(bucket, dropout, heads)).matmul(v));
+                    ? torch.nn.functional.scaled_dot_product_attention(q, k, v, Seen(q, k, kind))
+                    : AttentionWeights(q, k, kind).mul_(Factors(bucket, dropout, heads)).matmul(v));
             }
         }
         catch (ExternalException refusal) when (TorchContext.IsOutOfMemory(refusal))
@@ -61,17 +62,17 @@ public sealed partial class TorchBackend
         Tensor value,
         IndexBuffer keyOffsets,
         int heads,
+        AttentionKind kind,
         Dropout dropout,
         Tensor outputGradient,
         Tensor queryGradient,
         Tensor keyGradient,
         Tensor valueGradient)
     {
-        Shapes.Attention(query, queryOffsets, key, value, keyOffsets, heads, outputGradient);
+        Shapes.Attention(query, queryOffsets, key, value, keyOffsets, heads, kind, dropout, outputGradient);
         Shapes.Alike(nameof(AttentionGradient), query, queryGradient);
         Shapes.Alike(nameof(AttentionGradient), key, keyGradient);
         Shapes.Alike(nameof(AttentionGradient), value, valueGradient);
-        Shapes.Rate(dropout);
         using var operation = _context.Begin();
         foreach (var bucket in LengthBucket.Of(queryOffsets.Values, keyOffsets.Values))
         {
@@ -87,7 +88,7 @@ public sealed partial class TorchBackend
             }
 
             var ofOutput = queries.Heads(outputGradient, heads);
-            var weights = AttentionWeights(q, k);
+            var weights = AttentionWeights(q, k, kind);
             var factors = dropout.Threshold == 0 ? null : Factors(bucket, dropout, heads);
             var ofValue = (factors is null ? weights : weights * factors).transpose(2, 3).matmul(ofOutput);
             var ofWeights = ofOutput.matmul(v.transpose(2, 3));
@@ -105,8 +106,26 @@ public sealed partial class TorchBackend
     }
 
     /// <summary>softmax(Q Kᵀ / √headDim): [sequences, heads, queries, keys].</summary>
-    private static torch.Tensor AttentionWeights(torch.Tensor q, torch.Tensor k) =>
-        Scaled(q.matmul(k.transpose(2, 3)), 1 / Math.Sqrt(q.shape[^1])).softmax(-1);
+    private torch.Tensor AttentionWeights(torch.Tensor q, torch.Tensor k, AttentionKind kind)
+    {
+        var scores = Scaled(q.matmul(k.transpose(2, 3)), 1 / Math.Sqrt(q.shape[^1]));
+        if (Seen(q, k, kind) is { } seen)
+        {
+            using var never = float.NegativeInfinity.ToScalar();
+            scores.masked_fill_(seen.logical_not(), never);
+        }
+
+        return scores.softmax(-1);
+    }
+
+    /// <summary>Which keys each query attends to, [queries, keys]; null for all.</summary>
+    private torch.Tensor? Seen(torch.Tensor q, torch.Tensor k, AttentionKind kind)
+    {
+        if (kind != AttentionKind.Causal)
+            return null;
+        var (queries, keys) = (q.shape[2], k.shape[2]);
+        return torch.ones([queries, keys], torch.ScalarType.Bool, _context.Device).tril(keys - queries);
+    }
 
     private torch.Tensor Factors(LengthBucket bucket, Dropout dropout, int heads) => DropoutFactors
         .OfHeads(_context, dropout, bucket.Heads(heads), bucket.Queries, bucket.Keys)

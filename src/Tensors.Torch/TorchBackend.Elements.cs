@@ -18,6 +18,12 @@ public sealed partial class TorchBackend
             case Elementwise.GeluGradient:
                 result.copy_(GeluSlope(x).mul_(View(b)));
                 break;
+            case Elementwise.GeluTanh:
+                result.copy_(GeluTanh(x));
+                break;
+            case Elementwise.GeluTanhGradient:
+                result.copy_(GeluTanhSlope(x).mul_(View(b)));
+                break;
             case Elementwise.Tanh:
                 result.copy_(x.tanh());
                 break;
@@ -100,5 +106,16 @@ public sealed partial class TorchBackend
         using var one = 1.0.ToScalar();
         var cubed = Scaled(x * x * x, 0.044715);
         return Scaled(Scaled(cubed.add_(x), Math.Sqrt(2 / Math.PI)).tanh_().add_(one).mul_(x), 0.5);
+    }
+
+    /// <summary>(1 + t) / 2 + x/2 (1 - t²) √(2/π) (1 + 0.134145 x²), where t is the tanh.</summary>
+    private static torch.Tensor GeluTanhSlope(torch.Tensor x)
+    {
+        using var one = 1.0.ToScalar();
+        var square = x * x;
+        var tanh = Scaled(Scaled(square, 0.044715).add_(one).mul_(x), Math.Sqrt(2 / Math.PI)).tanh_();
+        var flatness = (tanh * tanh).neg_().add_(one);
+        var slope = Scaled(Scaled(square, 3 * 0.044715).add_(one), Math.Sqrt(2 / Math.PI) / 2);
+        return Scaled(tanh.add_(one), 0.5).add_(slope.mul_(flatness).mul_(x));
     }
 }

@@ -6,6 +6,7 @@ namespace Serving.Tensors.Torch;
 public sealed partial class TorchBackend
 {
     private const int BitsPerByte = 8;
+    private const double LeastComplement = 1e-30;
 
     public override void SoftmaxCrossEntropy(
         Tensor logits, IndexBuffer labels, float scale, Tensor gradient, Scalar loss)
@@ -20,6 +21,48 @@ public sealed partial class TorchBackend
         var minusOne = torch.ones_like(classes, torch.ScalarType.Float32).neg_();
         using var factor = scale.ToScalar();
         View(gradient).copy_(logarithms.exp_().scatter_add_(1, classes, minusOne).mul_(factor));
+    }
+
+    /// <remarks>With the odds f = p / (1 - p) of candidates and F their sum, as in the contract.</remarks>
+    public override void SoftmaxUnlikelihood(
+        Tensor logits, IndexBuffer labels, IndexBuffer candidates, IndexBuffer candidateOffsets, float scale,
+        float penaltyScale, Tensor gradient, Scalar loss, Scalar penalty)
+    {
+        Shapes.SoftmaxUnlikelihood(logits, labels, candidates, candidateOffsets, gradient);
+        if (logits.Rows == 0)
+            return;
+        using var operation = _context.Begin();
+        using var least = LeastComplement.ToScalar();
+        var classes = OnDevice(labels).to(torch.ScalarType.Int64).view(-1, 1);
+        var logarithms = View(logits).to(torch.ScalarType.Float64).log_softmax(1);
+        TorchScalarBuffer.Add(loss, logarithms.gather(1, classes).sum().neg_());
+        var isCandidate = IsCandidate(logits, candidates.Values, candidateOffsets.Values);
+        var complements = logarithms.expm1().neg_().clamp_min_(least);
+        TorchScalarBuffer.Add(penalty, complements.log().mul_(isCandidate).sum().neg_());
+        var p = logarithms.exp_();
+        var odds = (p / complements).mul_(isCandidate);
+        var sums = odds.sum(1, keepdim: true);
+        var ofPenalty = Scaled((odds - sums).add_(isCandidate).mul_(p), penaltyScale);
+        using var minusScale = (-(double)scale).ToScalar();
+        var ofLabels = torch.full_like(classes, minusScale, torch.ScalarType.Float64);
+        View(gradient).copy_(Scaled(p, scale).scatter_add_(1, classes, ofLabels).add_(ofPenalty));
+    }
+
+    /// <summary>1 where a class is a candidate of the row, [rows, classes].</summary>
+    private torch.Tensor IsCandidate(Tensor logits, ReadOnlySpan<int> candidates, ReadOnlySpan<int> offsets)
+    {
+        var places = new long[candidates.Length];
+        for (var row = 0; row < logits.Rows; row++)
+        {
+            for (var i = offsets[row]; i < offsets[row + 1]; i++)
+                places[i] = ((long)row * logits.Columns) + candidates[i];
+        }
+
+        var marks = torch.zeros([logits.Rows, logits.Columns], torch.ScalarType.Float64, _context.Device);
+        using var one = 1.0.ToScalar();
+        if (places.Length > 0)
+            marks.view(-1).index_fill_(0, _context.Upload((ReadOnlySpan<long>)places), one);
+        return marks;
     }
 
     public override void CountCorrect(Tensor logits, IndexBuffer labels, Scalar count)

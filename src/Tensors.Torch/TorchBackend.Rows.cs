@@ -60,7 +60,7 @@ public sealed partial class TorchBackend
         IndexBuffer ids, Tensor outputGradient, Tensor tokensGradient, Tensor positionsGradient,
         Tensor typesGradient)
     {
-        Shapes.EmbeddingSum(tokensGradient, positionsGradient, typesGradient, ids, outputGradient);
+        Shapes.EmbeddingGradient(ids, outputGradient, tokensGradient, positionsGradient, typesGradient);
         if (outputGradient.Rows == 0)
             return;
         using var operation = _context.Begin();
@@ -68,7 +68,8 @@ public sealed partial class TorchBackend
         var gradient = View(outputGradient);
         AddRows(View(tokensGradient), rows[0], gradient);
         AddRows(View(positionsGradient), rows[1], gradient);
-        AddRows(View(typesGradient), rows[2], gradient);
+        if (!typesGradient.IsNone)
+            AddRows(View(typesGradient), rows[2], gradient);
     }
 
     public override void GatherRows(Tensor x, IndexBuffer rows, Tensor output)

@@ -31,7 +31,7 @@ public static partial class Shapes
         Alike(nameof(Apply), a, output);
         if (!b.IsNone)
             Alike(nameof(Apply), b, output);
-        else if (function is not (Elementwise.Gelu or Elementwise.Tanh))
+        else if (function is not (Elementwise.Gelu or Elementwise.GeluTanh or Elementwise.Tanh))
             throw new ShapeException($"Apply: {function} takes two operands; the second is missing.");
     }
 
@@ -64,6 +64,44 @@ public static partial class Shapes
             Alike(nameof(LayerNormGradient), betaGradient, gamma);
     }
 
+    /// <returns>The keys of the longest sequence.</returns>
+    public static int Attention(
+        Tensor query,
+        IndexBuffer queryOffsets,
+        Tensor key,
+        Tensor value,
+        IndexBuffer keyOffsets,
+        int heads,
+        AttentionKind kind,
+        Dropout dropout,
+        Tensor output)
+    {
+        var mostKeys = Attention(query, queryOffsets, key, value, keyOffsets, heads, output);
+        Rate(dropout);
+        for (var i = 1; i < queryOffsets.Values.Length && kind == AttentionKind.Causal; i++)
+        {
+            var queries = queryOffsets.Values[i] - queryOffsets.Values[i - 1];
+            var keys = keyOffsets.Values[i] - keyOffsets.Values[i - 1];
+            if (queries > keys)
+            {
+                throw new ShapeException(
+                    $"Attention: sequence {i - 1} has {queries} queries and {keys} keys; causal attention needs a key "
+                    + "for each query.");
+            }
+        }
+
+        return mostKeys;
+    }
+
+    public static void EmbeddingGradient(
+        IndexBuffer ids, Tensor outputGradient, Tensor tokensGradient, Tensor positionsGradient, Tensor typesGradient)
+    {
+        if (!typesGradient.IsNone)
+            EmbeddingSum(tokensGradient, positionsGradient, typesGradient, ids, outputGradient);
+        else
+            Embeddings(tokensGradient, positionsGradient, types: default, ids, outputGradient);
+    }
+
     public static void AddRows(Tensor x, Tensor output)
     {
         if (output.Rows != 1 || output.Columns != x.Columns)
@@ -74,6 +112,37 @@ public static partial class Shapes
     {
         Alike(nameof(SoftmaxCrossEntropy), gradient, logits);
         Labels(nameof(SoftmaxCrossEntropy), logits, labels);
+    }
+
+    public static void SoftmaxUnlikelihood(
+        Tensor logits, IndexBuffer labels, IndexBuffer candidates, IndexBuffer candidateOffsets, Tensor gradient)
+    {
+        const string operation = nameof(SoftmaxUnlikelihood);
+        Alike(operation, gradient, logits);
+        Labels(operation, logits, labels);
+        var all = candidates.Values;
+        var offsets = candidateOffsets.Values;
+        if (offsets.Length != logits.Rows + 1 || offsets[0] != 0 || offsets[^1] != all.Length)
+        {
+            throw new ShapeException(
+                $"{operation}: {offsets.Length} offsets came for {logits} and {all.Length} candidates; one a row from "
+                + "0 on, and the end of the last, are needed.");
+        }
+
+        for (var row = 0; row < logits.Rows; row++)
+        {
+            if (offsets[row] > offsets[row + 1])
+                throw new ShapeException($"{operation}: the candidates of row {row} end before they begin.");
+        }
+
+        foreach (var candidate in all)
+        {
+            if ((uint)candidate >= (uint)logits.Columns)
+            {
+                throw new ShapeException(
+                    $"{operation}: candidate {candidate} is not among the {logits.Columns} classes.");
+            }
+        }
     }
 
     /// <summary>A class for each row of logits.</summary>

@@ -83,8 +83,17 @@ public static partial class Shapes
     public static void EmbeddingSum(
         Tensor tokens, Tensor positions, Tensor types, IndexBuffer ids, Tensor output)
     {
-        if (positions.Columns != tokens.Columns || types.Columns != tokens.Columns)
-            throw new ShapeException($"EmbeddingSum: the tables {tokens}, {positions} and {types} differ in width.");
+        if (types.Columns != tokens.Columns)
+            throw new ShapeException($"EmbeddingSum: the tables {tokens} and {types} differ in width.");
+        Embeddings(tokens, positions, types, ids, output);
+    }
+
+    /// <param name="types">None where nothing is looked up in it.</param>
+    private static void Embeddings(
+        Tensor tokens, Tensor positions, Tensor types, IndexBuffer ids, Tensor output)
+    {
+        if (positions.Columns != tokens.Columns)
+            throw new ShapeException($"EmbeddingSum: the tables {tokens} and {positions} differ in width.");
         var all = ids.Tokens;
         if (output.Rows != all.Length || output.Columns != tokens.Columns)
         {
@@ -98,7 +107,7 @@ public static partial class Shapes
                 throw new ShapeException($"EmbeddingSum: token {id.Token} is not in the table {tokens}.");
             if ((uint)id.Position >= (uint)positions.Rows)
                 throw new ShapeException($"EmbeddingSum: position {id.Position} is not in the table {positions}.");
-            if ((uint)id.Type >= (uint)types.Rows)
+            if (!types.IsNone && (uint)id.Type >= (uint)types.Rows)
                 throw new ShapeException($"EmbeddingSum: token type {id.Type} is not in the table {types}.");
         }
     }

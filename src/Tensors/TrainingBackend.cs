@@ -19,6 +19,19 @@ public enum Transposed
 /// <param name="Scores">Shaped like the weight; none keeps all.</param>
 public readonly record struct Selection(Tensor Scores, float Threshold);
 
+/// <summary>Which keys of its sequence a query attends to.</summary>
+public enum AttentionKind
+{
+    /// <summary>All of them.</summary>
+    Bidirectional,
+
+    /// <summary>
+    /// Those up to its own; the queries of a sequence are its last tokens, as in
+    /// <see cref="TensorBackend.CachedAttention"/>.
+    /// </summary>
+    Causal
+}
+
 /// <summary>Functions of single elements.</summary>
 public enum Elementwise
 {
@@ -27,6 +40,12 @@ public enum Elementwise
 
     /// <summary>output = b gelu'(a)</summary>
     GeluGradient,
+
+    /// <summary>output = the tanh form of gelu(a), see <see cref="Activation.GeluTanh"/>.</summary>
+    GeluTanh,
+
+    /// <summary>output = b times the slope of <see cref="GeluTanh"/> at a.</summary>
+    GeluTanhGradient,
 
     /// <summary>output = tanh(a)</summary>
     Tanh,
@@ -93,6 +112,7 @@ public abstract class TrainingBackend : TensorBackend
     public abstract void AddRows(Tensor x, Tensor output);
 
     /// <summary><see cref="TensorBackend.Attention"/> with dropout of the attention weights.</summary>
+    /// <param name="kind">If it is causal, no sequence has more queries than keys.</param>
     /// <param name="dropout">
     /// Head h of sequence s drops with <see cref="Dropout.OfHead"/> of s * heads + h; see
     /// <see cref="Dropout.FactorOfWeight"/>.
@@ -104,6 +124,7 @@ public abstract class TrainingBackend : TensorBackend
         Tensor value,
         IndexBuffer keyOffsets,
         int heads,
+        AttentionKind kind,
         Dropout dropout,
         Tensor output);
 
@@ -119,6 +140,7 @@ public abstract class TrainingBackend : TensorBackend
         Tensor value,
         IndexBuffer keyOffsets,
         int heads,
+        AttentionKind kind,
         Dropout dropout,
         Tensor outputGradient,
         Tensor queryGradient,
@@ -127,6 +149,7 @@ public abstract class TrainingBackend : TensorBackend
 
     /// <summary>Gradients of <see cref="TensorBackend.EmbeddingSum"/>, added to those of the tables.</summary>
     /// <param name="outputGradient">[ids, hidden]</param>
+    /// <param name="typesGradient">None when it is not needed.</param>
     public abstract void EmbeddingGradient(
         IndexBuffer ids, Tensor outputGradient, Tensor tokensGradient, Tensor positionsGradient,
         Tensor typesGradient);
@@ -150,6 +173,22 @@ public abstract class TrainingBackend : TensorBackend
     /// <param name="loss">The sum of the rows' losses is added to it.</param>
     public abstract void SoftmaxCrossEntropy(
         Tensor logits, IndexBuffer labels, float scale, Tensor gradient, Scalar loss);
+
+    /// <summary>
+    /// Likelihood of a row's label and unlikelihood of its candidates (Welleck et al. 2020, sec. 5), in nats, and the
+    /// gradient of scale Σ -ln p(label) + penaltyScale Σ -ln(1 - p(candidate)).
+    /// </summary>
+    /// <remarks>Exact up to p = 1 - 1e-6; beyond, losses and gradients stay finite.</remarks>
+    /// <param name="logits">[rows, classes]</param>
+    /// <param name="labels">A class for each row.</param>
+    /// <param name="candidates">Classes that are to be unlikely, one row's behind another's; none twice in a row.</param>
+    /// <param name="candidateOffsets">Where each row's begin; one entry more than rows.</param>
+    /// <param name="gradient">[rows, classes]; may be the logits.</param>
+    /// <param name="loss">Σ -ln p(label) is added to it.</param>
+    /// <param name="penalty">Σ -ln(1 - p(candidate)) is added to it.</param>
+    public abstract void SoftmaxUnlikelihood(
+        Tensor logits, IndexBuffer labels, IndexBuffer candidates, IndexBuffer candidateOffsets, float scale,
+        float penaltyScale, Tensor gradient, Scalar loss, Scalar penalty);
 
     /// <summary>Counts the rows whose largest logit, the first of equal ones, is that of their label.</summary>
     /// <param name="logits">[rows, classes]</param>

@@ -1,3 +1,4 @@
+using System.Text;
 using Serving.Tensors;
 
 namespace Serving.Training;
@@ -10,6 +11,15 @@ namespace Serving.Training;
 /// </remarks>
 internal static class RandomPurposes
 {
+    /// <summary>A number for a name (FNV-1a, 64 bits): a parameter's own purpose.</summary>
+    public static ulong Of(string name)
+    {
+        var hash = 0xCBF29CE484222325;
+        foreach (var value in Encoding.UTF8.GetBytes(name))
+            hash = (hash ^ value) * 0x100000001B3;
+        return hash;
+    }
+
     /// <summary>Of the seed of any run, beside those of its kind.</summary>
     public static class Loop
     {
@@ -25,6 +35,13 @@ internal static class RandomPurposes
         public const ulong Hiding = 5;
         public const ulong Weights = 6;
         public const ulong Auxiliary = 7;
+    }
+
+    /// <summary>Of the seed of a language model's run, beside those of its loop.</summary>
+    public static class LanguageModel
+    {
+        public const ulong Weights = 3;
+        public const ulong Losses = 4;
     }
 
     /// <summary>Of the key of a pretraining example.</summary>

@@ -32,17 +32,17 @@ internal static class RandomOperations
         },
         ["Attention"] = (o, r) =>
         {
-            var (queries, keys, heads, hidden) = Sequences(r);
+            var (queries, keys, heads, hidden, kind) = Sequences(r);
             o.Backend.Attention(
                 o.Tensor(queries[^1], hidden), o.Indices(queries), o.Tensor(keys[^1], hidden),
-                o.Tensor(keys[^1], hidden), o.Indices(keys), heads, Rate(r), o.Tensor(queries[^1], hidden));
+                o.Tensor(keys[^1], hidden), o.Indices(keys), heads, kind, Rate(r), o.Tensor(queries[^1], hidden));
         },
         ["AttentionGradient"] = (o, r) =>
         {
-            var (queries, keys, heads, hidden) = Sequences(r);
+            var (queries, keys, heads, hidden, kind) = Sequences(r);
             o.Backend.AttentionGradient(
                 o.Tensor(queries[^1], hidden), o.Indices(queries), o.Tensor(keys[^1], hidden),
-                o.Tensor(keys[^1], hidden), o.Indices(keys), heads, Rate(r), o.Tensor(queries[^1], hidden),
+                o.Tensor(keys[^1], hidden), o.Indices(keys), heads, kind, Rate(r), o.Tensor(queries[^1], hidden),
                 o.Tensor(queries[^1], hidden), o.Tensor(keys[^1], hidden), o.Tensor(keys[^1], hidden));
         },
         ["EmbeddingSum"] = (o, r) =>
@@ -87,6 +87,15 @@ internal static class RandomOperations
             var (rows, classes) = (Size(r), Size(r));
             o.Backend.SoftmaxCrossEntropy(
                 o.Tensor(rows, classes), o.Indices(Below(r, classes, rows)), 0.1f, o.Tensor(rows, classes), o.First);
+        },
+        ["SoftmaxUnlikelihood"] = (o, r) =>
+        {
+            var (rows, classes) = (Size(r), Size(r));
+            int[] offsets = [.. Enumerable.Range(0, rows + 1).Select(row => row / 2)];
+            o.Backend.SoftmaxUnlikelihood(
+                o.Tensor(rows, classes), o.Indices(Below(r, classes, rows)),
+                o.Indices(Below(r, classes, offsets[^1])), o.Indices(offsets), 0.1f, 0.2f, o.Tensor(rows, classes),
+                o.First, o.Second);
         },
         ["CountCorrect"] = (o, r) =>
         {
@@ -160,16 +169,19 @@ internal static class RandomOperations
         })];
 
     /// <summary>Few lengths, so that some are alike, one after another or not; some have no queries.</summary>
-    private static (int[] Queries, int[] Keys, int Heads, int Hidden) Sequences(Random random)
+    private static (int[] Queries, int[] Keys, int Heads, int Hidden, AttentionKind Kind) Sequences(
+        Random random)
     {
         var (queries, keys) = (new List<int> { 0 }, new List<int> { 0 });
+        var kind = (AttentionKind)random.Next(2);
+        var leastKeys = kind == AttentionKind.Causal ? 2 : 1; // As many as queries.
         for (var i = random.Next(1, 9); i > 0; i--)
         {
             queries.Add(queries[^1] + random.Next(3));
-            keys.Add(keys[^1] + (random.Next(3) * 32) + 1);
+            keys.Add(keys[^1] + (random.Next(3) * 32) + leastKeys);
         }
 
         var heads = random.Next(1, 5);
-        return ([.. queries], [.. keys], heads, heads * random.Next(1, 20));
+        return ([.. queries], [.. keys], heads, heads * random.Next(1, 20), kind);
     }
 }

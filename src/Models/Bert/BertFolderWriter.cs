@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -70,23 +69,7 @@ public static class BertFolderWriter
         weights.Read(name, rows, columns, 0, values);
         long[] shape =
             rows == 1 && !name.EndsWith("embeddings.weight", StringComparison.Ordinal) ? [columns] : [rows, columns];
-        if (format == Tensors.WeightFormat.Float32)
-        {
-            writer.Add(name, shape, values);
-            return;
-        }
-
-        var halves = new ushort[values.Length];
-        for (var i = 0; i < values.Length; i++)
-            halves[i] = Rounded(values[i]);
-        writer.Add(name, SafetensorsTypes.BFloat16, shape, MemoryMarshal.AsBytes<ushort>(halves).ToArray());
-    }
-
-    /// <summary>bfloat16, to nearest, ties to even.</summary>
-    private static ushort Rounded(float value)
-    {
-        var bits = BitConverter.SingleToUInt32Bits(value);
-        return (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+        writer.Add(name, shape, values, format);
     }
 
     private static void WriteJson(IFileSystem files, string path, JsonObject contents) =>

@@ -82,10 +82,15 @@ public sealed class Gpt2Folder : IModelFolder
             text.Append(token).Append('\n');
         foreach (var (left, right) in tokenizer.Merges)
             text.Append(left).Append(' ').Append(right).Append('\n');
+        if (tokenizer.Segmentation != Segmentation.Merges)
+            text.Append(tokenizer.Segmentation).Append('\n');
         return text.ToString();
     }
 
-    private WeightFiles OpenWeights(out Gpt2Config config, out Gpt2CheckpointParameters parameters)
+    /// <summary>Opens the weights, one file or several, to be read one by one.</summary>
+    /// <param name="parameters">Valid while the files are open.</param>
+    /// <exception cref="ModelFileException">A file is missing, damaged, or not as config.json says.</exception>
+    public WeightFiles OpenWeights(out Gpt2Config config, out Gpt2CheckpointParameters parameters)
     {
         config = LoadConfig();
         var weights = ModelWeights.Open(Path, ModelFiles.NeededByBpe);

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Serving.Tensors;
 
 namespace Serving.Models.Safetensors;
 
@@ -19,6 +20,21 @@ public sealed class SafetensorsWriter
     /// <summary>Adds float32 values, row-major.</summary>
     public void Add(string name, ReadOnlySpan<long> shape, ReadOnlySpan<float> values) =>
         Add(name, SafetensorsTypes.Float32, shape, MemoryMarshal.AsBytes(values).ToArray());
+
+    /// <summary>Adds values in a format, row-major.</summary>
+    public void Add(string name, ReadOnlySpan<long> shape, ReadOnlySpan<float> values, WeightFormat format)
+    {
+        if (format == WeightFormat.Float32)
+        {
+            Add(name, shape, values);
+            return;
+        }
+
+        var halves = new ushort[values.Length];
+        for (var i = 0; i < values.Length; i++)
+            halves[i] = BFloat16(values[i]);
+        Add(name, SafetensorsTypes.BFloat16, shape, MemoryMarshal.AsBytes<ushort>(halves).ToArray());
+    }
 
     /// <summary>Adds bytes as they are; they are read when the file is written.</summary>
     /// <exception cref="ArgumentException">The name exists, or the bytes don't match type and shape.</exception>
@@ -47,6 +63,13 @@ public sealed class SafetensorsWriter
         output.Write(header);
         foreach (var tensor in _tensors.Values)
             output.Write(tensor.Bytes.Span);
+    }
+
+    /// <summary>To nearest, ties to even.</summary>
+    private static ushort BFloat16(float value)
+    {
+        var bits = BitConverter.SingleToUInt32Bits(value);
+        return (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
     }
 
     private ReadOnlySpan<byte> Header()

@@ -4,8 +4,11 @@ using Serving.Text.Bpe;
 namespace Serving.Models.Tokenizers;
 
 /// <summary>A folder's byte-level BPE: tokenizer.json, or vocab.json and merges.txt.</summary>
-internal static class BpeFiles
+public static class BpeFiles
 {
+    /// <summary>Writes tokenizer.json, as Hugging Face's tokenizers read it, too.</summary>
+    public static void Write(BpeTokenizer tokenizer, Stream output) => BpeJsonWriter.Write(tokenizer, output);
+
     /// <exception cref="ModelFileException">A file is missing or unsound, or has what does not run here.</exception>
     public static BpeTokenizer Load(string folder)
     {

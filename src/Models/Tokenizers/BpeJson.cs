@@ -5,9 +5,19 @@ using Serving.Text.Bpe;
 
 namespace Serving.Models.Tokenizers;
 
-/// <summary>Reads tokenizer.json: BPE over bytes, as GPT-2 has it. Other parts are refused by name.</summary>
+/// <summary>Reads tokenizer.json: BPE over bytes, as GPT-2 has it, or WordPiece over bytes.</summary>
+/// <remarks>Other parts are refused by name.</remarks>
 internal static class BpeJson
 {
+    internal const string Bpe = "BPE";
+    internal const string WordPiece = "WordPiece";
+    internal const string WholeWords = "ignore_merges";
+    internal const string Prefix = "continuing_subword_prefix";
+    internal const string LongestWord = "max_input_chars_per_word";
+
+    /// <summary>Of characters: no text has such a word.</summary>
+    internal const int NoLongestWord = 1_000_000_000;
+
     private const int MostTokens = 1 << 22;
 
     /// <exception cref="ModelFileException">It can't be read, or has other parts than GPT-2's.</exception>
@@ -25,24 +35,44 @@ internal static class BpeJson
                 ReadByteLevel(fields, name);
         }
 
-        var model = fields.Object("model") ?? throw fields.Refusal("model", "BPE is needed");
-        if (model.Has("type") && model.Text("type") != "BPE")
-            throw model.Refusal("type", "only 'BPE' runs here");
+        var model = fields.Object("model") ?? throw fields.Refusal("model", "BPE or WordPiece is needed");
+        var tokens = new Vocabulary(Tokens(fields, model));
+        switch (model.Has("type") ? model.Text("type") : Bpe)
+        {
+            case Bpe:
+                ThrowUnlessPlain(model);
+                return new(
+                    tokens, Merges(model),
+                    model.Flag(WholeWords) == true ? Segmentation.WholeWords : Segmentation.Merges);
+            case WordPiece:
+                ThrowUnlessOverBytes(model);
+                return new(tokens, merges: [], Segmentation.LongestTokens);
+            default:
+                throw model.Refusal("type", $"only '{Bpe}' or '{WordPiece}' runs here");
+        }
+    }
+
+    private static void ThrowUnlessPlain(JsonFields model)
+    {
         model.ThrowUnlessKnown(name => name is "type" or "dropout" or "unk_token" or "continuing_subword_prefix"
-            or "end_of_word_suffix" or "fuse_unk" or "byte_fallback" or "ignore_merges" or "vocab" or "merges");
-        foreach (var name in (string[])["dropout", "continuing_subword_prefix", "end_of_word_suffix"])
+            or "end_of_word_suffix" or "fuse_unk" or "byte_fallback" or WholeWords or "vocab" or "merges");
+        foreach (var name in (string[])["dropout", Prefix, "end_of_word_suffix"])
         {
             if (!model.IsEmpty(name))
                 throw model.Refusal(name, "GPT-2 has none");
         }
 
-        foreach (var name in (string[])["byte_fallback", "ignore_merges"])
-        {
-            if (model.Flag(name) == true)
-                throw model.Refusal(name, "only false runs here");
-        }
+        if (model.Flag("byte_fallback") == true)
+            throw model.Refusal("byte_fallback", "only false runs here");
+    }
 
-        return new(new Vocabulary(Tokens(fields, model)), Merges(model));
+    private static void ThrowUnlessOverBytes(JsonFields model)
+    {
+        model.ThrowUnlessKnown(
+            name => name is "type" or "unk_token" or Prefix or LongestWord or "vocab");
+        if (!model.Has(Prefix) || model.Text(Prefix) != "")
+            throw model.Refusal(Prefix, "pieces of bytes have none; \"\" is needed");
+        _ = model.Number(LongestWord, NoLongestWord, int.MaxValue);
     }
 
     private static void ReadByteLevel(JsonFields fields, string name)

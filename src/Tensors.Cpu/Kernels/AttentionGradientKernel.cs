@@ -36,10 +36,15 @@ internal static unsafe class AttentionGradientKernel<TSimd, TVec>
         // The gradient of the weights that are multiplied with V.
         HeadProducts<TSimd, TVec>.PackTransposed(
             head.Value, head.ValueStride, head.Keys, head.HeadDim, scratch + layout.Packed);
-        HeadProducts<TSimd, TVec>.TimesTransposed(
-            head.Queries, head.Output, head.OutputStride, scratch + layout.Packed, Panels.Count(head.Keys),
-            head.HeadDim,
-            gradient, layout.ScoreStride);
+        for (var row = 0; row < head.Queries; row += TSimd.MaxRows)
+        {
+            var rows = Math.Min(TSimd.MaxRows, head.Queries - row);
+            HeadProducts<TSimd, TVec>.TimesTransposed(
+                rows, head.Output + (row * head.OutputStride), head.OutputStride, scratch + layout.Packed,
+                Panels.Count(head.KeysOf(row + rows - 1)), head.HeadDim, gradient + (row * layout.ScoreStride),
+                layout.ScoreStride);
+        }
+
         for (var row = 0; row < head.Queries; row++)
         {
             SoftmaxGradient(
@@ -48,31 +53,51 @@ internal static unsafe class AttentionGradientKernel<TSimd, TVec>
         }
 
         var key = Padded(head.Key, head.KeyStride, head.Keys, head.HeadDim, scratch + layout.Rows, out var stride);
-        Times(head.Queries, gradient, layout.ScoreStride, head.Keys, key, stride, head.HeadDim, scratch + layout.Tile,
-            job.QueryGradient, job.QueryGradientStride);
+        for (var row = 0; row < head.Queries; row += TSimd.MaxRows)
+        {
+            var rows = Math.Min(TSimd.MaxRows, head.Queries - row);
+            Times(
+                rows, gradient + (row * layout.ScoreStride), layout.ScoreStride, head.KeysOf(row + rows - 1), key,
+                stride, head.HeadDim, scratch + layout.Tile, job.QueryGradient + (row * job.QueryGradientStride),
+                job.QueryGradientStride);
+        }
 
         var transposed = scratch + layout.Transposed;
         Transpose.Run(gradient, layout.ScoreStride, head.Queries, head.Keys, transposed, layout.QueryStride);
         var query = Padded(head.Query, head.QueryStride, head.Queries, head.HeadDim, scratch + layout.Rows, out stride);
-        Times(
-            head.Keys, transposed, layout.QueryStride, head.Queries, query, stride, head.HeadDim, scratch + layout.Tile,
-            job.KeyGradient, job.KeyGradientStride);
+        TimesOfKeys(
+            head, transposed, layout.QueryStride, query, stride, scratch + layout.Tile, job.KeyGradient,
+            job.KeyGradientStride);
 
         Transpose.Run(weights, layout.ScoreStride, head.Queries, head.Keys, transposed, layout.QueryStride);
         var output = Padded(
             head.Output, head.OutputStride, head.Queries, head.HeadDim, scratch + layout.Rows, out stride);
-        Times(
-            head.Keys, transposed, layout.QueryStride, head.Queries, output, stride, head.HeadDim,
-            scratch + layout.Tile,
-            job.ValueGradient, job.ValueGradientStride);
+        TimesOfKeys(
+            head, transposed, layout.QueryStride, output, stride, scratch + layout.Tile, job.ValueGradient,
+            job.ValueGradientStride);
+    }
+
+    /// <summary>output = a b, where a row of a belongs to a key, a term to a query.</summary>
+    private static void TimesOfKeys(
+        in AttentionArguments head, float* a, nint aStride, float* b, nint bStride, float* tile, float* output,
+        nint outputStride)
+    {
+        for (var row = 0; row < head.Keys; row += TSimd.MaxRows)
+        {
+            var first = head.FirstQueryOf(row);
+            Times(
+                Math.Min(TSimd.MaxRows, head.Keys - row), a + (row * aStride) + first, aStride, head.Queries - first,
+                b + (first * bStride), bStride, head.HeadDim, tile, output + (row * outputStride), outputStride);
+        }
     }
 
     /// <summary>Turns a row of weights' gradient into that of its scores; applies dropout to the weights.</summary>
     private static void SoftmaxGradient(
         in AttentionArguments head, int row, float* weights, float* gradient, int paddedKeys)
     {
-        // Behind the last key there are no values.
-        new Span<float>(gradient + head.Keys, paddedKeys - head.Keys).Clear();
+        // Behind the last key that the query sees there are no values.
+        var keys = head.KeysOf(row);
+        new Span<float>(gradient + keys, paddedKeys - keys).Clear();
         if (head.Dropout.Rate > 0)
             DropoutKernel<TSimd, TVec>.Run(gradient, row, paddedKeys, head.Dropout, residual: null, gradient);
         var sum = TSimd.Create(RowKernels<TSimd, TVec>.Dot(weights, gradient, paddedKeys));

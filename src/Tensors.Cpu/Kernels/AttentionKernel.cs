@@ -18,8 +18,19 @@ internal unsafe struct AttentionArguments
     /// <summary>The index of the first query among the head's.</summary>
     public int FirstQuery;
 
+    public bool IsCausal;
+
+    /// <summary>How many keys lie before that of the first query; all of them unless it is causal.</summary>
+    public int Past;
+
     /// <summary>Dropout of the attention weights, with this head's key.</summary>
     public Dropout Dropout;
+
+    /// <summary>How many keys a query sees, the first ones.</summary>
+    public readonly int KeysOf(int query) => Math.Min(Keys, Past + query + 1);
+
+    /// <summary>The first query that sees a key.</summary>
+    public readonly int FirstQueryOf(int key) => Math.Max(0, key - Past);
 }
 
 /// <summary>softmax(Q Kᵀ / √headDim) V, a few queries at a time; K is transposed once into panels.</summary>
@@ -62,13 +73,12 @@ internal static unsafe class AttentionKernel<TSimd, TVec>
         for (var row = 0; row < job.Queries; row += TSimd.MaxRows)
         {
             var rows = Math.Min(TSimd.MaxRows, job.Queries - row);
-            var tileJob = job with { Query = job.Query + (row * job.QueryStride), Queries = rows, FirstQuery = row };
-            WeighPacked(tileJob, transposed, scores, ScoreStride(paddedKeys));
+            WeighPacked(Tile(job, row, rows), transposed, scores, ScoreStride(paddedKeys));
             var output = narrow ? tile : job.Output + (row * job.OutputStride);
             var outputStride = narrow ? valueStride : job.OutputStride;
             HeadProducts<TSimd, TVec>.Times(
-                rows, scores, ScoreStride(paddedKeys), job.Keys, value, valueStride, dimPanels * Panels.Width, output,
-                outputStride);
+                rows, scores, ScoreStride(paddedKeys), job.KeysOf(row + rows - 1), value, valueStride,
+                dimPanels * Panels.Width, output, outputStride);
             if (narrow)
             {
                 HeadProducts<TSimd, TVec>.CopyRows(
@@ -80,26 +90,37 @@ internal static unsafe class AttentionKernel<TSimd, TVec>
     // An odd number of cache lines: rows of a tile then fall into different sets.
     private static nint ScoreStride(int paddedKeys) => paddedKeys + 16;
 
-    /// <summary>The attention weights of all queries, 0 behind the last key.</summary>
+    /// <summary>The attention weights of all queries, 0 behind the last key that a query sees.</summary>
     /// <param name="packed">Room for the keys, packed.</param>
     /// <param name="weights">[queries, keys padded to whole panels], rows lie `stride` floats apart.</param>
     public static void Weigh(in AttentionArguments job, float* packed, float* weights, nint stride)
     {
         HeadProducts<TSimd, TVec>.PackTransposed(job.Key, job.KeyStride, job.Keys, job.HeadDim, packed);
-        WeighPacked(job, packed, weights, stride);
+        for (var row = 0; row < job.Queries; row += TSimd.MaxRows)
+        {
+            var rows = Math.Min(TSimd.MaxRows, job.Queries - row);
+            WeighPacked(Tile(job, row, rows), packed, weights + (row * stride), stride);
+        }
     }
 
+    private static AttentionArguments Tile(in AttentionArguments job, int row, int rows) =>
+        job with { Query = job.Query + (row * job.QueryStride), Queries = rows, FirstQuery = row };
+
+    /// <summary>Those of a tile of queries; panels that none of them sees are not multiplied with.</summary>
     private static void WeighPacked(in AttentionArguments job, float* packed, float* weights, nint stride)
     {
-        var keyPanels = Panels.Count(job.Keys);
-        var paddedKeys = keyPanels * Panels.Width;
+        var paddedKeys = Panels.Count(job.Keys) * Panels.Width;
+        var seenPanels = Panels.Count(job.KeysOf(job.FirstQuery + job.Queries - 1));
+        var paddedSeen = seenPanels * Panels.Width;
         HeadProducts<TSimd, TVec>.TimesTransposed(
-            job.Queries, job.Query, job.QueryStride, packed, keyPanels, job.HeadDim, weights, stride);
+            job.Queries, job.Query, job.QueryStride, packed, seenPanels, job.HeadDim, weights, stride);
         for (var row = 0; row < job.Queries; row++)
         {
             var ofRow = weights + (row * stride);
-            new Span<float>(ofRow + job.Keys, paddedKeys - job.Keys).Fill(float.NegativeInfinity);
-            RowKernels<TSimd, TVec>.Softmax(ofRow, 1f / MathF.Sqrt(job.HeadDim), paddedKeys);
+            var keys = job.KeysOf(job.FirstQuery + row);
+            new Span<float>(ofRow + keys, paddedSeen - keys).Fill(float.NegativeInfinity);
+            RowKernels<TSimd, TVec>.Softmax(ofRow, 1f / MathF.Sqrt(job.HeadDim), paddedSeen);
+            new Span<float>(ofRow + paddedSeen, paddedKeys - paddedSeen).Clear();
             if (job.Dropout.Rate > 0)
             {
                 DropoutKernel<TSimd, TVec>.Run(

@@ -27,6 +27,12 @@ internal static unsafe class ElementKernels<TSimd, TVec>
             case Elementwise.GeluGradient:
                 Map<GeluGradient>(a, b, y, columns);
                 break;
+            case Elementwise.GeluTanh:
+                Map<GeluTanh>(a, a, y, columns);
+                break;
+            case Elementwise.GeluTanhGradient:
+                Map<GeluTanhGradient>(a, b, y, columns);
+                break;
             case Elementwise.Tanh:
                 Map<Tanh>(a, a, y, columns);
                 break;
@@ -111,7 +117,7 @@ internal static unsafe class ElementKernels<TSimd, TVec>
         return Math.Log(sum) - ofLabel;
     }
 
-    private static float Largest(float* x, int columns)
+    internal static float Largest(float* x, int columns)
     {
         if (columns < TSimd.Count)
             return ElementKernels<SimdScalar, float>.Largest(x, columns);
@@ -125,7 +131,7 @@ internal static unsafe class ElementKernels<TSimd, TVec>
 
     /// <summary>y = e^(x - offset).</summary>
     /// <returns>The sum.</returns>
-    private static double ExpSum(float* x, float offset, float* y, int columns)
+    internal static double ExpSum(float* x, float offset, float* y, int columns)
     {
         var offsetVector = TSimd.Create(offset);
         var sum = TSimd.Create(0f);
@@ -141,7 +147,7 @@ internal static unsafe class ElementKernels<TSimd, TVec>
             + (i < columns ? ElementKernels<SimdScalar, float>.ExpSum(x + i, offset, y + i, columns - i) : 0);
     }
 
-    private static void Scale(float* x, float factor, int columns)
+    internal static void Scale(float* x, float factor, int columns)
     {
         var factorVector = TSimd.Create(factor);
         var i = 0;
@@ -175,6 +181,22 @@ internal static unsafe class ElementKernels<TSimd, TVec>
         public static T Of<TS, T>(T a, T b, T y)
             where TS : struct, ISimd<T>
             where T : struct => TS.Multiply(b, VectorMath<TS, T>.GeluSlope(a));
+    }
+
+    private struct GeluTanh : IElementFunction
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static T Of<TS, T>(T a, T b, T y)
+            where TS : struct, ISimd<T>
+            where T : struct => VectorMath<TS, T>.GeluTanh(a);
+    }
+
+    private struct GeluTanhGradient : IElementFunction
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static T Of<TS, T>(T a, T b, T y)
+            where TS : struct, ISimd<T>
+            where T : struct => TS.Multiply(b, VectorMath<TS, T>.GeluTanhSlope(a));
     }
 
     private struct Tanh : IElementFunction

@@ -80,6 +80,27 @@ internal static class VectorMath<TSimd, TVec>
         return TSimd.MultiplyAdd(TSimd.Multiply(x, TSimd.Create(0.398942280f)), density, cumulative);
     }
 
+    /// <summary>The derivative of <see cref="GeluTanh"/>: s + 2 x s (1 - s) du/dx.</summary>
+    /// <remarks>
+    /// With u = √(2/π) (x + 0.044715 x³) and s = (1 + tanh(u)) / 2 = 1 / (1 + e^-2u); from e = e^-2|u|, which loses no
+    /// digits where s is near 0 or 1.
+    /// </remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVec GeluTanhSlope(TVec x)
+    {
+        var one = TSimd.Create(1f);
+        var square = TSimd.Multiply(x, x);
+        var u = TSimd.Multiply(
+            TSimd.MultiplyAdd(TSimd.Multiply(square, x), TSimd.Create(0.044715f), x), TSimd.Create(0.797884561f));
+        var slope = TSimd.MultiplyAdd(square, TSimd.Create(0.107032220f), TSimd.Create(0.797884561f));
+        var minusU = TSimd.Multiply(u, TSimd.Create(-1f));
+        var e = Exp(TSimd.Multiply(TSimd.Max(u, minusU), TSimd.Create(-2f)));
+        var r = TSimd.Divide(one, TSimd.Add(one, e));
+        var s = TSimd.Multiply(r, TSimd.Add(e, TSimd.KeepAbove(u, TSimd.Create(0f), TSimd.Subtract(one, e))));
+        var flatness = TSimd.Multiply(TSimd.Multiply(e, r), r);
+        return TSimd.MultiplyAdd(TSimd.Multiply(TSimd.Add(x, x), flatness), slope, s);
+    }
+
     /// <summary>tanh: a rational approximation on [-7.9, 7.9], beyond which float's tanh is 1.</summary>
     /// <remarks>Coefficients as in Eigen's float tanh.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -4,21 +4,40 @@ using System.Text.Json;
 
 namespace Serving.Text.Bpe;
 
+/// <summary>How a word becomes tokens.</summary>
+public enum Segmentation
+{
+    /// <summary>By merges of pairs (Sennrich et al. 2016, alg. 1).</summary>
+    Merges,
+
+    /// <summary>A word that is a token is that token; others are made by merges.</summary>
+    WholeWords,
+
+    /// <summary>By the longest tokens, from the left: WordPiece (Wu et al. 2016, sec. 4.1).</summary>
+    LongestTokens
+}
+
 /// <summary>GPT-2's byte-level BPE (Radford et al. 2019, sec. 2.2; Sennrich et al. 2016). Thread-safe.</summary>
+/// <remarks>No text is unknown to it, in any segmentation: every byte is a token.</remarks>
 public sealed class BpeTokenizer
 {
     private readonly int[] _byteIds = new int[256];
     private readonly byte[][] _bytesOfToken;
+    private readonly int _longest;
     private readonly Dictionary<(int Left, int Right), (int Rank, int Id)> _merges = [];
 
     /// <summary>Prepares a vocabulary.</summary>
     /// <param name="vocabulary">Tokens in GPT-2's byte alphabet.</param>
-    /// <param name="merges">Pairs of tokens, the one to merge first at the front.</param>
+    /// <param name="merges">Pairs of tokens, the one to merge first at the front; none for the longest tokens.</param>
     /// <exception cref="VocabularyException">A byte, or a token that a merge makes or needs, is missing.</exception>
-    public BpeTokenizer(Vocabulary vocabulary, IReadOnlyList<(string Left, string Right)> merges)
+    public BpeTokenizer(
+        Vocabulary vocabulary, IReadOnlyList<(string Left, string Right)> merges,
+        Segmentation segmentation = Segmentation.Merges)
     {
         Vocabulary = vocabulary;
         Merges = merges;
+        Segmentation = segmentation;
+        _longest = vocabulary.Tokens.Max(token => token.Length);
         for (var value = 0; value < 256; value++)
             _byteIds[value] = vocabulary.GetId(ByteAlphabet.ToCharacter((byte)value).ToString());
         for (var rank = 0; rank < merges.Count; rank++)
@@ -34,6 +53,8 @@ public sealed class BpeTokenizer
     public Vocabulary Vocabulary { get; }
 
     public IReadOnlyList<(string Left, string Right)> Merges { get; }
+
+    public Segmentation Segmentation { get; }
 
     /// <summary>Reads vocab.json and merges.txt of a Hugging Face folder.</summary>
     /// <exception cref="VocabularyException">A file does not have its format.</exception>
@@ -55,14 +76,17 @@ public sealed class BpeTokenizer
     {
         var ids = new List<int>();
         var rest = text.AsSpan();
-        var word = new List<int>();
         while (rest.Length > 0)
         {
             var length = WordSplitter.FirstWord(rest);
-            word.Clear();
-            foreach (var value in Encoding.UTF8.GetBytes(rest[..length].ToString()))
-                word.Add(_byteIds[value]);
-            MergeWord(word, ids);
+            var bytes = Encoding.UTF8.GetBytes(rest[..length].ToString());
+            if (Segmentation == Segmentation.LongestTokens)
+                AddLongest(ByteAlphabet.ToText(bytes), ids);
+            else if (Segmentation == Segmentation.WholeWords
+                && Vocabulary.TryGetId(ByteAlphabet.ToText(bytes), out var whole))
+                ids.Add(whole);
+            else
+                MergeWord([.. bytes.Select(value => _byteIds[value])], ids);
             rest = rest[length..];
         }
 
@@ -81,6 +105,19 @@ public sealed class BpeTokenizer
         if ((uint)id >= (uint)_bytesOfToken.Length)
             throw new ArgumentOutOfRangeException(nameof(id), id, $"Token ids are 0 to {_bytesOfToken.Length - 1}.");
         return _bytesOfToken[id];
+    }
+
+    private void AddLongest(string word, List<int> output)
+    {
+        for (var start = 0; start < word.Length;)
+        {
+            var end = Math.Min(word.Length, start + _longest);
+            int id;
+            while (!Vocabulary.TryGetId(word[start..end], out id))
+                end--; // A byte is a token.
+            output.Add(id);
+            start = end;
+        }
     }
 
     /// <summary>Merges the pair of the lowest rank, the leftmost first, until none is left.</summary>

@@ -12,6 +12,14 @@ internal static class ByteAlphabet
 
     public static char ToCharacter(byte value) => Characters[value];
 
+    public static string ToText(ReadOnlySpan<byte> bytes)
+    {
+        var text = new char[bytes.Length];
+        for (var i = 0; i < text.Length; i++)
+            text[i] = Characters[bytes[i]];
+        return new(text);
+    }
+
     public static bool TryToByte(char character, out byte value) => Bytes.TryGetValue(character, out value);
 
     private static char[] Build()

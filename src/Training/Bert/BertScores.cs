@@ -51,7 +51,7 @@ public sealed class BertScores : IWeightMasks, IMaskSource, IDisposable
             parameter.Value.Slice(firstRow, rows).CopyFrom(
                 InitialScores.Draw(
                     settings, weight.Value.Slice(firstRow, rows),
-                    CounterRandom.Key(seed, InitialParameters.Purpose(name))));
+                    CounterRandom.Key(seed, RandomPurposes.Of(name))));
         }
 
         return scores;

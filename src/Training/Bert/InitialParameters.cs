@@ -1,4 +1,3 @@
-using System.Text;
 using Serving.Models.Bert;
 using Serving.Models.Parameters;
 using Serving.Tensors;
@@ -62,7 +61,7 @@ public sealed class InitialParameters(
             return;
         }
 
-        var key = CounterRandom.Key(seed, Purpose(name));
+        var key = CounterRandom.Key(seed, RandomPurposes.Of(name));
         for (var i = 0; i < values.Length; i++)
             values[i] = (float)(deviation * CounterRandom.Normal(key, (ulong)(((long)firstRow * columns) + i)));
         if (initialization == Initialization.Normal)
@@ -73,15 +72,6 @@ public sealed class InitialParameters(
             AddRotation(columns, firstRow, values, isQuery: true);
         else if (name == BertTensors.Weight(0, BertMatrix.Key))
             AddRotation(columns, firstRow, values, isQuery: false);
-    }
-
-    /// <summary>A number for a name (FNV-1a, 64 bits).</summary>
-    internal static ulong Purpose(string name)
-    {
-        var hash = 0xCBF29CE484222325;
-        foreach (var value in Encoding.UTF8.GetBytes(name))
-            hash = (hash ^ value) * 0x100000001B3;
-        return hash;
     }
 
     /// <summary>Pairs of elements turn with the position, each pair at its own speed: cos, sin.</summary>

@@ -18,7 +18,8 @@ public sealed record Attention(Linear QueryKeyValue, Linear Output, LayerNorm No
     public Variable Forward(Tape tape, Variable x, IndexBuffer offsets, IWeightMasks? masks, DropoutKeys dropout)
     {
         var queryKeyValue = QueryKeyValue.Forward(tape, x, masks);
-        var context = tape.SelfAttention(queryKeyValue, offsets, Heads, dropout.Attention());
+        var context = tape.SelfAttention(
+            queryKeyValue, offsets, Heads, AttentionKind.Bidirectional, dropout.Attention());
         return Finish(tape, context, x, masks, dropout);
     }
 

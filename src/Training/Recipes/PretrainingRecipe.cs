@@ -1,4 +1,3 @@
-using System.Globalization;
 using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Storage;
@@ -7,7 +6,6 @@ using Serving.Text;
 using Serving.Text.Bert;
 using Serving.Text.Trainers;
 using Serving.Training.Bert;
-using Serving.Training.Data;
 using Serving.Training.Pretraining;
 using Serving.Training.Settings;
 using Purpose = Serving.Training.RandomPurposes.Pretraining;
@@ -157,29 +155,16 @@ public sealed record PretrainingRecipe : Recipe
         return Corpus.Open(path);
     }
 
-    /// <summary>Weights, gradients and Adam's two moments take 4 bytes each; what a step takes comes on top.</summary>
     private void ThrowUnlessFitting()
     {
-        const double gibibyte = 1L << 30;
         double inner = Inner == 0 ? 4 * Hidden : Inner;
         var ofLayer = (4.0 * Hidden * Hidden) + (2 * Hidden * inner);
-        var weights = ((VocabularySize + MaxPositions) * (double)Hidden) + (Layers * ofLayer);
-        var (needed, there) =
-            (4 * sizeof(float) * weights / gibibyte, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / gibibyte);
-        if (needed > there)
-        {
-            throw new SettingException(HiddenSetting, string.Create(
-                CultureInfo.InvariantCulture,
-                $"Training the model takes at least {needed:F1} GiB; there are {there:F1} GiB. "
-                + $"Choose fewer or smaller layers."));
-        }
+        TrainingMemory.ThrowUnlessFits(
+            ((VocabularySize + MaxPositions) * (double)Hidden) + (Layers * ofLayer), HiddenSetting);
     }
 
     private IEnumerable<string> Documents(IRecipeInputs inputs) => Rows(inputs).Select(row => row.Text);
 
-    /// <summary>All documents, with the lines of their datasets' rows, from 1.</summary>
-    private IEnumerable<(string Dataset, long Line, string Text)> Rows(IRecipeInputs inputs) => Datasets
-        .SelectMany(name => DatasetFolder.Rows(inputs.DatasetFolder(name)).Select((row, i) => (name, i + 1L, row)))
-        .Select(each => (
-            each.name, each.Item2, each.row.Pair is null ? each.row.Text : $"{each.row.Text}\n{each.row.Pair}"));
+    private IEnumerable<(string Dataset, long Line, string Text)> Rows(IRecipeInputs inputs) =>
+        CorpusRows.Read(inputs, Datasets);
 }

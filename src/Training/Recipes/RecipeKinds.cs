@@ -7,6 +7,7 @@ public static class RecipeKinds
     [
         RecipeKind.Of<ClassifierRecipe>(),
         RecipeKind.Of<PretrainingRecipe>(),
+        RecipeKind.Of<LanguageModelRecipe>(),
         RecipeKind.Of<EvaluationRecipe>(),
         RecipeKind.Of<MaskSimilarityRecipe>(),
         RecipeKind.Of<MemoryRecipe>(),

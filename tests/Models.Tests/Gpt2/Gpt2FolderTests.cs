@@ -125,7 +125,8 @@ public sealed class Gpt2FolderTests : IDisposable
 
     [Theory]
     [InlineData("model.byte_fallback", "true", "model.byte_fallback is true; only false runs here.")]
-    [InlineData("model.type", "\"WordPiece\"", "model.type is 'WordPiece'; only 'BPE' runs here.")]
+    [InlineData("model.type", "\"Unigram\"", "model.type is 'Unigram'; only 'BPE' or 'WordPiece' runs here.")]
+    [InlineData("model.type", "\"WordPiece\"", "model.merges is")]
     [InlineData("model.merges", "[\"a\"]", "pairs of tokens are needed; number 0 is none.")]
     [InlineData("model.merges", "[\"a zz\"]", "has no 'zz', which the tokenizer needs")]
     [InlineData("normalizer", "{\"type\": \"NFC\"}", "texts are split as they are; null is needed.")]

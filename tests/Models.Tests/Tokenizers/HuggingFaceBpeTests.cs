@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using Serving.Models.Tokenizers;
 using Serving.Testing;
 using Serving.Text.Bpe;
@@ -14,17 +13,29 @@ public sealed class HuggingFaceBpeTests : IDisposable
     private const string Vocabulary = "fixtures/vocab/gpt2-vocab.json";
     private const int Texts = 10_000;
 
+    private static readonly string[] Corpus =
+    [
+        "the cat and the hat, the bat: it's 1234 we'll I'd they're", "don't aaaaaaaa 한국어 한국 😀😀 東京 東京都",
+        "été étés naïve ÄÖÜ привет приветы", "  two  spaces\n\nlines\t\ttabs ...!!! --"
+    ];
+
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
 
+    [Theory]
+    [InlineData(Segmentation.Merges)]
+    [InlineData(Segmentation.LongestTokens)]
+    public void Tokens_OfRandomTexts_AreTheSame(Segmentation segmentation) => AssertSame(
+        BpeTrainer.Train(Corpus, new() { VocabularySize = 330 }, segmentation));
+
     [Fact]
-    public void Tokens_OfRandomTexts_AreTheSame() => AssertSame(BpeTrainer.Train(
-        [
-            "the cat and the hat, the bat: it's 1234 we'll I'd they're", "don't aaaaaaaa 한국어 한국 😀😀 東京 東京都",
-            "été étés naïve ÄÖÜ привет приветы", "  two  spaces\n\nlines\t\ttabs ...!!! --"
-        ],
-        new() { VocabularySize = 330 }));
+    public void Words_OfRandomTexts_AreTheSame() =>
+        AssertSame(WordTrainer.Train(Corpus, new() { VocabularySize = 330, MinPairCount = 1 }));
+
+    [Fact]
+    public void Characters_OfRandomTexts_AreTheSame() =>
+        AssertSame(CharacterTrainer.Train(Corpus, new() { VocabularySize = 280 }));
 
     [SharedFact(Vocabulary)]
     public void Tokens_OfGpt2_AreTheSame() => AssertSame(BpeTokenizer.Load(
@@ -32,7 +43,8 @@ public sealed class HuggingFaceBpeTests : IDisposable
 
     private void AssertSame(BpeTokenizer tokenizer)
     {
-        File.WriteAllText(_folder.At(ModelFiles.Tokenizer), Json(tokenizer).ToJsonString());
+        using (var file = File.Create(_folder.At(ModelFiles.Tokenizer)))
+            BpeFiles.Write(tokenizer, file);
         using var theirs = new Tokenizer(_folder.At(ModelFiles.Tokenizer));
         var ours = BpeFiles.Load(_folder.Path);
         var texts = new RandomTexts(seed: 3, ["the", "cat", "it's", "we'll", "DON'T", "naïve", "東京", "한국", "hat"]);
@@ -47,37 +59,4 @@ public sealed class HuggingFaceBpeTests : IDisposable
             Assert.Equal(text, ours.Decode(expected));
         }
     }
-
-    private static JsonObject Json(BpeTokenizer tokenizer) => new()
-    {
-        ["version"] = "1.0",
-        ["truncation"] = null,
-        ["padding"] = null,
-        ["added_tokens"] = new JsonArray(),
-        ["normalizer"] = null,
-        ["pre_tokenizer"] = ByteLevel(),
-        ["post_processor"] = ByteLevel(),
-        ["decoder"] = ByteLevel(),
-        ["model"] = new JsonObject
-        {
-            ["type"] = "BPE",
-            ["dropout"] = null,
-            ["unk_token"] = null,
-            ["continuing_subword_prefix"] = "",
-            ["end_of_word_suffix"] = "",
-            ["fuse_unk"] = false,
-            ["vocab"] = new JsonObject(tokenizer.Vocabulary.Tokens.Select(
-                (token, id) => KeyValuePair.Create(token, (JsonNode?)id))),
-            ["merges"] = new JsonArray(
-                [.. tokenizer.Merges.Select(merge => (JsonNode)$"{merge.Left} {merge.Right}")])
-        }
-    };
-
-    private static JsonObject ByteLevel() => new()
-    {
-        ["type"] = "ByteLevel",
-        ["add_prefix_space"] = false,
-        ["trim_offsets"] = true,
-        ["use_regex"] = true
-    };
 }

@@ -4,14 +4,17 @@ namespace Serving.Tensors.Tests.Conformance;
 public abstract class AttentionGradientSuite<TBackends>
     where TBackends : ITestBackends
 {
-    public static TheoryData<string, int, int, float> Heads()
+    public static TheoryData<string, int, int, float, AttentionKind> Heads()
     {
-        var heads = new TheoryData<string, int, int, float>();
+        var heads = new TheoryData<string, int, int, float, AttentionKind>();
         foreach (var name in TBackends.Names)
         {
-            heads.Add(name, 2, 5, 0f);
-            heads.Add(name, 1, 32, 0f);
-            heads.Add(name, 2, 5, 0.25f);
+            foreach (var kind in Enum.GetValues<AttentionKind>())
+            {
+                heads.Add(name, 2, 5, 0f, kind);
+                heads.Add(name, 1, 32, 0f, kind);
+                heads.Add(name, 2, 5, 0.25f, kind);
+            }
         }
 
         return heads;
@@ -19,7 +22,8 @@ public abstract class AttentionGradientSuite<TBackends>
 
     [Theory]
     [MemberData(nameof(Heads))]
-    public void AttentionGradient_RaggedBatch_MatchesTheDerivative(string name, int heads, int headDim, float rate)
+    public void AttentionGradient_RaggedBatch_MatchesTheDerivative(
+        string name, int heads, int headDim, float rate, AttentionKind kind)
     {
         int[] queryOffsets = [0, 3, 3, 4, 37];
         int[] keyOffsets = [0, 4, 6, 11, 44];
@@ -42,13 +46,13 @@ public abstract class AttentionGradientSuite<TBackends>
 
         using var ofQueries = Values.Indices(backend, queryOffsets);
         using var ofKeys = Values.Indices(backend, keyOffsets);
-        backend.Attention(query, ofQueries, key, value, ofKeys, heads, dropout, output);
+        backend.Attention(query, ofQueries, key, value, ofKeys, heads, kind, dropout, output);
         backend.AttentionGradient(
-            query, ofQueries, key, value, ofKeys, heads, dropout, outputGradient, queryGradient, keyGradient,
+            query, ofQueries, key, value, ofKeys, heads, kind, dropout, outputGradient, queryGradient, keyGradient,
             valueGradient);
 
         double[] Formula(IEnumerable<double> q, IEnumerable<double> k, IEnumerable<double> v) =>
-            Attend([.. q], [.. k], [.. v], queryOffsets, keyOffsets, heads, headDim, dropout);
+            Attend([.. q], [.. k], [.. v], queryOffsets, keyOffsets, heads, headDim, kind, dropout);
         Derivative.AssertClose(Formula(Doubles(qs), Doubles(ks), Doubles(vs)), output.ToArray(), 2e-6);
         Derivative.AssertClose(
             Derivative.Of(q => Formula(q, Doubles(ks), Doubles(vs)), qs, weights), queryGradient.ToArray(), 1e-5);
@@ -63,7 +67,7 @@ public abstract class AttentionGradientSuite<TBackends>
     /// <summary>Attention of all heads of all sequences, with dropout of its weights.</summary>
     private static double[] Attend(
         double[] q, double[] k, double[] v, int[] queryOffsets, int[] keyOffsets, int heads, int headDim,
-        Dropout dropout)
+        AttentionKind kind, Dropout dropout)
     {
         var hidden = heads * headDim;
         var output = new double[q.Length];
@@ -78,11 +82,12 @@ public abstract class AttentionGradientSuite<TBackends>
                 for (var row = 0; row < queries; row++)
                 {
                     var ofQuery = (firstQuery + row) * hidden;
-                    double[] scores = [.. Enumerable.Range(0, keys).Select(j =>
+                    var seen = kind == AttentionKind.Causal ? keys - queries + row + 1 : keys;
+                    double[] scores = [.. Enumerable.Range(0, seen).Select(j =>
                         Enumerable.Range(head * headDim, headDim)
                             .Sum(d => q[ofQuery + d] * k[((firstKey + j) * hidden) + d]) / Math.Sqrt(headDim))];
                     var sum = scores.Sum(Math.Exp);
-                    for (var j = 0; j < keys; j++)
+                    for (var j = 0; j < seen; j++)
                     {
                         var ofKey = (firstKey + j) * hidden;
                         var factor = dropout.Rate > 0 ? factors[(row * ((keys + 31) / 32 * 32)) + j] : 1;

@@ -28,6 +28,12 @@ public abstract class GradientSuite<TBackends>
         Derivative.AssertClose(
             Derivative.Of(Each(value => value * 0.5 * (1 + Formulas.Erf(value / Math.Sqrt(2)))), xs, ys),
             output.ToArray(), 1e-6);
+        backend.Apply(Elementwise.GeluTanh, x, default, output);
+        Derivative.AssertClose(
+            [.. xs.Select(value => Formulas.Activate(value, Activation.GeluTanh))], output.ToArray(), 1e-6);
+        backend.Apply(Elementwise.GeluTanhGradient, x, y, output);
+        Derivative.AssertClose(
+            Derivative.Of(Each(value => Formulas.GeluTanh(value)), xs, ys), output.ToArray(), 1e-6);
         backend.Apply(Elementwise.Tanh, x, default, output);
         Derivative.AssertClose([.. xs.Select(value => Math.Tanh(value))], output.ToArray(), 1e-6);
         backend.Apply(Elementwise.TanhGradient, output, y, output);
@@ -145,6 +151,9 @@ public abstract class GradientSuite<TBackends>
             Assert.Equal(gradient[i] + gradient[columns + i], types.ToArray()[columns + i]);
         }
 
+        backend.Fill(positions, 0);
+        backend.EmbeddingGradient(indices, dy, tokens, positions, default);
+        Assert.Equal(gradient, positions.ToArray());
         using var rows = Values.Indices(backend, 1, 1, 0);
         backend.ScatterAddRows(dy, rows, types);
         Assert.Equal(

@@ -54,6 +54,85 @@ public abstract class LossSuite<TBackends>
         Assert.All(gradient.ToArray(), value => Assert.True(float.IsFinite(value)));
     }
 
+    /// <summary>The candidates are the labels of the rows before, as in a text.</summary>
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void SoftmaxUnlikelihood_OfKnownLogits_IsAsComputedByHand(string name)
+    {
+        using var backend = TBackends.Create(name, threads: 2);
+        using var logits = Values.Tensor(
+            backend, 4, 4, [.. Enumerable.Repeat((float[])[2, 1, 0, -1], 4).SelectMany(row => row)]);
+        using var gradient = backend.Allocate(4, 4);
+        using var labels = Values.Indices(backend, 0, 1, 0, 2);
+        using var candidates = Values.Indices(backend, 0, 1, 0, 1);
+        using var offsets = Values.Indices(backend, 0, 0, 1, 2, 4);
+        using var sums = backend.AllocateScalars(2);
+
+        backend.SoftmaxUnlikelihood(logits, labels, candidates, offsets, 1, 1, gradient, sums[0], sums[1]);
+
+        // p = 0.64391, 0.23688, 0.08714, 0.03206: -ln p of the labels, and -ln(1 - p) of the candidates.
+        Assert.Equal(0.44019 + 1.44019 + 0.44019 + 2.44019, Read(sums)[0], 1e-4);
+        Assert.Equal(1.032584 + 0.270344 + 1.302927, Read(sums)[1], 1e-5);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void SoftmaxUnlikelihood_MatchesTheDerivative(string name)
+    {
+        const int rows = 6;
+        foreach (var classes in (int[])[2, 6, 50])
+        {
+            using var backend = TBackends.Create(name, threads: 2);
+            float[] xs = [.. Values.Random(rows * classes, 1).Select(value => value * 3)];
+            xs[classes + 1] = 12; // A candidate of probability near 1.
+            int[] labels = [.. Enumerable.Range(0, rows).Select(row => row % classes)];
+            int[][] unlikely = [[], [1], [0, 1], [classes - 1], [1], []];
+            using var logits = Values.Tensor(backend, rows, classes, xs);
+            using var gradient = backend.Allocate(rows, classes);
+            using var indices = Values.Indices(backend, labels);
+            using var candidates = Values.Indices(backend, [.. unlikely.SelectMany(row => row)]);
+            using var offsets = Values.Indices(backend, 0, 0, 1, 3, 4, 5, 5);
+            using var sums = backend.AllocateScalars(2);
+
+            backend.SoftmaxUnlikelihood(
+                logits, indices, candidates, offsets, 0.5f, 0.25f, gradient, sums[0], sums[1]);
+
+            double[] Losses(double[] x) =>
+                [.. x.Chunk(classes).Select((row, i) => Math.Log(row.Sum(Math.Exp)) - row[labels[i]])];
+            double[] Penalties(double[] x) => [.. x.Chunk(classes).Select((row, i) => unlikely[i].Sum(
+                c => Math.Log(row.Sum(Math.Exp)) - Math.Log(row.Where((_, j) => j != c).Sum(Math.Exp))))];
+            double[] point = [.. Doubles(xs)];
+            Assert.Equal(Losses(point).Sum(), Read(sums)[0], 1e-4);
+            Assert.Equal(Penalties(point).Sum(), Read(sums)[1], 1e-4);
+            var expected = Derivative.Of(Losses, xs, [.. Enumerable.Repeat(0.5f, rows)]).Zip(
+                Derivative.Of(Penalties, xs, [.. Enumerable.Repeat(0.25f, rows)]), (a, b) => a + b);
+            Derivative.AssertClose([.. expected], gradient.ToArray(), 1e-5);
+            backend.SoftmaxUnlikelihood(logits, indices, candidates, offsets, 0.5f, 0.25f, logits, sums[0], sums[1]);
+            Assert.Equal(Values.Bits(gradient.ToArray()), Values.Bits(logits.ToArray()));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void SoftmaxUnlikelihood_OfCertainCandidates_StaysFinite_AndPushesThemDown(string name)
+    {
+        using var backend = TBackends.Create(name);
+        using var logits = Values.Tensor(backend, 1, 3, 1000f, -1000f, 0f);
+        using var gradient = backend.Allocate(1, 3);
+        using var labels = Values.Indices(backend, 0);
+        using var offsets = Values.Indices(backend, 0, 1);
+        using var sums = backend.AllocateScalars(2);
+
+        backend.SoftmaxUnlikelihood(logits, labels, labels, offsets, 0, 1, gradient, sums[0], sums[1]);
+
+        Assert.InRange(Read(sums)[1], 60, 1000);
+        Assert.Equal(1f, gradient.ToArray()[0], 1e-6f);
+        Assert.All(gradient.ToArray(), value => Assert.True(float.IsFinite(value)));
+        offsets.Write([0, 2]);
+        Assert.Throws<ShapeException>(
+            () => backend.SoftmaxUnlikelihood(logits, labels, labels, offsets, 0, 1, gradient, sums[0], sums[1]));
+    }
+
     [Theory]
     [MemberData(nameof(Names))]
     public void CountCorrect_TakesTheFirstOfEqualLogits(string name)

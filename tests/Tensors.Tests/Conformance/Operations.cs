@@ -6,6 +6,8 @@ internal static class Operations
     private static readonly Dropout Dropped = new(0.3f, Key: 11);
     private static readonly int[] QueryOffsets = [0, 3, 3, 9, 10];
     private static readonly int[] KeyOffsets = [0, 5, 7, 40, 41];
+    private static readonly int[] CausalQueryOffsets = [0, 3, 3, 80, 81];
+    private static readonly int[] CausalKeyOffsets = [0, 5, 7, 97, 98];
 
     public static IReadOnlyDictionary<string, Action<Operands>> All { get; } = new SortedDictionary<
         string, Action<Operands>>(StringComparer.Ordinal)
@@ -55,11 +57,13 @@ internal static class Operations
         ["Apply, one operand"] = o =>
         {
             o.Backend.Apply(Elementwise.Gelu, o.Tensor(7, 33), default, o.Tensor(7, 33));
+            o.Backend.Apply(Elementwise.GeluTanh, o.Tensor(7, 33), default, o.Tensor(7, 33));
             o.Backend.Apply(Elementwise.Tanh, o.Tensor(7, 33), default, o.Tensor(7, 33));
         },
         ["Apply, two operands"] = o =>
         {
             o.Backend.Apply(Elementwise.GeluGradient, o.Tensor(7, 33), o.Tensor(7, 33), o.Tensor(7, 33));
+            o.Backend.Apply(Elementwise.GeluTanhGradient, o.Tensor(7, 33), o.Tensor(7, 33), o.Tensor(7, 33));
             o.Backend.Apply(Elementwise.TanhGradient, o.Tensor(7, 33), o.Tensor(7, 33), o.Tensor(7, 33));
             o.Backend.Apply(Elementwise.Add, o.Tensor(7, 33), o.Tensor(7, 33), o.Tensor(7, 33));
             o.Backend.Apply(Elementwise.AddProduct, o.Tensor(7, 33), o.Tensor(7, 33), o.Tensor(7, 33));
@@ -71,10 +75,18 @@ internal static class Operations
         ["AddRows"] = o => o.Backend.AddRows(o.Tensor(300, 33), o.Tensor(1, 33)),
         ["Attention, dropout"] = o => o.Backend.Attention(
             o.Tensor(10, 36), o.Indices(QueryOffsets), o.Tensor(41, 36), o.Tensor(41, 36), o.Indices(KeyOffsets), 3,
-            Dropped, o.Tensor(10, 36)),
+            AttentionKind.Bidirectional, Dropped, o.Tensor(10, 36)),
+        ["Attention, causal"] = o => o.Backend.Attention(
+            o.Tensor(81, 36), o.Indices(CausalQueryOffsets), o.Tensor(98, 36), o.Tensor(98, 36),
+            o.Indices(CausalKeyOffsets), 3, AttentionKind.Causal, default, o.Tensor(81, 36)),
+        ["AttentionGradient, causal"] = o => o.Backend.AttentionGradient(
+            o.Tensor(81, 36), o.Indices(CausalQueryOffsets), o.Tensor(98, 36), o.Tensor(98, 36),
+            o.Indices(CausalKeyOffsets), 3, AttentionKind.Causal, Dropped, o.Tensor(81, 36), o.Tensor(81, 36),
+            o.Tensor(98, 36), o.Tensor(98, 36)),
         ["AttentionGradient"] = o => o.Backend.AttentionGradient(
             o.Tensor(10, 36), o.Indices(QueryOffsets), o.Tensor(41, 36), o.Tensor(41, 36), o.Indices(KeyOffsets), 3,
-            Dropped, o.Tensor(10, 36), o.Tensor(10, 36), o.Tensor(41, 36), o.Tensor(41, 36)),
+            AttentionKind.Bidirectional, Dropped, o.Tensor(10, 36), o.Tensor(10, 36), o.Tensor(41, 36),
+            o.Tensor(41, 36)),
         ["EmbeddingGradient"] = o => o.Backend.EmbeddingGradient(
             o.Tokens(new(4, 0, 1), new(0, 3, 0), new(4, 1, 1)), o.Tensor(3, 33), o.Tensor(5, 33), o.Tensor(4, 33),
             o.Tensor(2, 33)),
@@ -82,6 +94,9 @@ internal static class Operations
             o.Tensor(4, 33), o.Indices(4, 0, 4, 1), o.Tensor(5, 33)),
         ["SoftmaxCrossEntropy"] = o => o.Backend.SoftmaxCrossEntropy(
             o.Tensor(5, 33), o.Indices(0, 32, 7, 7, 1), 0.2f, o.Tensor(5, 33), o.First),
+        ["SoftmaxUnlikelihood"] = o => o.Backend.SoftmaxUnlikelihood(
+            o.Tensor(4, 33), o.Indices(0, 32, 7, 7), o.Indices(32, 1, 2, 0, 7), o.Indices(0, 3, 3, 4, 5), 0.2f, 0.3f,
+            o.Tensor(4, 33), o.First, o.Second),
         ["CountCorrect"] = o => o.Backend.CountCorrect(o.Tensor(6, 3), o.Indices(0, 1, 2, 0, 1, 2), o.First),
         ["SquaredError"] = o => o.Backend.SquaredError(
             o.Tensor(9, 3), o.Tensor(9, 3), 0.5f, o.Tensor(9, 3), o.First),

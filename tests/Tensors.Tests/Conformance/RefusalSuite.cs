@@ -18,6 +18,7 @@ public abstract class RefusalSuite<TBackends>
         using var masks = backend.AllocateMasks([(512, 65)]);
         using var ids = Values.Tokens(backend, new TokenIds(512, 0, 0));
         using var offsets = Values.Indices(backend, 0, 2, 4);
+        using var unevenOffsets = Values.Indices(backend, 0, 1, 4);
         using var emptyOffsets = Values.Indices(backend, 0, 4, 4);
 
         Assert.Equal(
@@ -40,6 +41,10 @@ public abstract class RefusalSuite<TBackends>
         Assert.Equal(
             "Attention: sequence 1 has 0 rows; at least 1 are needed.",
             Refusal(() => backend.Attention(x, offsets, x, x, emptyOffsets, 12, x)));
+        Assert.Equal(
+            "Attention: sequence 1 has 3 queries and 2 keys; causal attention needs a key for each query.",
+            Refusal(() => backend.Attention(
+                x, unevenOffsets, x, x, offsets, 12, AttentionKind.Causal, default, x)));
         Assert.Equal("Slice: rows 3 to 5 are not in [4, 768].", Refusal(() => x.Slice(3, 2)));
         Assert.Equal(
             "PackWeight: [512, 64] and [4, 768] differ in input features.", Refusal(() => backend.PackWeight([w, x])));

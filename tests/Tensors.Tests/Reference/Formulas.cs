@@ -20,6 +20,14 @@ internal static class Formulas
     public static double GeluSlope(double x) =>
         NormalDistribution(x) + (x * Math.Exp(-x * x / 2) / Math.Sqrt(2 * Math.PI));
 
+    /// <summary>With t = tanh(u): (1 + t) / 2 + x/2 (1 - t²) du/dx.</summary>
+    public static double GeluTanhSlope(double x)
+    {
+        var t = Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x)));
+        return (0.5 * (1 + t))
+            + (0.5 * x * (1 - (t * t)) * Math.Sqrt(2 / Math.PI) * (1 + (3 * 0.044715 * x * x)));
+    }
+
     /// <summary>Error function by its Maclaurin series, which in double is exact to 1e-10 for |x| up to 4.</summary>
     public static double Erf(double x)
     {

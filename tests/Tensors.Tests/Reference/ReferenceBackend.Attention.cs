@@ -5,15 +5,15 @@ internal sealed partial class ReferenceBackend
     public override void Attention(
         Tensor query, IndexBuffer queryOffsets, Tensor key, Tensor value, IndexBuffer keyOffsets, int heads,
         Tensor output) =>
-        Attention(query, queryOffsets, key, value, keyOffsets, heads, dropout: default, output);
+        Attention(
+            query, queryOffsets, key, value, keyOffsets, heads, AttentionKind.Bidirectional, dropout: default, output);
 
     public override void Attention(
         Tensor query, IndexBuffer queryOffsets, Tensor key, Tensor value, IndexBuffer keyOffsets, int heads,
-        Dropout dropout, Tensor output)
+        AttentionKind kind, Dropout dropout, Tensor output)
     {
-        Shapes.Attention(query, queryOffsets, key, value, keyOffsets, heads, output);
-        Shapes.Rate(dropout);
-        foreach (var head in Heads(query, queryOffsets, key, value, keyOffsets, heads, dropout))
+        Shapes.Attention(query, queryOffsets, key, value, keyOffsets, heads, kind, dropout, output);
+        foreach (var head in Heads(query, queryOffsets, key, value, keyOffsets, heads, kind, dropout))
         {
             for (var i = 0; i < head.Queries.Rows; i++)
             {
@@ -33,17 +33,17 @@ internal sealed partial class ReferenceBackend
     /// </remarks>
     public override void AttentionGradient(
         Tensor query, IndexBuffer queryOffsets, Tensor key, Tensor value, IndexBuffer keyOffsets, int heads,
-        Dropout dropout, Tensor outputGradient, Tensor queryGradient, Tensor keyGradient, Tensor valueGradient)
+        AttentionKind kind, Dropout dropout, Tensor outputGradient, Tensor queryGradient, Tensor keyGradient,
+        Tensor valueGradient)
     {
-        Shapes.Attention(query, queryOffsets, key, value, keyOffsets, heads, outputGradient);
+        Shapes.Attention(query, queryOffsets, key, value, keyOffsets, heads, kind, dropout, outputGradient);
         Shapes.Alike(nameof(AttentionGradient), query, queryGradient);
         Shapes.Alike(nameof(AttentionGradient), key, keyGradient);
         Shapes.Alike(nameof(AttentionGradient), value, valueGradient);
-        Shapes.Rate(dropout);
         var ofQuery = new double[query.Rows, query.Columns];
         var ofKey = new double[key.Rows, key.Columns];
         var ofValue = new double[value.Rows, value.Columns];
-        foreach (var head in Heads(query, queryOffsets, key, value, keyOffsets, heads, dropout))
+        foreach (var head in Heads(query, queryOffsets, key, value, keyOffsets, heads, kind, dropout))
         {
             var root = Math.Sqrt(head.Queries.Columns);
             for (var i = 0; i < head.Queries.Rows; i++)
@@ -74,7 +74,7 @@ internal sealed partial class ReferenceBackend
 
     private static IEnumerable<Head> Heads(
         Tensor query, IndexBuffer queryOffsets, Tensor key, Tensor value, IndexBuffer keyOffsets, int heads,
-        Dropout dropout)
+        AttentionKind kind, Dropout dropout)
     {
         var headDim = query.Columns / heads;
         for (var sequence = 0; sequence + 1 < queryOffsets.Values.Length; sequence++)
@@ -87,20 +87,23 @@ internal sealed partial class ReferenceBackend
                     tensor.Slice(first, end - first).SliceColumns(head * headDim, headDim);
                 yield return new(
                     Part(query, firstQuery, endQuery), Part(key, firstKey, endKey), Part(value, firstKey, endKey),
-                    firstQuery, firstKey, head * headDim, dropout.OfHead((sequence * heads) + head));
+                    firstQuery, firstKey, head * headDim, kind, dropout.OfHead((sequence * heads) + head));
             }
         }
     }
 
     /// <summary>One head of one sequence.</summary>
     private sealed record Head(
-        Tensor Queries, Tensor Keys, Tensor Values, int FirstQuery, int FirstKey, int FirstColumn, Dropout Dropout)
+        Tensor Queries, Tensor Keys, Tensor Values, int FirstQuery, int FirstKey, int FirstColumn,
+        AttentionKind Kind, Dropout Dropout)
     {
-        /// <summary>softmax(q Kᵀ / √headDim) of one query.</summary>
+        /// <summary>softmax(q Kᵀ / √headDim) of one query; 0 for keys that it does not see.</summary>
         public double[] Weights(int query)
         {
-            double[] scores = [.. Enumerable.Range(0, Keys.Rows).Select(key =>
-                Sum(Keys.Columns, d => (double)At(Queries, query, d) * At(Keys, key, d)) / Math.Sqrt(Keys.Columns))];
+            var last = Kind == AttentionKind.Causal ? Keys.Rows - Queries.Rows + query : Keys.Rows - 1;
+            double[] scores = [.. Enumerable.Range(0, Keys.Rows).Select(key => key > last
+                ? double.NegativeInfinity
+                : Sum(Keys.Columns, d => (double)At(Queries, query, d) * At(Keys, key, d)) / Math.Sqrt(Keys.Columns))];
             double[] exponentials = [.. scores.Select(score => Math.Exp(score - scores.Max()))];
             return [.. exponentials.Select(exponential => exponential / exponentials.Sum())];
         }

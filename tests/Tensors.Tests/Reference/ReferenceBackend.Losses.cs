@@ -20,6 +20,35 @@ internal sealed partial class ReferenceBackend
             scale * (Probability(row, column) - (labels.Values[row] == column ? 1 : 0)));
     }
 
+    public override void SoftmaxUnlikelihood(
+        Tensor logits, IndexBuffer labels, IndexBuffer candidates, IndexBuffer candidateOffsets, float scale,
+        float penaltyScale, Tensor gradient, Scalar loss, Scalar penalty)
+    {
+        Shapes.SoftmaxUnlikelihood(logits, labels, candidates, candidateOffsets, gradient);
+        var results = new double[logits.Rows, logits.Columns];
+        for (var row = 0; row < logits.Rows; row++)
+        {
+            var at = row;
+            double[] x = [.. Enumerable.Range(0, logits.Columns).Select(i => (double)At(logits, at, i))];
+            double[] e = [.. x.Select(value => Math.Exp(value - x.Max()))];
+            double Rest(int c) => Math.Max(Sum(e.Length, i => i == c ? 0 : e[i]), 1e-30 * e.Sum());
+            var label = labels.Values[row];
+            int[] unlikely = candidates.Values[
+                candidateOffsets.Values[row]..candidateOffsets.Values[row + 1]].ToArray();
+            ReferenceScalarBuffer.Add(loss, Math.Log(e.Sum()) - (x[label] - x.Max()));
+            ReferenceScalarBuffer.Add(penalty, unlikely.Sum(c => -Math.Log(Rest(c) / e.Sum())));
+            for (var i = 0; i < x.Length; i++)
+            {
+                // d/dx_i of -ln(1 - p_c): p_c for i = c, -p_i p_c / (1 - p_c) for others.
+                var ofPenalty = unlikely.Sum(
+                    c => i == c ? e[c] / e.Sum() : -(e[i] / e.Sum()) * (e[c] / Rest(c)));
+                results[row, i] = (scale * ((e[i] / e.Sum()) - (i == label ? 1 : 0))) + (penaltyScale * ofPenalty);
+            }
+        }
+
+        Set(gradient, (row, column) => results[row, column]);
+    }
+
     public override void CountCorrect(Tensor logits, IndexBuffer labels, Scalar count)
     {
         Shapes.Labels(nameof(CountCorrect), logits, labels);

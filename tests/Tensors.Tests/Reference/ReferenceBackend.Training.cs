@@ -29,6 +29,8 @@ internal sealed partial class ReferenceBackend
             {
                 Elementwise.Gelu => Formulas.Gelu(x),
                 Elementwise.GeluGradient => y * Formulas.GeluSlope(x),
+                Elementwise.GeluTanh => Formulas.GeluTanh(x),
+                Elementwise.GeluTanhGradient => y * Formulas.GeluTanhSlope(x),
                 Elementwise.Tanh => Math.Tanh(x),
                 Elementwise.TanhGradient => y * (1 - (x * x)),
                 Elementwise.Add => x + y,
@@ -91,11 +93,12 @@ internal sealed partial class ReferenceBackend
         IndexBuffer ids, Tensor outputGradient, Tensor tokensGradient, Tensor positionsGradient,
         Tensor typesGradient)
     {
-        Shapes.EmbeddingSum(tokensGradient, positionsGradient, typesGradient, ids, outputGradient);
+        Shapes.EmbeddingGradient(ids, outputGradient, tokensGradient, positionsGradient, typesGradient);
         var all = ids.Tokens.ToArray();
         AddTo(tokensGradient, outputGradient, [.. all.Select(id => id.Token)]);
         AddTo(positionsGradient, outputGradient, [.. all.Select(id => id.Position)]);
-        AddTo(typesGradient, outputGradient, [.. all.Select(id => id.Type)]);
+        if (!typesGradient.IsNone)
+            AddTo(typesGradient, outputGradient, [.. all.Select(id => id.Type)]);
     }
 
     public override void ScatterAddRows(Tensor x, IndexBuffer rows, Tensor output)

@@ -79,21 +79,26 @@ def gradients(parameters, config, golden):
     return {name: leaf.grad for name, leaf in leaves.items()}
 
 
-golden, metadata = load(os.path.join(GOLDEN, "golden.safetensors"))
-with open(os.path.join(GOLDEN, "bert", "config.json")) as file:
-    config = json.load(file)
-weights, _ = load(os.path.join(GOLDEN, "bert", "model.safetensors"))
-parameters = {name[len("bert."):]: value.double() for name, value in weights.items()}
-parameters["classifier.weight"] = golden["head.weight"].double()
-parameters["classifier.bias"] = golden["head.bias"].double()
-result = {"plain." + name: value for name, value in gradients(parameters, config, golden).items()}
-masked = dict(parameters)
-for key, shape in metadata.items():
-    name = key[len("mask."):]
-    if name != "classifier.weight":
-        masked[name] = parameters[name] * unpack(golden[key], *map(int, shape.split("x")))
-of_masked = gradients(masked, config, golden)
-result.update({
-    "masked." + name: of_masked[name] * parameters[name] for name in masked if masked[name] is not parameters[name]
-})
-save(os.path.join(HERE, "gradients.safetensors"), result)
+def main():
+    golden, metadata = load(os.path.join(GOLDEN, "golden.safetensors"))
+    with open(os.path.join(GOLDEN, "bert", "config.json")) as file:
+        config = json.load(file)
+    weights, _ = load(os.path.join(GOLDEN, "bert", "model.safetensors"))
+    parameters = {name[len("bert."):]: value.double() for name, value in weights.items()}
+    parameters["classifier.weight"] = golden["head.weight"].double()
+    parameters["classifier.bias"] = golden["head.bias"].double()
+    result = {"plain." + name: value for name, value in gradients(parameters, config, golden).items()}
+    masked = dict(parameters)
+    for key, shape in metadata.items():
+        name = key[len("mask."):]
+        if name != "classifier.weight":
+            masked[name] = parameters[name] * unpack(golden[key], *map(int, shape.split("x")))
+    of_masked = gradients(masked, config, golden)
+    result.update({
+        "masked." + name: of_masked[name] * parameters[name] for name in masked if masked[name] is not parameters[name]
+    })
+    save(os.path.join(HERE, "gradients.safetensors"), result)
+
+
+if __name__ == "__main__":
+    main()

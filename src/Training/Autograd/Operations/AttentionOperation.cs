@@ -10,10 +10,11 @@ public static class AttentionOperation
     /// <param name="offsets">Where each sequence begins, and the end of the last.</param>
     /// <param name="dropout">Of the attention weights.</param>
     /// <returns>[tokens, hidden]</returns>
-    public static Variable SelfAttention(this Tape tape, Variable x, IndexBuffer offsets, int heads, Dropout dropout)
+    public static Variable SelfAttention(
+        this Tape tape, Variable x, IndexBuffer offsets, int heads, AttentionKind kind, Dropout dropout)
     {
         var hidden = x.Value.Columns / 3;
-        return tape.Run(new Operation(x, 0, offsets, x, hidden, offsets, hidden, heads, dropout));
+        return tape.Run(new Operation(x, 0, offsets, x, hidden, offsets, hidden, heads, kind, dropout));
     }
 
     /// <summary>Attention of some queries to whole sequences.</summary>
@@ -23,7 +24,8 @@ public static class AttentionOperation
     public static Variable Attention(
         this Tape tape, Variable query, IndexBuffer queryOffsets, Variable keyValue, IndexBuffer keyOffsets, int heads,
         Dropout dropout) => tape.Run(new Operation(
-            query, 0, queryOffsets, keyValue, 0, keyOffsets, query.Value.Columns, heads, dropout));
+            query, 0, queryOffsets, keyValue, 0, keyOffsets, query.Value.Columns, heads, AttentionKind.Bidirectional,
+            dropout));
 
     private sealed class Operation(
         Variable query,
@@ -34,6 +36,7 @@ public static class AttentionOperation
         IndexBuffer keyOffsets,
         int hidden,
         int heads,
+        AttentionKind kind,
         Dropout dropout) : IOperation
     {
         public Variable Forward(Tape tape)
@@ -42,7 +45,7 @@ public static class AttentionOperation
                 query.Value.Rows, hidden, query.NeedsGradient || keyValue.NeedsGradient);
             tape.Backend.Attention(
                 Queries(query.Value), queryOffsets, Keys(keyValue.Value), Values(keyValue.Value), keyOffsets, heads,
-                dropout, output.Value);
+                kind, dropout, output.Value);
             tape.Count(4 * Products() * hidden);
             return output;
         }
@@ -61,7 +64,8 @@ public static class AttentionOperation
 
             tape.Backend.AttentionGradient(
                 Queries(query.Value), queryOffsets, Keys(keyValue.Value), Values(keyValue.Value), keyOffsets, heads,
-                dropout, output.Gradient, Queries(queryGradient), Keys(keyValueGradient), Values(keyValueGradient));
+                kind, dropout, output.Gradient, Queries(queryGradient), Keys(keyValueGradient),
+                Values(keyValueGradient));
             // Not counting the attention weights, which are recomputed.
             tape.Count(8 * Products() * hidden);
         }
@@ -72,14 +76,20 @@ public static class AttentionOperation
 
         private Tensor Values(Tensor tensor) => tensor.SliceColumns(keyColumn + hidden, hidden);
 
-        /// <summary>Pairs of a query and a key.</summary>
+        /// <summary>Pairs of a query and a key that it may see.</summary>
         private long Products()
         {
             var queries = queryOffsets.Values;
             var keys = keyOffsets.Values;
             var products = 0L;
             for (var i = 1; i < queries.Length; i++)
-                products += (long)(queries[i] - queries[i - 1]) * (keys[i] - keys[i - 1]);
+            {
+                var (ofQueries, ofKeys) = ((long)queries[i] - queries[i - 1], keys[i] - keys[i - 1]);
+                products += ofQueries * ofKeys;
+                if (kind == AttentionKind.Causal)
+                    products -= ofQueries * (ofQueries - 1) / 2;
+            }
+
             return products;
         }
     }

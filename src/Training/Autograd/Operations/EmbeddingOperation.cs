@@ -7,7 +7,7 @@ public static class EmbeddingOperation
 {
     /// <param name="tokens">[vocab, hidden]</param>
     /// <param name="positions">[positions, hidden]; trained if the tokens' are.</param>
-    /// <param name="types">[types, hidden]; trained if the tokens' are.</param>
+    /// <param name="types">[types, hidden]; trained only if the tokens' are.</param>
     /// <param name="ids">See <see cref="Tape.Tokens"/>.</param>
     /// <returns>[ids, hidden]</returns>
     public static Variable Embedding(this Tape tape, Weight tokens, Weight positions, Weight types, IndexBuffer ids) =>

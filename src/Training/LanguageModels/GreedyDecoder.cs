@@ -1,0 +1,81 @@
+using Serving.Models.Gpt2;
+using Serving.Tensors;
+using Serving.Training.Gpt2;
+
+namespace Serving.Training.LanguageModels;
+
+/// <summary>Continues texts with the likeliest token at each place, as the model is served: frozen, over cached keys.
+/// </summary>
+internal sealed class GreedyDecoder : IDisposable
+{
+    private const int MostSequences = 64; // At once, which limits the cache.
+
+    private readonly TrainingBackend _backend;
+    private readonly Gpt2Decoder _decoder;
+
+    /// <param name="model">Its present weights are copied.</param>
+    public GreedyDecoder(TrainingBackend backend, Gpt2Model model)
+    {
+        _backend = backend;
+        _decoder = Gpt2Decoder.Load(backend, model.Config, model);
+    }
+
+    /// <param name="prefixes">Not empty, each as long as the first.</param>
+    /// <param name="length">Tokens to be added; prefixes with them fit into the model's positions.</param>
+    /// <returns>The continuations, without their prefixes.</returns>
+    /// <exception cref="OperationCanceledException">It was asked to stop.</exception>
+    public List<int[]> Continue(
+        IReadOnlyList<ReadOnlyMemory<int>> prefixes, int length, CancellationToken cancellationToken = default)
+    {
+        var continuations = new List<int[]>(prefixes.Count);
+        foreach (var part in prefixes.Chunk(MostSequences))
+            continuations.AddRange(Continue(part, length, cancellationToken));
+        return continuations;
+    }
+
+    public void Dispose() => _decoder.Dispose();
+
+    private int[][] Continue(ReadOnlyMemory<int>[] prefixes, int length, CancellationToken cancellationToken)
+    {
+        var count = prefixes.Length;
+        var ofSequence = KeyValueCache.BlocksOf(prefixes[0].Length + length);
+        using var cache = new KeyValueCache(_backend, _decoder.Config, count * ofSequence);
+        using var workspace = _decoder.CreateWorkspace(
+            new(count * prefixes[0].Length, count, LogitRows: count, count * ofSequence));
+        var sequences = new CachedSequence[count];
+        for (var i = 0; i < count; i++)
+        {
+            sequences[i] = new();
+            for (var block = 0; block < ofSequence; block++)
+                sequences[i].AddBlock((i * ofSequence) + block);
+        }
+
+        int[][] continuations = [.. prefixes.Select(_ => new int[length])];
+        var batch = new Gpt2Batch();
+        for (var at = 0; at < length; at++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            batch.Clear();
+            for (var i = 0; i < count; i++)
+                batch.Add(sequences[i], at == 0 ? prefixes[i].Span : continuations[i].AsSpan(at - 1, 1), LogitRows.Last);
+            var logits = _decoder.Forward(batch, cache, workspace).ToArray();
+            for (var i = 0; i < count; i++)
+                continuations[i][at] = Largest(logits.AsSpan(i * _decoder.Config.Vocab, _decoder.Config.Vocab));
+        }
+
+        return continuations;
+    }
+
+    /// <summary>The first of equal ones.</summary>
+    private static int Largest(ReadOnlySpan<float> logits)
+    {
+        var largest = 0;
+        for (var i = 1; i < logits.Length; i++)
+        {
+            if (logits[i] > logits[largest])
+                largest = i;
+        }
+
+        return largest;
+    }
+}
