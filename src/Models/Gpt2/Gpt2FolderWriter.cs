@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Serving.Models.Bert;
+using Serving.Models.Parameters;
 using Serving.Models.Safetensors;
 using Serving.Models.Tokenizers;
 using Serving.Storage;

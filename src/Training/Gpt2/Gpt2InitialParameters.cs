@@ -1,5 +1,6 @@
 using Serving.Models.Bert;
 using Serving.Models.Gpt2;
+using Serving.Models.Parameters;
 using Serving.Tensors;
 
 namespace Serving.Training.Gpt2;

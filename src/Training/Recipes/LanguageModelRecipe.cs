@@ -1,6 +1,7 @@
 using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Models.Gpt2;
+using Serving.Models.Parameters;
 using Serving.Models.Safetensors;
 using Serving.Models.Tokenizers;
 using Serving.Storage;
