@@ -218,6 +218,8 @@ internal static class JobsCommands
             $"language model on {string.Join(", ", job.Spec.LanguageModel.Datasets)}",
         JobSpec.RecipeOneofCase.Evaluation =>
             $"evaluate {job.Spec.Evaluation.Task?.Task} on {job.Spec.Evaluation.Dataset}",
+        JobSpec.RecipeOneofCase.TextEvaluation =>
+            $"evaluate {job.Spec.TextEvaluation.Model} on {job.Spec.TextEvaluation.Dataset}",
         _ => Name(job.Spec.RecipeCase)
     };
 

@@ -77,7 +77,7 @@ internal sealed class LanguageModelEvaluator(
         var prefixes = Prefixes.Of(windows, repetitions.PrefixLength).Take(MostContinuations).ToList();
         if (prefixes.Count == 0)
             return null;
-        using var decoder = new GreedyDecoder(tape.Backend, model);
+        using var decoder = new TextDecoder(tape.Backend, model);
         return decoder.Continue(prefixes, repetitions.ContinuationLength, cancellationToken)
             .Average(continuation => Repetition.SequenceRate(continuation, RepeatedTokens));
     }

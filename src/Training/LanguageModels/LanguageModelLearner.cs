@@ -86,7 +86,7 @@ internal sealed class LanguageModelLearner : ILearner<TokenWindow, Metrics, Lang
         var prefixes = Prefixes.Of(windows, prefix).Take(count).ToList();
         if (prefixes.Count == 0)
             return [];
-        using var decoder = new GreedyDecoder(Tape.Backend, Model);
+        using var decoder = new TextDecoder(Tape.Backend, Model);
         return
         [
             .. decoder.Continue(prefixes, length).Zip(

@@ -9,6 +9,7 @@ public static class RecipeKinds
         RecipeKind.Of<PretrainingRecipe>(),
         RecipeKind.Of<LanguageModelRecipe>(),
         RecipeKind.Of<EvaluationRecipe>(),
+        RecipeKind.Of<TextEvaluationRecipe>(),
         RecipeKind.Of<MaskSimilarityRecipe>(),
         RecipeKind.Of<MemoryRecipe>(),
         RecipeKind.Of<ConnectivityRecipe>(),

@@ -82,10 +82,10 @@ public sealed class TokenStepsTests : IDisposable
     }
 
     [Fact]
-    public void GreedyDecoder_TakesTheLikeliest_AsATextRunsAgain()
+    public void TextDecoder_TakesTheLikeliest_AsATextRunsAgain()
     {
         ReadOnlyMemory<int>[] prefixes = [Text.AsMemory(0, 5), Text.AsMemory(3, 5), Text.AsMemory(5, 5)];
-        using var decoder = new GreedyDecoder(_backend, _model);
+        using var decoder = new TextDecoder(_backend, _model);
 
         var continuations = decoder.Continue(prefixes, length: 20);
 

@@ -212,7 +212,7 @@ public sealed class LanguageModelRecipeTests : RecipeFixture
         using var weights = folder.OpenWeights(out var config, out var parameters);
         using var model = Gpt2Model.Load(Backend, config, parameters);
         var tokenizer = folder.LoadTokenizer();
-        using var decoder = new GreedyDecoder(Backend, model);
+        using var decoder = new TextDecoder(Backend, model);
         var prefixes = CorpusRows.Read(this, ["corpus"]).Take(30)
             .Select(row => (ReadOnlyMemory<int>)tokenizer.Encode(row.Text).Take(6).ToArray()).ToList();
         return decoder.Continue(prefixes, 50).Average(tokens => Repetition.SequenceRate(tokens, 4));

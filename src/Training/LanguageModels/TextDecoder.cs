@@ -4,9 +4,14 @@ using Serving.Training.Gpt2;
 
 namespace Serving.Training.LanguageModels;
 
-/// <summary>Continues texts with the likeliest token at each place, as the model is served: frozen, over cached keys.
-/// </summary>
-internal sealed class GreedyDecoder : IDisposable
+/// <summary>Chooses the next token of a text.</summary>
+/// <param name="text">The number of the text.</param>
+/// <param name="at">How many tokens were added to it before.</param>
+/// <param name="logits">One for each token.</param>
+internal delegate int TokenChoice(int text, int at, ReadOnlySpan<float> logits);
+
+/// <summary>Continues texts as the model is served: frozen, over cached keys.</summary>
+internal sealed class TextDecoder : IDisposable
 {
     private const int MostSequences = 64; // At once, which limits the cache.
 
@@ -14,28 +19,41 @@ internal sealed class GreedyDecoder : IDisposable
     private readonly Gpt2Decoder _decoder;
 
     /// <param name="model">Its present weights are copied.</param>
-    public GreedyDecoder(TrainingBackend backend, Gpt2Model model)
+    public TextDecoder(TrainingBackend backend, Gpt2Model model)
     {
         _backend = backend;
         _decoder = Gpt2Decoder.Load(backend, model.Config, model);
     }
+
+    /// <summary>With the likeliest token at each place.</summary>
+    /// <inheritdoc cref="Continue(IReadOnlyList{ReadOnlyMemory{int}}, int, TokenChoice, CancellationToken)"/>
+    public List<int[]> Continue(
+        IReadOnlyList<ReadOnlyMemory<int>> prefixes, int length, CancellationToken cancellationToken = default) =>
+        Continue(prefixes, length, (_, _, logits) => DecodingMethod.Largest(logits), cancellationToken);
 
     /// <param name="prefixes">Not empty, each as long as the first.</param>
     /// <param name="length">Tokens to be added; prefixes with them fit into the model's positions.</param>
     /// <returns>The continuations, without their prefixes.</returns>
     /// <exception cref="OperationCanceledException">It was asked to stop.</exception>
     public List<int[]> Continue(
-        IReadOnlyList<ReadOnlyMemory<int>> prefixes, int length, CancellationToken cancellationToken = default)
+        IReadOnlyList<ReadOnlyMemory<int>> prefixes, int length, TokenChoice choose,
+        CancellationToken cancellationToken = default)
     {
         var continuations = new List<int[]>(prefixes.Count);
         foreach (var part in prefixes.Chunk(MostSequences))
-            continuations.AddRange(Continue(part, length, cancellationToken));
+        {
+            var first = continuations.Count;
+            continuations.AddRange(Continue(
+                part, length, (text, at, logits) => choose(first + text, at, logits), cancellationToken));
+        }
+
         return continuations;
     }
 
     public void Dispose() => _decoder.Dispose();
 
-    private int[][] Continue(ReadOnlyMemory<int>[] prefixes, int length, CancellationToken cancellationToken)
+    private int[][] Continue(
+        ReadOnlyMemory<int>[] prefixes, int length, TokenChoice choose, CancellationToken cancellationToken)
     {
         var count = prefixes.Length;
         var ofSequence = KeyValueCache.BlocksOf(prefixes[0].Length + length);
@@ -60,22 +78,12 @@ internal sealed class GreedyDecoder : IDisposable
                 batch.Add(sequences[i], at == 0 ? prefixes[i].Span : continuations[i].AsSpan(at - 1, 1), LogitRows.Last);
             var logits = _decoder.Forward(batch, cache, workspace).ToArray();
             for (var i = 0; i < count; i++)
-                continuations[i][at] = Largest(logits.AsSpan(i * _decoder.Config.Vocab, _decoder.Config.Vocab));
+            {
+                continuations[i][at] = choose(
+                    i, at, logits.AsSpan(i * _decoder.Config.Vocab, _decoder.Config.Vocab));
+            }
         }
 
         return continuations;
-    }
-
-    /// <summary>The first of equal ones.</summary>
-    private static int Largest(ReadOnlySpan<float> logits)
-    {
-        var largest = 0;
-        for (var i = 1; i < logits.Length; i++)
-        {
-            if (logits[i] > logits[largest])
-                largest = i;
-        }
-
-        return largest;
     }
 }
