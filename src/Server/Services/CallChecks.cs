@@ -35,15 +35,20 @@ internal static class CallChecks
     /// <summary>The loaded encoder of a name; without one, the only one.</summary>
     /// <exception cref="Grpc.Core.RpcException">There is none, or more than one.</exception>
     public static EncoderHost FindEncoder(RoutingTable table, string name) =>
-        Find<EncoderHost>(table, name, "encodes");
+        Find<EncoderHost>(
+            table, name, "encodes",
+            "'serving models load' loads one that is there, and 'serving models pull nuget:minilm' fetches one.");
 
     /// <summary>The loaded model of a name that writes text; without a name, the only one.</summary>
     /// <exception cref="Grpc.Core.RpcException">There is none, or more than one.</exception>
     public static GeneratorHost FindGenerator(RoutingTable table, string name) =>
-        Find<GeneratorHost>(table, name, "writes");
+        Find<GeneratorHost>(
+            table, name, "writes",
+            "'serving train lm' trains one on your texts, and 'serving models pull gpt2' fetches one.");
 
     /// <param name="verb">What the model must do with texts, for messages.</param>
-    private static THost Find<THost>(RoutingTable table, string name, string verb)
+    /// <param name="remedy">How there comes to be one, in a sentence.</param>
+    private static THost Find<THost>(RoutingTable table, string name, string verb, string remedy)
         where THost : ModelHost
     {
         var models = table.Models.Values.OfType<THost>().ToList();
@@ -53,18 +58,18 @@ internal static class CallChecks
             return table.Models.GetValueOrDefault(ResourceName.Require("model", name)) switch
             {
                 THost host => host,
-                null => throw Errors.NotFound("loaded model", name, names),
+                null => throw Errors.NotFound("loaded model", name, table.Models.Keys),
                 var other => throw Errors.InvalidArgument(
                     "model",
-                    $"'{name}' is a {other.Shape.Kind}, and no model that {verb} texts. Loaded are: "
-                    + $"{string.Join(", ", names.DefaultIfEmpty("none"))}.")
+                    $"'{name}' is a {other.Shape.Kind}, and no model that {verb} texts. Of those are loaded: "
+                    + $"{string.Join(", ", names.DefaultIfEmpty("none"))}.{(models.Count == 0 ? $" {remedy}" : "")}")
             };
         }
 
         return models.Count switch
         {
             1 => models[0],
-            0 => throw Errors.FailedPrecondition("models", $"No model is loaded that {verb} texts; load one first."),
+            0 => throw Errors.FailedPrecondition("models", $"No model that {verb} texts is loaded. {remedy}"),
             _ => throw Errors.InvalidArgument(
                 "model", $"{models.Count} models are loaded; name one: {string.Join(", ", names)}.")
         };
