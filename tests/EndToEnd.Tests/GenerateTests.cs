@@ -37,7 +37,8 @@ public sealed class GenerateTests
             $"3 answers in {answers}\n",
             await RunAsync(
                 server, ["generate", "--file", data.At("prompts.jsonl"), "--output", answers, "--logprobs", .. flags]));
-        var lines = (await File.ReadAllLinesAsync(answers)).Select(line => JsonDocument.Parse(line).RootElement).ToList();
+        var lines = (await File.ReadAllLinesAsync(answers))
+            .Select(line => JsonDocument.Parse(line).RootElement).ToList();
         Assert.Equal(prompts, lines.Select(line => line.GetProperty("prompt").GetString()));
         Assert.Equal(expected, lines.Select(line => line.GetProperty("text").GetString()));
         Assert.All(lines, line =>

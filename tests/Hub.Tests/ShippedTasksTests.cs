@@ -1,3 +1,4 @@
+using Serving.Catalog.Resident;
 using Serving.Catalog.Stored;
 
 namespace Serving.Hub.Tests;
@@ -25,7 +26,8 @@ public sealed class ShippedTasksTests
                 Assert.Equal(
                     [(TaskAliases.DefaultAlias, version), ("tiny-bert", version)],
                     tasks[name].Aliases.Aliases.Select(alias => (alias.Key, alias.Value.Version)));
-                Assert.True(pull.Catalog.Table.Models["tiny-bert"].Engine.IsLoaded(name, version));
+                var host = Assert.IsType<EncoderHost>(pull.Catalog.Table.Models["tiny-bert"]);
+                Assert.True(host.Engine.IsLoaded(name, version));
             }
         }
     }

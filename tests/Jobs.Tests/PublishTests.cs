@@ -85,7 +85,8 @@ public sealed class PublishTests : IDisposable
         var revision = catalog.Table.Tasks["t"].Aliases.Revision;
         Assert.Equal(first, await publisher.PublishAsync(publish, Recipe, Done(version)));
         Assert.Equal(revision, catalog.Table.Tasks["t"].Aliases.Revision);
-        Assert.True(catalog.Table.Models.Values.Single().Engine.IsLoaded("t", first.Version));
+        var host = Assert.IsType<EncoderHost>(catalog.Table.Models.Values.Single());
+        Assert.True(host.Engine.IsLoaded("t", first.Version));
         _repository!.Dispose();
     }
 
@@ -126,7 +127,8 @@ public sealed class PublishTests : IDisposable
                 var (published, message) = await PublishAsync(catalog, DiskFileSystem.Instance);
                 Assert.Equal((Path.GetFileName(version), ""), (published, message));
                 Assert.Equal(published, catalog.Table.Tasks["t"].Aliases.Aliases["production"].Version);
-                Assert.True(catalog.Table.Models["made"].Engine.IsLoaded("t", published));
+                var host = Assert.IsType<EncoderHost>(catalog.Table.Models["made"]);
+                Assert.True(host.Engine.IsLoaded("t", published));
             }
 
             _repository!.Dispose();

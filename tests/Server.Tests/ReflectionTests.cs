@@ -27,8 +27,8 @@ public sealed class ReflectionTests : IClassFixture<WireServer>, IDisposable
                 "grpc.health.v1.Health",
                 "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
                 "serving.v1.Classifier",
-                "serving.v1.Datasets", "serving.v1.Embedder", "serving.v1.Generator", "serving.v1.Jobs", "serving.v1.Models",
-                "serving.v1.Tasks"
+                "serving.v1.Datasets", "serving.v1.Embedder", "serving.v1.Generator", "serving.v1.Jobs",
+                "serving.v1.Models", "serving.v1.Tasks"
             ],
             response.ListServicesResponse.Service.Select(service => service.Name).Order(StringComparer.Ordinal));
     }

@@ -5,7 +5,7 @@ namespace Serving.Inference.Generation;
 /// <summary>What requests to a decoder have in common.</summary>
 public abstract record DecoderRequest
 {
-    /// <summary>Whose share of the model it uses: callers share alike, by the tokens that their requests take.</summary>
+    /// <summary>Whose share of the model it uses: callers share alike, by the tokens of their requests.</summary>
     public string Caller { get; init; } = "";
 
     /// <summary>Higher goes first.</summary>
@@ -27,7 +27,7 @@ public sealed record GenerationRequest : DecoderRequest
     /// <summary>Empty for a text from its beginning, if the model has a token for that.</summary>
     public required string Prompt { get; init; }
 
-    /// <summary>Whether a prompt that leaves no room for an answer loses tokens at its beginning, or is refused.</summary>
+    /// <summary>Whether a prompt that is too long loses tokens at its beginning, or is refused.</summary>
     public bool Truncates { get; init; }
 
     public SamplingOptions Sampling { get; init; } = new();

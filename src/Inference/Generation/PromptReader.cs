@@ -11,7 +11,7 @@ internal sealed class PromptReader(Gpt2Config config, BpeTokenizer tokenizer)
     /// <summary>The longest text, in UTF-16 code units.</summary>
     public const int MaxTextLength = 1_000_000;
 
-    /// <summary>What a text begins with where it must begin with something; null if the model has no such token.</summary>
+    /// <summary>What stands before a text that nothing else does; null if the model has no such token.</summary>
     private int? Begin => config.BeginToken ?? config.EndToken;
 
     /// <summary>The most tokens of prompt and answer: nobody reads the last one.</summary>

@@ -3,7 +3,7 @@ using Serving.Models.Json;
 
 namespace Serving.Models.Gpt2;
 
-/// <summary>Reads generation_config.json: what changes a text is done or refused, and so is what is not known.</summary>
+/// <summary>Reads generation_config.json: what changes a text is done or refused; what is not known, too.</summary>
 internal static class GenerationConfigReader
 {
     private const string Ends = "eos_token_id";
@@ -31,7 +31,7 @@ internal static class GenerationConfigReader
         "forced_decoder_ids", "dola_layers"
     ];
 
-    /// <summary>Of how a library computes, of beams, of lengths that requests give, and of where files came from.</summary>
+    /// <summary>Of how a library computes, of beams, of lengths that requests give, and of files.</summary>
     private static readonly HashSet<string> Harmless = new(StringComparer.Ordinal)
     {
         "_from_model_config", "transformers_version", "_commit_hash", "bos_token_id", "pad_token_id",

@@ -1,6 +1,6 @@
 namespace Serving.Models.Gpt2;
 
-/// <summary>What generation_config.json says of requests that leave it out; null is what it leaves out itself.</summary>
+/// <summary>What generation_config.json says of requests that don't; null is what it does not say.</summary>
 /// <remarks>Values are as they are written; whoever uses them knows their ranges.</remarks>
 public sealed record GenerationDefaults
 {
