@@ -21,6 +21,7 @@ internal abstract class SettingOption
         ["sequence_length"] = "--length",
         ["store_bfloat16"] = "--bfloat16",
         ["validation_dataset"] = "--validation",
+        ["validation_datasets"] = "--validation",
         ["vocabulary_size"] = "--vocabulary"
     };
 

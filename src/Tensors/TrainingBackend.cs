@@ -181,7 +181,7 @@ public abstract class TrainingBackend : TensorBackend
     /// <remarks>Exact up to p = 1 - 1e-6; beyond, losses and gradients stay finite.</remarks>
     /// <param name="logits">[rows, classes]</param>
     /// <param name="labels">A class for each row.</param>
-    /// <param name="candidates">Classes that are to be unlikely, one row's behind another's; none twice in a row.</param>
+    /// <param name="candidates">Classes that are to be unlikely, a row's behind another's; none twice in a row.</param>
     /// <param name="candidateOffsets">Where each row's begin; one entry more than rows.</param>
     /// <param name="gradient">[rows, classes]; may be the logits.</param>
     /// <param name="loss">Σ -ln p(label) is added to it.</param>

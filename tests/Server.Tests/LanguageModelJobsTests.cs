@@ -15,7 +15,7 @@ public sealed class LanguageModelJobsTests
     {
         await using var server = await StartAsync();
 
-        var job = await RunAsync(server, Recipe());
+        var job = await RunAsync(server, new JobSpec { LanguageModel = Recipe() });
 
         Assert.True(job.State == JobState.Succeeded, job.Message);
         Assert.Equal(["accuracy", "character_perplexity", "loss", "perplexity"], job.Metrics.Keys.Order());
@@ -26,12 +26,51 @@ public sealed class LanguageModelJobsTests
     }
 
     [Fact]
+    public async Task Model_ThatIsPublished_Writes_IsJudged_AndIsLearnedFromAgain()
+    {
+        await using var server = await StartAsync();
+        var spec = new JobSpec { LanguageModel = Recipe(), Publish = new() { Model = "writer" } };
+
+        var job = await RunAsync(server, spec);
+
+        Assert.True(job.State == JobState.Succeeded, job.Message);
+        using var call = server.Client.Generator.Generate(new()
+        {
+            Model = "writer",
+            Prompt = "a",
+            Sampling = new() { MaxNewTokens = 4, Temperature = 0 }
+        });
+        var answers = await call.ResponseStream.ReadAllAsync().ToListAsync().AsTask().WaitAsync(Long);
+        Assert.InRange(answers[^1].Finished.Answers[0].Tokens, 1, 4);
+
+        var judged = await RunAsync(server, new JobSpec
+        {
+            TextEvaluation = new()
+            {
+                Model = "writer",
+                Dataset = "letters",
+                PrefixLength = 4,
+                ContinuationLength = 8,
+                MostContinuations = 5,
+                TopK = { 3 }
+            }
+        });
+        Assert.True(judged.State == JobState.Succeeded, judged.Message);
+        Assert.Equal(["text.json", "text.svg"], judged.Artifacts.Select(artifact => artifact.Name));
+
+        var again = Recipe();
+        again.Model = "writer";
+        job = await RunAsync(server, new JobSpec { LanguageModel = again });
+        Assert.True(job.State == JobState.Succeeded, job.Message);
+    }
+
+    [Fact]
     public async Task Recipes_ThatCannotBe_AreRefusedBeforeTheyBegin()
     {
         await using var server = await StartAsync();
         await RefusedAsync("spec.language_model.datasets: There is no text; ", recipe => recipe.Datasets.Clear());
         await RefusedAsync(
-            "spec.language_model.tokenization: 9 is unknown; Bpe, WordPiece, Word, Character are known.",
+            "spec.language_model.tokenization: 9 is unknown; Bpe, WordPiece, Word, Syllable, Character are known.",
             recipe => recipe.Tokenization = (Tokenization)9);
         await RefusedAsync(
             $"spec.language_model.model: '{DataFolder.Model}' does not continue text; ",
@@ -65,9 +104,9 @@ public sealed class LanguageModelJobsTests
         BatchSize = 16
     };
 
-    private static async Task<Job> RunAsync(TestServer server, LanguageModelRecipe recipe)
+    private static async Task<Job> RunAsync(TestServer server, JobSpec spec)
     {
-        var job = await server.Client.Jobs.SubmitJobAsync(new() { Spec = new() { LanguageModel = recipe } });
+        var job = await server.Client.Jobs.SubmitJobAsync(new() { Spec = spec });
         await WatchAsync(server, job.Id);
         return await server.Client.Jobs.GetJobAsync(new() { Id = job.Id });
     }

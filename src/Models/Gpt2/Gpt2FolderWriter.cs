@@ -70,7 +70,7 @@ public static class Gpt2FolderWriter
         ["n_inner"] = config.Inner,
         ["layer_norm_epsilon"] = config.LayerNormEpsilon,
         ["tie_word_embeddings"] = config.TiesEmbeddings,
-        ["bos_token_id"] = config.EndToken,
+        ["bos_token_id"] = config.BeginToken,
         ["eos_token_id"] = config.EndToken
     };
 

@@ -29,27 +29,28 @@ internal static class BpeJson
             or "pre_tokenizer" or "post_processor" or "decoder" or "model");
         if (!fields.IsNull("normalizer"))
             throw fields.Refusal("normalizer", "texts are split as they are; null is needed");
-        foreach (var name in (string[])["pre_tokenizer", "post_processor", "decoder"])
-        {
-            if (!fields.IsNull(name) || name == "pre_tokenizer")
-                ReadByteLevel(fields, name);
-        }
-
+        var hasSyllables = BpeSplits.Read(fields);
         var model = fields.Object("model") ?? throw fields.Refusal("model", "BPE or WordPiece is needed");
         var tokens = new Vocabulary(Tokens(fields, model));
         switch (model.Has("type") ? model.Text("type") : Bpe)
         {
             case Bpe:
                 ThrowUnlessPlain(model);
-                return new(
-                    tokens, Merges(model),
-                    model.Flag(WholeWords) == true ? Segmentation.WholeWords : Segmentation.Merges);
+                return new(tokens, Merges(model), Read(model, hasSyllables));
             case WordPiece:
                 ThrowUnlessOverBytes(model);
                 return new(tokens, merges: [], Segmentation.LongestTokens);
             default:
                 throw model.Refusal("type", $"only '{Bpe}' or '{WordPiece}' runs here");
         }
+    }
+
+    private static Segmentation Read(JsonFields model, bool hasSyllables)
+    {
+        var isWhole = model.Flag(WholeWords) == true;
+        if (hasSyllables && !isWhole)
+            throw model.Refusal(WholeWords, "syllables are looked up before any merge; true is needed");
+        return hasSyllables ? Segmentation.Syllables : isWhole ? Segmentation.WholeWords : Segmentation.Merges;
     }
 
     private static void ThrowUnlessPlain(JsonFields model)
@@ -73,20 +74,6 @@ internal static class BpeJson
         if (!model.Has(Prefix) || model.Text(Prefix) != "")
             throw model.Refusal(Prefix, "pieces of bytes have none; \"\" is needed");
         _ = model.Number(LongestWord, NoLongestWord, int.MaxValue);
-    }
-
-    private static void ReadByteLevel(JsonFields fields, string name)
-    {
-        var part = fields.Object(name) ?? throw fields.Refusal(name, "ByteLevel is needed");
-        if (part.Text("type") != "ByteLevel")
-            throw part.Refusal("type", "only 'ByteLevel' runs here");
-        part.ThrowUnlessKnown(field => field is "type" or "add_prefix_space" or "trim_offsets" or "use_regex");
-        if (name != "pre_tokenizer")
-            return;
-        if (part.Flag("add_prefix_space") == true)
-            throw part.Refusal("add_prefix_space", "texts begin as they are; false is needed");
-        if (part.Flag("use_regex") == false)
-            throw part.Refusal("use_regex", "texts are split as GPT-2 splits them; true is needed");
     }
 
     /// <summary>Tokens by id, with those that are added.</summary>

@@ -19,8 +19,7 @@ internal static class BpeJsonWriter
             WriteSpecial(json, BpeTrainer.EndOfText, end);
         json.WriteEndArray();
         json.WriteNull("normalizer");
-        foreach (var part in (string[])["pre_tokenizer", "post_processor", "decoder"])
-            WriteByteLevel(json, part);
+        BpeSplits.Write(json, tokenizer.Segmentation == Segmentation.Syllables);
         WriteModel(json, tokenizer);
         json.WriteEndObject();
         json.Flush();
@@ -35,16 +34,6 @@ internal static class BpeJsonWriter
         foreach (var flag in (string[])["single_word", "lstrip", "rstrip", "normalized"])
             json.WriteBoolean(flag, value: false);
         json.WriteBoolean("special", value: true);
-        json.WriteEndObject();
-    }
-
-    private static void WriteByteLevel(Utf8JsonWriter json, string part)
-    {
-        json.WriteStartObject(part);
-        json.WriteString("type", "ByteLevel");
-        json.WriteBoolean("add_prefix_space", value: false);
-        json.WriteBoolean("trim_offsets", value: true);
-        json.WriteBoolean("use_regex", value: true);
         json.WriteEndObject();
     }
 
@@ -65,7 +54,7 @@ internal static class BpeJsonWriter
                 json.WriteNull(name);
             json.WriteBoolean("fuse_unk", value: false);
             json.WriteBoolean("byte_fallback", value: false);
-            json.WriteBoolean(BpeJson.WholeWords, tokenizer.Segmentation == Segmentation.WholeWords);
+            json.WriteBoolean(BpeJson.WholeWords, tokenizer.Segmentation != Segmentation.Merges);
         }
 
         json.WriteStartObject("vocab");

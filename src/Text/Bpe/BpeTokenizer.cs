@@ -14,13 +14,24 @@ public enum Segmentation
     WholeWords,
 
     /// <summary>By the longest tokens, from the left: WordPiece (Wu et al. 2016, sec. 4.1).</summary>
-    LongestTokens
+    LongestTokens,
+
+    /// <summary>
+    /// Into syllables, by rules for English; one that is a token is that token, others are made by merges.
+    /// </summary>
+    Syllables
 }
 
 /// <summary>GPT-2's byte-level BPE (Radford et al. 2019, sec. 2.2; Sennrich et al. 2016). Thread-safe.</summary>
 /// <remarks>No text is unknown to it, in any segmentation: every byte is a token.</remarks>
 public sealed class BpeTokenizer
 {
+    /// <summary>Where texts are split, as a pattern that matches a word (Radford et al. 2019, released code).</summary>
+    public const string WordPattern = WordSplitter.Pattern;
+
+    /// <summary>Where words are split into syllables: it matches one, and what it leaves out is a piece as it is.</summary>
+    public const string SyllablePattern = SyllableSplitter.Pattern;
+
     private readonly int[] _byteIds = new int[256];
     private readonly byte[][] _bytesOfToken;
     private readonly int _longest;
@@ -79,14 +90,17 @@ public sealed class BpeTokenizer
         while (rest.Length > 0)
         {
             var length = WordSplitter.FirstWord(rest);
-            var bytes = Encoding.UTF8.GetBytes(rest[..length].ToString());
-            if (Segmentation == Segmentation.LongestTokens)
-                AddLongest(ByteAlphabet.ToText(bytes), ids);
-            else if (Segmentation == Segmentation.WholeWords
-                && Vocabulary.TryGetId(ByteAlphabet.ToText(bytes), out var whole))
-                ids.Add(whole);
+            var word = rest[..length].ToString();
+            if (Segmentation == Segmentation.Syllables)
+            {
+                foreach (var syllable in SyllableSplitter.Split(word))
+                    AddWhole(Encoding.UTF8.GetBytes(syllable), ids);
+            }
             else
-                MergeWord([.. bytes.Select(value => _byteIds[value])], ids);
+            {
+                AddWord(Encoding.UTF8.GetBytes(word), ids);
+            }
+
             rest = rest[length..];
         }
 
@@ -105,6 +119,31 @@ public sealed class BpeTokenizer
         if ((uint)id >= (uint)_bytesOfToken.Length)
             throw new ArgumentOutOfRangeException(nameof(id), id, $"Token ids are 0 to {_bytesOfToken.Length - 1}.");
         return _bytesOfToken[id];
+    }
+
+    private void AddWord(byte[] word, List<int> output)
+    {
+        switch (Segmentation)
+        {
+            case Segmentation.LongestTokens:
+                AddLongest(ByteAlphabet.ToText(word), output);
+                break;
+            case Segmentation.WholeWords:
+                AddWhole(word, output);
+                break;
+            default:
+                MergeWord([.. word.Select(value => _byteIds[value])], output);
+                break;
+        }
+    }
+
+    /// <summary>The token that is the whole of it, or what merges make.</summary>
+    private void AddWhole(byte[] piece, List<int> output)
+    {
+        if (Vocabulary.TryGetId(ByteAlphabet.ToText(piece), out var whole))
+            output.Add(whole);
+        else
+            MergeWord([.. piece.Select(value => _byteIds[value])], output);
     }
 
     private void AddLongest(string word, List<int> output)

@@ -5,11 +5,14 @@ namespace Serving.Text.Bpe;
 
 /// <summary>Splits text where GPT-2 never merges across.</summary>
 /// <remarks>
-/// The released pattern: 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+. Written by hand,
-/// because .NET's patterns see half surrogates where characters lie above U+FFFF.
+/// That of <see cref="Pattern"/>, written by hand, because .NET's patterns see half surrogates where characters lie above U+FFFF.
 /// </remarks>
 internal static class WordSplitter
 {
+    /// <summary>The released pattern.</summary>
+    public const string Pattern =
+        @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+
     private enum Kind
     {
         End,

@@ -19,7 +19,8 @@ internal sealed class ContinuationEvaluator(
     {
         using var decoder = new TextDecoder(backend, model);
         ReadOnlyMemory<int>[] prefixes = [.. texts.Select(text => text.AsMemory(0, prefixLength))];
-        yield return Measure(decoder, prefixes, Text, (text, at, _) => texts[text][prefixLength + at], cancellationToken);
+        yield return Measure(
+            decoder, prefixes, Text, (text, at, _) => texts[text][prefixLength + at], cancellationToken);
         foreach (var (number, method) in methods.Index())
         {
             var ofMethod = CounterRandom.Bits(key, (ulong)number);

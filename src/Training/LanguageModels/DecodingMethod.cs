@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Serving.Training.LanguageModels;
 
-/// <summary>How a token is chosen: from the model's distribution at a temperature, cut to its likeliest tokens.</summary>
+/// <summary>How a token is chosen: from the model's distribution at a temperature, cut to its likeliest.</summary>
 /// <param name="Temperature">What logits are divided by; 0 takes the likeliest token.</param>
 /// <param name="TopK">How many tokens are kept, of equal ones those with the lower ids; 0 for all.</param>
 /// <param name="TopP">

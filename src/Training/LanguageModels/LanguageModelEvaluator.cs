@@ -15,8 +15,8 @@ namespace Serving.Training.LanguageModels;
 /// models can be compared by it whatever their tokens are (Oncevay and Rivas Rojas 2020, sec. 4).
 /// </remarks>
 /// <param name="repetitions">
-/// How continuations are made whose repetitions are measured, too: "seq_rep_4" is the share of four tokens in a row that
-/// came before in a greedy continuation of held-out text (Welleck et al. 2020, sec. 6). Null for none.
+/// How continuations are made whose repetitions are measured, too: "seq_rep_4" is the share of four tokens in a row
+/// that came before in a greedy continuation of held-out text (Welleck et al. 2020, sec. 6). Null for none.
 /// </param>
 internal sealed class LanguageModelEvaluator(
     Tape tape, Gpt2Model model, TokenWindows heldOut, UnlikelihoodSettings? repetitions)

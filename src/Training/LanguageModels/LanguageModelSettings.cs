@@ -52,7 +52,7 @@ public sealed record LanguageModelSettings
         {
             throw new SettingException(
                 nameof(Patience),
-                "With unlikelihood the last state comes out, whatever its loss; leave patience out, and choose epochs.");
+                "With unlikelihood the last state comes out, whatever its loss; leave patience out, choose epochs.");
         }
     }
 

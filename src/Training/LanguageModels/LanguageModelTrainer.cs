@@ -11,8 +11,8 @@ using Metrics = System.Collections.Generic.IReadOnlyDictionary<string, double>;
 namespace Serving.Training.LanguageModels;
 
 /// <summary>
-/// Trains a language model to predict the next token (Radford et al. 2019, sec. 2), and not to repeat itself (Welleck et
-/// al. 2020).
+/// Trains a language model to predict the next token (Radford et al. 2019, sec. 2), and not to repeat itself (Welleck
+/// et al. 2020).
 /// </summary>
 /// <remarks>
 /// A step depends only on the seed and the step's number, so training that resumes from a checkpoint ends with the same

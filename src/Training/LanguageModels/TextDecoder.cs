@@ -75,7 +75,11 @@ internal sealed class TextDecoder : IDisposable
             cancellationToken.ThrowIfCancellationRequested();
             batch.Clear();
             for (var i = 0; i < count; i++)
-                batch.Add(sequences[i], at == 0 ? prefixes[i].Span : continuations[i].AsSpan(at - 1, 1), LogitRows.Last);
+            {
+                batch.Add(
+                    sequences[i], at == 0 ? prefixes[i].Span : continuations[i].AsSpan(at - 1, 1), LogitRows.Last);
+            }
+
             var logits = _decoder.Forward(batch, cache, workspace).ToArray();
             for (var i = 0; i < count; i++)
             {

@@ -68,8 +68,9 @@ internal sealed class LikelihoodStep : IStep<TokenWindow>
 
 /// <summary>Unlikelihood of repetitions in continuations of the model's own.</summary>
 /// <remarks>
-/// The continuations were decoded before, without gradients and without dropout; here the same tokens run as a text does,
-/// also without dropout, and the penalty's gradient flows through their probabilities (Welleck et al. 2020, sec. 5).
+/// The continuations were decoded before, without gradients and without dropout; here the same tokens run as a text
+/// does, also without dropout, and the penalty's gradient flows through their probabilities (Welleck et al. 2020, sec.
+/// 5).
 /// </remarks>
 internal sealed class ContinuationStep : IStep<TokenWindow>
 {

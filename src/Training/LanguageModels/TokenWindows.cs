@@ -6,7 +6,7 @@ public sealed class TokenWindows(TokenStream stream, int length)
 {
     public int Count { get; } = checked((int)((stream.Tokens - 1 + length - 1) / length));
 
-    /// <summary>Unicode characters that the predicted tokens spell, with one more for the end of each document.</summary>
+    /// <summary>Unicode characters of the predicted tokens, with one more for the end of each document.</summary>
     public long Characters => stream.Characters;
 
     public TokenWindow this[int window]

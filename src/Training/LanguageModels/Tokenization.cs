@@ -19,6 +19,10 @@ public enum Tokenization
     [Choice("word")]
     Word,
 
+    /// <summary>Syllables, by rules for English; those that are not among them are spelled in bytes.</summary>
+    [Choice("syllable")]
+    Syllable,
+
     /// <summary>Characters; those that are not among them are spelled in bytes.</summary>
     [Choice("character")]
     Character
@@ -33,6 +37,7 @@ internal static class TokenizationExtensions
         {
             Tokenization.WordPiece => BpeTrainer.Train(documents, options, Segmentation.LongestTokens),
             Tokenization.Word => WordTrainer.Train(documents, options),
+            Tokenization.Syllable => WordTrainer.TrainSyllables(documents, options),
             Tokenization.Character => CharacterTrainer.Train(documents, options),
             _ => BpeTrainer.Train(documents, options)
         };

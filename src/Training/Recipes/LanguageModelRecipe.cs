@@ -132,6 +132,7 @@ public sealed record LanguageModelRecipe : Recipe
             Heads = Heads,
             Inner = 4 * Hidden,
             MaxPositions = SequenceLength,
+            BeginToken = tokenizer.Vocabulary.GetId(BpeTrainer.EndOfText),
             EndToken = tokenizer.Vocabulary.GetId(BpeTrainer.EndOfText)
         }
         : new Gpt2Folder(inputs.ModelFolder(Model)).LoadConfig();

@@ -50,7 +50,7 @@ public sealed record TextEvaluationRecipe : Recipe
 
     public override IReadOnlyList<string> DatasetNames => [Dataset];
 
-    /// <summary>Greedy, and for each temperature all tokens, the likeliest in number, and those in probability.</summary>
+    /// <summary>Greedy; for each temperature all tokens, so many likeliest ones, and so likely ones.</summary>
     internal IReadOnlyList<DecodingMethod> Methods =>
     [
         new(0),

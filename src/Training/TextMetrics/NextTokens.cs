@@ -1,7 +1,7 @@
 namespace Serving.Training.TextMetrics;
 
 /// <summary>What a model predicts where a text is given: does it say again what was just said?</summary>
-/// <remarks>Of a text's tokens each prediction is beside the token that is right (Welleck et al. 2020, sec. 6).</remarks>
+/// <remarks>Each prediction stands beside the text's own token (Welleck et al. 2020, sec. 6).</remarks>
 public static class NextTokens
 {
     /// <summary>How many predictions are among the tokens of the text just before (rep/l).</summary>

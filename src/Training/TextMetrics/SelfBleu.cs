@@ -21,7 +21,7 @@ public static class SelfBleu
         return texts.Select((text, i) => Penalty(text.Length, lengths) * Math.Exp(logarithms[i])).Average();
     }
 
-    /// <summary>Adds the logarithms of each text's precisions; -∞ where it has no token in common with others.</summary>
+    /// <summary>Adds the logarithms of texts' precisions; -∞ where one has no token in common with others.</summary>
     private static void AddPrecisions(IReadOnlyList<ReadOnlyMemory<int>> texts, int order, int n, double[] logarithms)
     {
         List<Dictionary<int[], int>> counts = [.. texts.Select(text => NGrams.Count(NGrams.Of(text, order)))];

@@ -20,7 +20,7 @@ public sealed class Gpt2FolderWriterTests : IDisposable
         using var backend = new CpuBackend(1);
         using var weights = WeightFiles.Open(Golden.At("gpt2/model.safetensors"));
         var tokenizer = BpeTrainer.Train(["the cat"], new() { VocabularySize = 257 });
-        var config = new Gpt2Folder(Golden.At("gpt2")).LoadConfig() with { EndToken = 60, MaxPositions = 48 };
+        var config = new Gpt2Folder(Golden.At("gpt2")).LoadConfig() with { EndToken = 60, BeginToken = 59 };
 
         Gpt2FolderWriter.Write(_folder.At("model"), config, tokenizer, new Gpt2CheckpointParameters(weights));
 

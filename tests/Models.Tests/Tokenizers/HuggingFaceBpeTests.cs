@@ -16,6 +16,7 @@ public sealed class HuggingFaceBpeTests : IDisposable
     private static readonly string[] Corpus =
     [
         "the cat and the hat, the bat: it's 1234 we'll I'd they're", "don't aaaaaaaa 한국어 한국 😀😀 東京 東京都",
+        "water table hyphenation LANGUAGE Beyond rhythm extra castle people makes science understanding wordlessly",
         "été étés naïve ÄÖÜ привет приветы", "  two  spaces\n\nlines\t\ttabs ...!!! --"
     ];
 
@@ -34,6 +35,10 @@ public sealed class HuggingFaceBpeTests : IDisposable
         AssertSame(WordTrainer.Train(Corpus, new() { VocabularySize = 330, MinPairCount = 1 }));
 
     [Fact]
+    public void Syllables_OfRandomTexts_AreTheSame() =>
+        AssertSame(WordTrainer.TrainSyllables(Corpus, new() { VocabularySize = 400, MinPairCount = 1 }));
+
+    [Fact]
     public void Characters_OfRandomTexts_AreTheSame() =>
         AssertSame(CharacterTrainer.Train(Corpus, new() { VocabularySize = 280 }));
 
@@ -47,7 +52,7 @@ public sealed class HuggingFaceBpeTests : IDisposable
             BpeFiles.Write(tokenizer, file);
         using var theirs = new Tokenizer(_folder.At(ModelFiles.Tokenizer));
         var ours = BpeFiles.Load(_folder.Path);
-        var texts = new RandomTexts(seed: 3, ["the", "cat", "it's", "we'll", "DON'T", "naïve", "東京", "한국", "hat"]);
+        var texts = new RandomTexts(seed: 3, ["the", "cat", "understand", "Tables", "it's", "we'll", "DON'T", "naïve", "東京", "한국", "hat"]);
         for (var i = 0; i < Texts; i++)
         {
             var text = texts.Next();

@@ -32,6 +32,48 @@ public sealed class ByteTrainersTests
         Assert.Equal(["æ", "Ŀ", "±", "äº¬"], Tokens(tokenizer, "東京"));
     }
 
+    /// <summary>As dictionaries of English have them, but for where rules can't know: mod-el, sci-ence.</summary>
+    [Theory]
+    [InlineData("wa-ter")]
+    [InlineData("ta-ble")]
+    [InlineData("hy-phe-na-tion")]
+    [InlineData("lan-guage")]
+    [InlineData("syl-la-ble")]
+    [InlineData("un-der-stand")]
+    [InlineData("con-struct")]
+    [InlineData("ex-tra")]
+    [InlineData("ap-ple")]
+    [InlineData("hap-py")]
+    [InlineData("tic-ket")]
+    [InlineData("cas-tle")]
+    [InlineData("make")]
+    [InlineData("the")]
+    [InlineData("be-yond")]
+    [InlineData("yes")]
+    [InlineData("rhythm")]
+    [InlineData("hmm")]
+    [InlineData("Chil-DREN")]
+    [InlineData("qua-li-ty")]
+    [InlineData(" re-mem-ber")]
+    [InlineData("caf-é")]
+    [InlineData("ma-ke-𝒜")] // Behind the e is a letter of two surrogates: it is not silent.
+    [InlineData("東京")]
+    [InlineData("")]
+    public void Words_AreSplitIntoSyllables(string syllables) => Assert.Equal(
+        syllables.Split('-', StringSplitOptions.RemoveEmptyEntries),
+        SyllableSplitter.Split(syllables.Replace("-", "", StringComparison.Ordinal)));
+
+    [Fact]
+    public void Syllables_ThatAreFrequent_AreTokens_AndOthersAreBytes()
+    {
+        var tokenizer = WordTrainer.TrainSyllables(
+            ["water later", "watery table"], new() { VocabularySize = 300 });
+
+        // "te" is there once, in "watery"; "wa" and "ter" twice.
+        Assert.Equal(["ter", "wa", "<|endoftext|>"], tokenizer.Vocabulary.Tokens.Skip(256));
+        Assert.Equal(["wa", "ter", "Ġ", "l", "a", "ter"], Tokens(tokenizer, "water later"));
+    }
+
     [Fact]
     public void Pieces_AreTheLongestFromTheLeft()
     {
@@ -51,6 +93,7 @@ public sealed class ByteTrainersTests
         [
             WordTrainer.Train(Corpus, new() { VocabularySize = 270 }),
             CharacterTrainer.Train(Corpus, new() { VocabularySize = 270 }),
+            WordTrainer.TrainSyllables(Corpus, new() { VocabularySize = 270 }),
             BpeTrainer.Train(Corpus, new() { VocabularySize = 270 }),
             BpeTrainer.Train(Corpus, new() { VocabularySize = 270 }, Segmentation.LongestTokens)
         ];

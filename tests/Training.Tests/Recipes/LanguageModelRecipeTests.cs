@@ -54,6 +54,7 @@ public sealed class LanguageModelRecipeTests : RecipeFixture
     [Theory]
     [InlineData(Tokenization.WordPiece)]
     [InlineData(Tokenization.Word)]
+    [InlineData(Tokenization.Syllable)]
     [InlineData(Tokenization.Character)]
     public void Tokenizations_AreComparedByCharacters(Tokenization tokenization)
     {
@@ -138,12 +139,13 @@ public sealed class LanguageModelRecipeTests : RecipeFixture
     {
         var recipe = Recipe with { SequenceLength = 64, Settings = Recipe.Settings with { Epochs = 30 } };
         var first = Run("first", recipe);
-        var more = recipe with { Model = "first", Settings = recipe.Settings with { Epochs = 4, LearningRate = 5e-4f } };
+        var settings = recipe.Settings with { Epochs = 4, LearningRate = 5e-4f };
+        var more = recipe with { Model = "first", Settings = settings };
 
         var control = Run("control", more);
         var result = Run("unlikely", more with
         {
-            Settings = more.Settings with
+            Settings = settings with
             {
                 Unlikelihood = new() { SequenceRate = 0.5, PrefixLength = 6, ContinuationLength = 50 }
             }

@@ -73,7 +73,8 @@ public sealed class TextEvaluationTests : RecipeFixture
         Assert.Equal(Report("job").GetRawText(), Report("again").GetRawText());
         Run("other", Recipe with { Seed = 4 });
         Assert.NotEqual(Report("job").GetRawText(), Report("other").GetRawText());
-        Refused(Recipe with { ContinuationLength = 29 }, "continuation_length: It is 29; it must be 1 to 28, what 'lm'");
+        Refused(
+            Recipe with { ContinuationLength = 29 }, "continuation_length: It is 29; it must be 1 to 28, what 'lm'");
         Refused(Recipe with { Model = "backbone" }, "model: 'backbone' does not continue text;");
         Refused(Recipe with { TopP = [1.5] }, "top_p: It is 1.5; it must be above 0 and below 1 each.");
     }
