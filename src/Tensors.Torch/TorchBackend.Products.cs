@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using TorchSharp;
 
 namespace Serving.Tensors.Torch;
@@ -20,19 +19,12 @@ public sealed partial class TorchBackend
         if (x.Rows == 0)
             return;
         using var operation = _context.Begin();
-        try
-        {
-            var result = View(output);
-            if (segments.Length == 0)
-                Product(View(x), packed, mask: null, result);
-            else
-                Product(View(x), packed, segments, result);
-            Finish(result, bias, activation, residual);
-        }
-        catch (ExternalException refusal) when (TorchContext.IsOutOfMemory(refusal))
-        {
-            throw OutOfMemory(refusal);
-        }
+        var result = View(output);
+        if (segments.Length == 0)
+            Product(View(x), packed, mask: null, result);
+        else
+            Product(View(x), packed, segments, result);
+        Finish(result, bias, activation, residual);
     }
 
     public override void Project(Tensor x, Tensor weight, Tensor bias, Tensor output)
@@ -51,22 +43,15 @@ public sealed partial class TorchBackend
         if (output.Rows == 0)
             return;
         using var operation = _context.Begin();
-        try
-        {
-            var right = View(b);
-            if (!selection.Scores.IsNone)
-                right = right.where(Above(selection.Scores, selection.Threshold), _context.Zero);
-            if (transposed == Transposed.Right)
-                right = right.t();
-            var left = transposed == Transposed.Left ? View(a).t() : View(a);
-            var result = View(output).addmm_(left, right, beta: accumulate ? 1 : 0, alpha: 1);
-            if (!bias.IsNone)
-                result.add_(View(bias));
-        }
-        catch (ExternalException refusal) when (TorchContext.IsOutOfMemory(refusal))
-        {
-            throw OutOfMemory(refusal);
-        }
+        var right = View(b);
+        if (!selection.Scores.IsNone)
+            right = right.where(Above(selection.Scores, selection.Threshold), _context.Zero);
+        if (transposed == Transposed.Right)
+            right = right.t();
+        var left = transposed == Transposed.Left ? View(a).t() : View(a);
+        var result = View(output).addmm_(left, right, beta: accumulate ? 1 : 0, alpha: 1);
+        if (!bias.IsNone)
+            result.add_(View(bias));
     }
 
     /// <summary>Which elements are above a number: a tensor of bool.</summary>
@@ -117,13 +102,5 @@ public sealed partial class TorchBackend
             result.tanh_();
         if (!residual.IsNone)
             result.add_(View(residual));
-    }
-
-    /// <summary>Gives up what is kept for speed, so that the next operation finds room.</summary>
-    private DeviceMemoryException OutOfMemory(ExternalException refusal)
-    {
-        _masked.Clear();
-        var firstLine = refusal.Message.Split('\n', 2)[0];
-        return new($"{_context.Device} has no memory left; {AllocatedBytes} bytes are in use: {firstLine}");
     }
 }

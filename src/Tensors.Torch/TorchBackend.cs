@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
 using TorchSharp;
 
 namespace Serving.Tensors.Torch;
@@ -69,6 +70,24 @@ public sealed partial class TorchBackend : TrainingBackend
 
     public override MaskSet AllocateMasks(ReadOnlySpan<(int OutFeatures, int InFeatures)> shapes) =>
         new TorchMaskSet(_context, _masked, shapes);
+
+    public override string Arithmetic => _context.IsCuda ? $"cuda, libtorch {TorchLibraries.Version}" : Description;
+
+    public override Exception Explain(Exception failure)
+    {
+        if (failure is not ExternalException refusal)
+            return failure;
+        var firstLine = refusal.Message.Split('\n', 2)[0];
+        if (TorchContext.IsOutOfMemory(refusal))
+        {
+            return new DeviceMemoryException(
+                $"{_context.Device} has no memory left; {AllocatedBytes} bytes are in use: {firstLine}");
+        }
+
+        return TorchContext.IsLoss(refusal)
+            ? new DeviceLostException($"{_context.Device} does not answer any more: {firstLine}")
+            : failure;
+    }
 
     /// <summary>Frees the masked weights that are kept.</summary>
     public override void Trim() => _masked.Clear();
