@@ -17,6 +17,7 @@ public sealed partial class TorchBackend : TrainingBackend
     private readonly TorchContext _context;
     private readonly MaskedWeights _masked;
     private readonly bool _hasBFloat16Products;
+    private readonly bool _hasBatchedProducts;
 
     /// <summary>Needs libtorch to be loaded: <see cref="TorchLibraries.Load"/>.</summary>
     /// <param name="device">Null for the processor, or the number of a CUDA device.</param>
@@ -27,6 +28,7 @@ public sealed partial class TorchBackend : TrainingBackend
         _context = new(device is { } index ? new torch.Device(DeviceType.CUDA, index) : torch.CPU);
         _masked = new(_context, options.MaskedWeightBytes ?? (_context.IsCuda ? MaskedWeightBytesOnCuda : 0));
         _hasBFloat16Products = options.BFloat16Products ?? _context.IsCuda;
+        _hasBatchedProducts = options.BatchedProducts ?? _context.IsCuda;
     }
 
     public override string Description
