@@ -6,6 +6,7 @@ return await new RootCommand("Measurements of the product, with random weights."
     DecodeBench.Create(),
     EmbedBench.Create(),
     EncoderBench.Create(),
+    LeakBench.Create(),
     LinearBench.Create(),
     SamplingBench.Create(),
     ServerBench.Create(),

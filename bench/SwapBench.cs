@@ -70,9 +70,9 @@ internal static class SwapBench
 
         // Until heap and pools have grown.
         await SwapAsync(engine, path, Math.Max(1, cycles / 2), CancellationToken.None);
-        var beforeCycles = ResidentBytes();
+        var beforeCycles = ResidentMemory.Bytes();
         await SwapAsync(engine, path, cycles, CancellationToken.None);
-        var leaked = ResidentBytes() - beforeCycles;
+        var leaked = ResidentMemory.Bytes() - beforeCycles;
         folder.Delete(recursive: true);
 
         Measurement.Print(
@@ -103,7 +103,7 @@ internal static class SwapBench
     /// <summary>Loads tasks one after another from disk, and unloads them again.</summary>
     private static async Task<Fill> FillAsync(ClassificationEngine engine, string path, int tasks)
     {
-        var fill = new Fill { ResidentBytes = -ResidentBytes(), LedgerBytes = -engine.Memory.Total };
+        var fill = new Fill { ResidentBytes = -ResidentMemory.Bytes(), LedgerBytes = -engine.Memory.Total };
         for (var i = 0; i < tasks; i++)
         {
             var begin = Stopwatch.GetTimestamp();
@@ -114,7 +114,7 @@ internal static class SwapBench
             fill.Activations.Add(Stopwatch.GetElapsedTime(begin));
         }
 
-        fill.ResidentBytes += ResidentBytes();
+        fill.ResidentBytes += ResidentMemory.Bytes();
         fill.LedgerBytes += engine.Memory.Total;
         for (var i = 0; i < tasks; i++)
         {
@@ -162,18 +162,6 @@ internal static class SwapBench
     }
 
     private static BertTokenizer Tokenizer() => new(new(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"]));
-
-    /// <summary>The process's resident memory, garbage not counted.</summary>
-    private static long ResidentBytes()
-    {
-        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
-        GC.WaitForPendingFinalizers();
-        const string file = "/proc/self/status";
-        if (!File.Exists(file))
-            return Process.GetCurrentProcess().WorkingSet64;
-        var line = File.ReadLines(file).First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal));
-        return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]) * 1024;
-    }
 
     /// <summary>What loading and unloading many tasks took.</summary>
     private sealed class Fill

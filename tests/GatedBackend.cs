@@ -13,8 +13,14 @@ internal sealed class GatedBackend : TensorBackend
 
     /// <param name="hasLanes">Whether it has the two lanes of two threads, both behind the gate.</param>
     public GatedBackend(bool hasLanes = false)
+        : this(new CpuBackend(2), hasLanes)
     {
-        _inner = new CpuBackend(2);
+    }
+
+    /// <param name="inner">What computes; this backend's from now on.</param>
+    public GatedBackend(TensorBackend inner, bool hasLanes = false)
+    {
+        _inner = inner;
         _open = new(initialState: true);
         _began = new(0);
         _passOne = new(0);
@@ -44,6 +50,12 @@ internal sealed class GatedBackend : TensorBackend
 
     /// <summary>A forward pass with this token fails.</summary>
     public int? PoisonToken { get; set; }
+
+    /// <summary>Forward passes fail with it, as many as there are.</summary>
+    public Queue<Exception> Failures { get; } = new();
+
+    /// <summary>How often it was asked to give up what it keeps.</summary>
+    public int Trims { get; private set; }
 
     public void Close() => _open.Reset();
 
@@ -80,6 +92,8 @@ internal sealed class GatedBackend : TensorBackend
                 _passOne.Wait();
         }
 
+        if (Failures.TryDequeue(out var failure))
+            throw failure;
         foreach (var id in ids.Tokens)
         {
             if (id.Token == PoisonToken)
@@ -87,6 +101,12 @@ internal sealed class GatedBackend : TensorBackend
         }
 
         _inner.EmbeddingSum(tokens, positions, types, ids, output);
+    }
+
+    public override void Trim()
+    {
+        Trims++;
+        _inner.Trim();
     }
 
     public override Tensor Allocate(int rows, int columns) => _inner.Allocate(rows, columns);

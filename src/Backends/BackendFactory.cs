@@ -29,6 +29,9 @@ public static class BackendFactory
             && device.AsSpan(Cuda.Length + 1) is { Length: > 0 and < 4 } number
             && !number.ContainsAnyExceptInRange('0', '9'));
 
+    /// <summary>Of several names of one device, the one: "cuda:0" for "cuda".</summary>
+    public static string Canonical(string device) => device == Cuda ? $"{Cuda}:0" : device;
+
     /// <summary>A backend, which its owner disposes.</summary>
     /// <exception cref="ArgumentException">No device is named so; the message names those there are.</exception>
     /// <exception cref="DeviceUnavailableException">
@@ -38,12 +41,28 @@ public static class BackendFactory
     {
         if (!IsName(device))
             throw new ArgumentException($"There is no device '{device}'; there is {Help}.");
-        return device == Default
-            ? new CpuBackend(options.Threads == 0 ? Environment.ProcessorCount : options.Threads)
-            : Torch(device).Create(device, options.Threads, options.TorchLibraries);
+        if (device == Default)
+            return new CpuBackend(options.Threads == 0 ? Environment.ProcessorCount : options.Threads);
+        var provider = Torch(device);
+        if (device != TorchProcessor && CudaDriver.Problem is { } problem) // Before gigabytes are read.
+            throw new DeviceUnavailableException($"The device {device} can't be used. {problem}");
+        return provider.Create(device, options.Threads, options.TorchLibraries);
     }
 
-    private static IDeviceProvider Torch(string device)
+    /// <summary>Which libtorch was loaded, and from where, as a sentence; after a device of it was made.</summary>
+    public static string DescribeTorch() => Torch(TorchProcessor).Describe();
+
+    /// <summary>Whether this build can have a device at all; no library is loaded for it.</summary>
+    /// <returns>Why not, and what to do; null if it can.</returns>
+    public static string? WhyNotInBuild(string device) => device == Default || TorchIfBuilt() is not null
+        ? null
+        : $"The device {device} is not in this build: build with -p:Torch=cpu or -p:Torch=cuda, or with "
+            + "-p:Torch=external for a libtorch of your own; the device cpu is in every build.";
+
+    private static IDeviceProvider Torch(string device) =>
+        TorchIfBuilt() ?? throw new DeviceUnavailableException(WhyNotInBuild(device)!);
+
+    private static IDeviceProvider? TorchIfBuilt()
     {
         try
         {
@@ -52,9 +71,7 @@ public static class BackendFactory
         }
         catch (FileNotFoundException)
         {
-            throw new DeviceUnavailableException(
-                $"The device {device} is not in this build: build with -p:Torch=cpu or -p:Torch=cuda, or with "
-                + "-p:Torch=external for a libtorch of your own; the device cpu is in every build.");
+            return null;
         }
     }
 }

@@ -2,10 +2,10 @@ using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
 using Serving.Catalog.Resident;
 using Serving.Catalog.Stored;
-using Serving.Inference.Scheduling;
 using Serving.Models;
 using Serving.Models.Versions;
 using Serving.Storage;
+using Serving.Tensors;
 
 namespace Serving.Catalog;
 
@@ -19,7 +19,7 @@ public sealed class TaskCatalog(
     IBlobStore blobs,
     ModelStore models,
     ModelHostOptions options,
-    LanePool lanes,
+    ModelDevices devices,
     TimeProvider time,
     ILogger<TaskCatalog> logger) : IDisposable
 {
@@ -365,7 +365,7 @@ public sealed class TaskCatalog(
     private async Task<ModelHost> LoadHostAsync(string name)
     {
         var look = models.Look(name);
-        var host = ModelHost.Load(name, models.Folder(name), lanes, options, time);
+        var host = ModelHost.Load(name, models.Folder(name), devices.Of(name), options, time);
         try
         {
             if (_table.Resident.FindByDigest(host.Digest) is { } same)
@@ -424,7 +424,7 @@ public sealed class TaskCatalog(
         {
             await LoadHostAsync(name);
         }
-        catch (Exception exception) when (exception is ModelFileException || DiskFailure.Is(exception))
+        catch (Exception exception) when (exception is ModelFileException or DeviceMemoryException || DiskFailure.Is(exception))
         {
             logger.LogError("The model {Model} is left out: {Problem}", name, exception.Message);
             models.NoteProblem(name, exception.Message);

@@ -3,6 +3,7 @@ using Serving.Catalog.Stored;
 using Serving.Models;
 using Serving.Models.Versions;
 using Serving.Storage;
+using Serving.Tensors;
 
 namespace Serving.Catalog;
 
@@ -34,7 +35,7 @@ internal sealed class VersionLoader(IBlobStore blobs)
             {
                 await host.Engine.LoadTaskAsync(task.Name, await FolderAsync(task.Name, version), version);
             }
-            catch (Exception exception) when (exception is ModelFileException or DomainException)
+            catch (Exception exception) when (exception is ModelFileException or DomainException or DeviceMemoryException)
             {
                 return exception.Message;
             }

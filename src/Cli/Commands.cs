@@ -34,6 +34,7 @@ internal static class Commands
         foreach (var group in RecipeCommands.Create())
             root.Add(group);
         root.Add(JobsCommands.Create());
+        root.Add(DoctorCommand.Create());
         root.Add(Server);
         root.Add(Json);
         return root;

@@ -45,8 +45,17 @@ internal static class RecipeCommands
         var field = JobSpec.Descriptor.FindFieldByName(recipe.Recipe);
         var options = SettingOption.Of(recipe, field.MessageType);
         var publishing = new PublishOptions(recipe.Outputs);
+        var device = new Option<string?>("--device")
+        {
+            Description = "What computes: cpu, or what the server's build has of torch-cpu, cuda, cuda:1 and so on; the "
+                + "server's by default."
+        };
+        var memory = new Option<long>("--device-memory-bytes")
+        {
+            Description = "What the job needs of the device's memory; an estimate by default. Not for cpu."
+        };
         var command = new Command(recipe.Command.Split(' ')[^1], recipe.Help);
-        foreach (var option in options.Select(option => option.Option).Concat(publishing.All))
+        foreach (var option in options.Select(option => option.Option).Concat(publishing.All).Concat([device, memory]))
             command.Add(option);
         return (command, Read);
 
@@ -61,7 +70,12 @@ internal static class RecipeCommands
 
             foreach (var option in options)
                 option.Set(parsed, message);
-            var spec = new JobSpec { Publish = publishing.Read(parsed) };
+            var spec = new JobSpec
+            {
+                Publish = publishing.Read(parsed),
+                Device = parsed.GetValue(device) ?? "",
+                DeviceMemoryBytes = parsed.GetValue(memory)
+            };
             field.Accessor.SetValue(spec, message);
             return spec;
         }

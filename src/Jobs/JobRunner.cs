@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Serving.Inference.Scheduling;
 using Serving.Jobs.Records;
 using Serving.Jobs.Store;
 using Serving.Jobs.Workers;
@@ -6,8 +7,9 @@ using Serving.Storage;
 
 namespace Serving.Jobs;
 
-/// <summary>Runs queued jobs one after another, each by a worker, and publishes what comes out.</summary>
+/// <summary>Runs queued jobs, each by a worker, and publishes what comes out.</summary>
 /// <remarks>
+/// Jobs of one device run one after another, or as many at a time as its memory has room for: <see cref="JobSlots"/>.
 /// A job that was running when its server stopped is queued again. A worker that ends without a word is started again,
 /// and goes on from the last checkpoint, unless it came no further several times. Whatever happens to a job, or to the
 /// disk, is the job's end at most: serving and the next job go on.
@@ -17,15 +19,15 @@ public sealed class JobRunner(
     IJobRecipes recipes,
     IJobLauncher launcher,
     JobPublisher publisher,
+    MemoryBudgets memory,
     ILogger<JobRunner> logger) : IDisposable
 {
     private const int MostAttempts = 5;
 
     private readonly SemaphoreSlim _queued = new(0);
     private readonly SemaphoreSlim _gate = new(1); // Guards the fields below, and from a look at a state to its change.
-    private JobLease? _running;
-    private IJobWorker? _worker;
-    private bool _isCancelled;
+    private readonly JobSlots _slots = new(memory);
+    private readonly Dictionary<string, RunningJob> _running = new(StringComparer.Ordinal);
 
     /// <summary>Looks at the queue again.</summary>
     public void Wake() => _queued.Release();
@@ -34,10 +36,10 @@ public sealed class JobRunner(
     /// <exception cref="DomainException">There is no such job.</exception>
     public Task CancelAsync(string id) => GuardAsync(async () =>
     {
-        if (id == _running?.Job)
+        if (_running.TryGetValue(id, out var job))
         {
-            _isCancelled = true;
-            _worker?.Cancel();
+            job.IsCancelled = true;
+            job.Worker?.Cancel();
         }
         else
         {
@@ -76,7 +78,7 @@ public sealed class JobRunner(
 
     /// <summary>The process that runs a job; null if none does.</summary>
     public Task<int?> WorkerIdAsync(string id) =>
-        GuardAsync(() => Task.FromResult(id == _running?.Job ? _worker?.ProcessId : null));
+        GuardAsync(() => Task.FromResult(_running.GetValueOrDefault(id)?.Worker?.ProcessId));
 
     /// <summary>Runs jobs until it is stopped.</summary>
     /// <param name="ready">Jobs begin when it completes.</param>
@@ -84,27 +86,26 @@ public sealed class JobRunner(
     {
         await jobs.QueueAbandonedAsync("The server stopped while it ran; it goes on.");
         await ready.WaitAsync(stopping);
-        while (!stopping.IsCancellationRequested)
+        using var watching = memory.Watch(Wake);
+        var running = new List<Task>();
+        try
         {
-            if (await TakeNextAsync() is not { } lease)
+            while (!stopping.IsCancellationRequested)
             {
-                await _queued.WaitAsync(stopping);
-                continue;
+                if (await TakeNextAsync() is { } job)
+                {
+                    running.RemoveAll(task => task.IsCompleted);
+                    running.Add(RunToEndAsync(job, stopping));
+                }
+                else
+                {
+                    await _queued.WaitAsync(stopping);
+                }
             }
-
-            try
-            {
-                await RunAsync(lease, stopping);
-            }
-            catch (Exception exception) when (!stopping.IsCancellationRequested)
-            {
-                logger.LogError(exception, "The job {Job} could not be run", lease.Job);
-                await FailAsync(lease, DiskFailure.Message(exception));
-            }
-            finally
-            {
-                await GuardAsync(() => Task.FromResult(_running = null));
-            }
+        }
+        finally
+        {
+            await Task.WhenAll(running);
         }
     }
 
@@ -133,12 +134,14 @@ public sealed class JobRunner(
         return DomainException.FailedPrecondition($"jobs/{id}", $"The job is {state}", needed, remedy);
     }
 
-    private Task<JobLease?> TakeNextAsync() => GuardAsync(async () =>
+    private Task<RunningJob?> TakeNextAsync() => GuardAsync<RunningJob?>(async () =>
     {
-        _isCancelled = false;
+        using var round = _slots.NewRound();
         try
         {
-            return _running = await jobs.TakeNextAsync();
+            if (await jobs.TakeNextAsync(round.MayStart) is not { } lease)
+                return null;
+            return _running[lease.Job] = new(lease, round.Take(lease.Job));
         }
         catch (Exception exception)
         {
@@ -146,6 +149,33 @@ public sealed class JobRunner(
             return null;
         }
     });
+
+    /// <summary>Runs a job that was taken; whatever happens is its own end at most.</summary>
+    private async Task RunToEndAsync(RunningJob job, CancellationToken stopping)
+    {
+        try
+        {
+            await RunAsync(job, stopping);
+        }
+        catch (Exception exception) when (!stopping.IsCancellationRequested)
+        {
+            logger.LogError(exception, "The job {Job} could not be run", job.Lease.Job);
+            await FailAsync(job.Lease, DiskFailure.Message(exception));
+        }
+        catch (Exception exception)
+        {
+            logger.LogDebug(exception, "The server stops; the job {Job} goes on at its next start", job.Lease.Job);
+        }
+        finally
+        {
+            await GuardAsync(() =>
+            {
+                job.Slot.Free();
+                return Task.FromResult(_running.Remove(job.Lease.Job));
+            });
+            Wake(); // Another may have room now.
+        }
+    }
 
     private async Task FailAsync(JobLease lease, string message)
     {
@@ -163,14 +193,21 @@ public sealed class JobRunner(
         }
     }
 
-    private async Task RunAsync(JobLease lease, CancellationToken stopping)
+    private async Task RunAsync(RunningJob job, CancellationToken stopping)
     {
+        var lease = job.Lease;
+        if (job.Slot.Refusal is { } refusal)
+        {
+            await jobs.EndAsync(lease, JobState.Failed, refusal);
+            return;
+        }
+
         var facts = recipes.Describe(await jobs.GetRecipeAsync(lease.Job));
         var (furthest, attempts) = (0L, 0);
         while (true)
         {
             var order = await OrderAsync(lease, facts);
-            var (last, ending) = await RunWorkerAsync(lease, order, stopping);
+            var (last, ending) = await RunWorkerAsync(job, order, stopping);
             switch (last)
             {
                 case WorkerDone done:
@@ -187,7 +224,7 @@ public sealed class JobRunner(
             var step = (await jobs.GetAsync(lease.Job)).Progress?.Step ?? 0;
             attempts = step > furthest ? 1 : attempts + 1;
             furthest = Math.Max(furthest, step);
-            if (await GuardAsync(() => Task.FromResult(_isCancelled)))
+            if (await GuardAsync(() => Task.FromResult(job.IsCancelled)))
             {
                 await jobs.EndAsync(lease, JobState.Cancelled);
                 return;
@@ -209,9 +246,9 @@ public sealed class JobRunner(
     /// <summary>Finds what the job was submitted for; before each attempt, since it may change between two.</summary>
     private async Task<WorkOrder> OrderAsync(JobLease lease, RecipeFacts facts)
     {
-        var pinned = (await jobs.GetAsync(lease.Job)).Inputs;
-        var inputs = await recipes.LocateAsync(facts, pinned);
-        if (pinned is null)
+        var job = await jobs.GetAsync(lease.Job);
+        var inputs = await recipes.LocateAsync(facts, job.Inputs);
+        if (job.Inputs is null)
             await jobs.PinAsync(lease, inputs.Digests);
         return new(
             lease.Job,
@@ -220,18 +257,19 @@ public sealed class JobRunner(
             inputs.Models,
             inputs.Datasets,
             inputs.Tasks,
-            launcher.Threads);
+            launcher.Threads,
+            job.ReadPlacement().Device);
     }
 
     /// <returns>The message that it ended with, null if there was none, and how the process ended.</returns>
     private async Task<(WorkerMessage? Last, string Ending)> RunWorkerAsync(
-        JobLease lease, WorkOrder order, CancellationToken stopping)
+        RunningJob job, WorkOrder order, CancellationToken stopping)
     {
         using var worker = launcher.Launch(order);
         await GuardAsync(() =>
         {
-            _worker = worker;
-            if (_isCancelled)
+            job.Worker = worker;
+            if (job.IsCancelled)
                 worker.Cancel();
             return Task.FromResult(true);
         });
@@ -243,7 +281,7 @@ public sealed class JobRunner(
             {
                 last = message;
                 if (events.Of(message) is { } happened)
-                    await jobs.AddEventAsync(lease, happened);
+                    await jobs.AddEventAsync(job.Lease, happened);
             }
 
             var ending = await worker.EndAsync();
@@ -251,7 +289,7 @@ public sealed class JobRunner(
         }
         finally
         {
-            await GuardAsync(() => Task.FromResult(_worker = null));
+            await GuardAsync(() => Task.FromResult(job.Worker = null));
         }
     }
 
@@ -284,5 +322,17 @@ public sealed class JobRunner(
             Metrics = done.Metrics,
             Artifacts = JobArtifacts.List(jobs.Folder(lease.Job))
         };
+    }
+
+    /// <summary>A job at work. Guarded by the gate.</summary>
+    private sealed class RunningJob(JobLease lease, JobSlot slot)
+    {
+        public JobLease Lease { get; } = lease;
+
+        public JobSlot Slot { get; } = slot;
+
+        public IJobWorker? Worker { get; set; }
+
+        public bool IsCancelled { get; set; }
     }
 }

@@ -12,6 +12,8 @@ if (args is [HealthCommand.Verb, .. var rest])
     return await HealthCommand.RunAsync(rest);
 try
 {
+    if (args is [DoctorCommand.Verb, .. var settings])
+        return DoctorCommand.Run(settings);
     await using var app = ServerApplication.Build(args);
     await app.StartAsync();
     var (grpc, http) = ServerApplication.Urls(app);

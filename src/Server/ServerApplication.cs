@@ -3,6 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Serving.Backends;
 using Serving.Catalog;
+using Serving.Catalog.Resident;
 using Serving.Catalog.Stored;
 using Serving.Inference.Scheduling;
 using Serving.Jobs;
@@ -10,6 +11,7 @@ using Serving.Jobs.Store;
 using Serving.Jobs.Workers;
 using Serving.Server.Configuration;
 using Serving.Server.Datasets;
+using Serving.Server.Devices;
 using Serving.Server.Http;
 using Serving.Server.Jobs;
 using Serving.Server.Lifetime;
@@ -69,8 +71,13 @@ public static class ServerApplication
         configure?.Invoke(builder.Services);
 
         var app = builder.Build();
-        var backend = app.Services.GetRequiredService<TensorBackend>();
-        app.Logger.LogInformation("Computes on {Device}: {Reason}", backend.Description, backend.Reason);
+        app.Services.GetRequiredService<DeviceMetrics>(); // Measured from now on.
+        foreach (var device in app.Services.GetRequiredService<ModelDevices>().All)
+        {
+            app.Logger.LogInformation(
+                "Computes on {Device}: {Reason}", device.Backend.Description, device.Backend.Reason);
+        }
+
         app.UseSingletonServices();
         app.UseMetadataLimit();
         app.UseHttpApi(options);
@@ -121,11 +128,13 @@ public static class ServerApplication
             Path.Combine(AppContext.BaseDirectory, "Serving.Worker.dll"),
             options.TrainingThreads,
             options.ResolvedTrainingRank,
+            options.TorchLibraries,
             provider.GetRequiredService<EngineLoad>(),
             DiskFileSystem.Instance,
             provider.GetRequiredService<TimeProvider>()))
         .AddSingleton<IJobRecipes, TrainingRecipes>()
         .AddSingleton<EngineLoad>()
+        .AddSingleton<JobDevices>()
         .AddSingleton<JobPublisher>()
         .AddSingleton<JobRunner>()
         .AddSingleton<JobsService>()
@@ -135,6 +144,9 @@ public static class ServerApplication
             provider.GetRequiredService<TensorBackend>(),
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<EngineLoad>()))
+        .AddSingleton(new MemoryBudgets(BackendFactory.Canonical, options.MemoryOf))
+        .AddSingleton<ServerDevices>()
+        .AddSingleton(provider => provider.GetRequiredService<ServerDevices>().Models)
         .AddSingleton<TaskCatalog>()
         .AddSingleton<TaskRouter>()
         .AddSingleton<Admissions>()
@@ -142,6 +154,7 @@ public static class ServerApplication
         .AddSingleton<EmbeddingRunner>()
         .AddSingleton<ShadowRunner>()
         .AddSingleton<ServerMetrics>()
+        .AddSingleton<DeviceMetrics>()
         .AddSingleton<Readiness>()
         .AddSingleton<ClassifierService>()
         .AddSingleton<EmbedderService>()

@@ -54,6 +54,8 @@ public sealed unsafe partial class CpuBackend : TrainingBackend
 
     public override string Description => $"cpu {_kernels.Name}, {Threads} {(Threads == 1 ? "thread" : "threads")}";
 
+    public override string Arithmetic => $"cpu {_kernels.Name}";
+
     public override string Reason => _kernels.Reason;
 
     public override long AllocatedBytes => _pool.BytesInUse;

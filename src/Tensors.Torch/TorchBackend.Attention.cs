@@ -30,24 +30,17 @@ public sealed partial class TorchBackend
     {
         Shapes.Attention(query, queryOffsets, key, value, keyOffsets, heads, kind, dropout, output);
         using var operation = _context.Begin();
-        try
+        foreach (var bucket in LengthBucket.Of(queryOffsets.Values, keyOffsets.Values))
         {
-            foreach (var bucket in LengthBucket.Of(queryOffsets.Values, keyOffsets.Values))
-            {
-                if (bucket.Queries == 0)
-                    continue;
-                using var temporaries = torch.NewDisposeScope();
-                var queries = RowsOf(bucket, queryOffsets, bucket.Queries);
-                var keys = RowsOf(bucket, keyOffsets, bucket.Keys);
-                var (q, k, v) = (queries.Heads(query, heads), keys.Heads(key, heads), keys.Heads(value, heads));
-                queries.SetHeads(output, dropout.Threshold == 0
-                    ? torch.nn.functional.scaled_dot_product_attention(q, k, v, Seen(q, k, kind))
-                    : AttentionWeights(q, k, kind).mul_(Factors(bucket, dropout, heads)).matmul(v));
-            }
-        }
-        catch (ExternalException refusal) when (TorchContext.IsOutOfMemory(refusal))
-        {
-            throw OutOfMemory(refusal);
+            if (bucket.Queries == 0)
+                continue;
+            using var temporaries = torch.NewDisposeScope();
+            var queries = RowsOf(bucket, queryOffsets, bucket.Queries);
+            var keys = RowsOf(bucket, keyOffsets, bucket.Keys);
+            var (q, k, v) = (queries.Heads(query, heads), keys.Heads(key, heads), keys.Heads(value, heads));
+            queries.SetHeads(output, dropout.Threshold == 0
+                ? torch.nn.functional.scaled_dot_product_attention(q, k, v, Seen(q, k, kind))
+                : AttentionWeights(q, k, kind).mul_(Factors(bucket, dropout, heads)).matmul(v));
         }
     }
 

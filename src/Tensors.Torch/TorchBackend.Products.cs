@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using TorchSharp;
 
 namespace Serving.Tensors.Torch;
@@ -6,6 +5,8 @@ namespace Serving.Tensors.Torch;
 /// <summary>Matrix products.</summary>
 public sealed partial class TorchBackend
 {
+    private const long StackedBytes = 512L << 20; // For as long as one product takes.
+
     public override void Linear(
         Tensor x,
         PackedWeight weight,
@@ -20,19 +21,12 @@ public sealed partial class TorchBackend
         if (x.Rows == 0)
             return;
         using var operation = _context.Begin();
-        try
-        {
-            var result = View(output);
-            if (segments.Length == 0)
-                Product(View(x), packed, mask: null, result);
-            else
-                Product(View(x), packed, segments, result);
-            Finish(result, bias, activation, residual);
-        }
-        catch (ExternalException refusal) when (TorchContext.IsOutOfMemory(refusal))
-        {
-            throw OutOfMemory(refusal);
-        }
+        var result = View(output);
+        if (segments.Length == 0)
+            Product(View(x), packed, mask: null, result);
+        else
+            Product(View(x), packed, segments, result);
+        Finish(result, bias, activation, residual);
     }
 
     public override void Project(Tensor x, Tensor weight, Tensor bias, Tensor output)
@@ -51,22 +45,15 @@ public sealed partial class TorchBackend
         if (output.Rows == 0)
             return;
         using var operation = _context.Begin();
-        try
-        {
-            var right = View(b);
-            if (!selection.Scores.IsNone)
-                right = right.where(Above(selection.Scores, selection.Threshold), _context.Zero);
-            if (transposed == Transposed.Right)
-                right = right.t();
-            var left = transposed == Transposed.Left ? View(a).t() : View(a);
-            var result = View(output).addmm_(left, right, beta: accumulate ? 1 : 0, alpha: 1);
-            if (!bias.IsNone)
-                result.add_(View(bias));
-        }
-        catch (ExternalException refusal) when (TorchContext.IsOutOfMemory(refusal))
-        {
-            throw OutOfMemory(refusal);
-        }
+        var right = View(b);
+        if (!selection.Scores.IsNone)
+            right = right.where(Above(selection.Scores, selection.Threshold), _context.Zero);
+        if (transposed == Transposed.Right)
+            right = right.t();
+        var left = transposed == Transposed.Left ? View(a).t() : View(a);
+        var result = View(output).addmm_(left, right, beta: accumulate ? 1 : 0, alpha: 1);
+        if (!bias.IsNone)
+            result.add_(View(bias));
     }
 
     /// <summary>Which elements are above a number: a tensor of bool.</summary>
@@ -76,34 +63,61 @@ public sealed partial class TorchBackend
         return View(x).gt(number);
     }
 
-    /// <summary>Products of neighbouring segments with the same mask are one.</summary>
+    /// <summary>
+    /// Products of neighbouring segments with the same mask are one; those of different masks are one call if they have
+    /// as many rows as each other, and the device is used so.
+    /// </summary>
     private void Product(
         torch.Tensor x, TorchPackedWeight weight, ReadOnlySpan<RowSegment> segments, torch.Tensor result)
     {
+        var runs = MaskRun.Of(segments);
         var row = 0L;
-        for (var i = 0; i < segments.Length;)
+        for (var first = 0; first < runs.Count;)
         {
-            var mask = segments[i].Mask;
-            var rows = 0L;
-            for (; i < segments.Length && (segments[i].Mask == mask || segments[i].Rows == 0); i++)
-                rows += segments[i].Rows;
-            if (rows > 0)
-                Product(x.narrow(0, row, rows), weight, (TorchPackedMask?)mask, result.narrow(0, row, rows));
+            var count = _hasBatchedProducts ? MaskRun.CountEqual(runs, first, MostAtOnce(weight)) : 1;
+            var rows = count * runs[first].Rows;
+            var (operand, product) = (x.narrow(0, row, rows), result.narrow(0, row, rows));
+            if (count == 1)
+                Product(operand, weight, runs[first].Mask, product);
+            else
+                Products(operand, weight, runs.GetRange(first, count), product);
             row += rows;
+            first += count;
         }
     }
 
     private void Product(torch.Tensor x, TorchPackedWeight weight, TorchPackedMask? mask, torch.Tensor result)
     {
-        if (weight.Format == WeightFormat.BFloat16 && _hasBFloat16Products)
-        {
-            var rounded = _masked.Get(weight, mask, torch.ScalarType.BFloat16);
-            result.copy_(x.to(torch.ScalarType.BFloat16).mm(rounded.t()));
-            return;
-        }
-
-        result.addmm_(x, _masked.Get(weight, mask, torch.ScalarType.Float32).t(), beta: 0, alpha: 1);
+        var type = ProductType(weight);
+        var masked = _masked.Get(weight, mask, type).t();
+        if (type == torch.ScalarType.BFloat16)
+            result.copy_(x.to(type).mm(masked));
+        else
+            result.addmm_(x, masked, beta: 0, alpha: 1);
     }
+
+    /// <summary>A product for each run, of as many rows as each other, at once.</summary>
+    /// <param name="x">[runs * rows, inFeatures]</param>
+    /// <param name="result">[runs * rows, outFeatures]</param>
+    private void Products(torch.Tensor x, TorchPackedWeight weight, List<MaskRun> runs, torch.Tensor result)
+    {
+        var type = ProductType(weight);
+        var masked = torch.empty([runs.Count, weight.OutFeatures, weight.InFeatures], type, _context.Device);
+        for (var i = 0; i < runs.Count; i++)
+            masked.select(0, i).copy_(_masked.Get(weight, runs[i].Mask, type)); // One by one: the next may end this one.
+        var operands = x.view(runs.Count, runs[0].Rows, weight.InFeatures);
+        var products = result.view(runs.Count, runs[0].Rows, weight.OutFeatures);
+        products.copy_(operands.to(type).bmm(masked.transpose(1, 2)));
+    }
+
+    private torch.ScalarType ProductType(TorchPackedWeight weight) =>
+        weight.Format == WeightFormat.BFloat16 && _hasBFloat16Products
+            ? torch.ScalarType.BFloat16
+            : torch.ScalarType.Float32;
+
+    /// <summary>How many masked weights may lie beside each other for one call.</summary>
+    private static int MostAtOnce(TorchPackedWeight weight) =>
+        (int)Math.Max(1, StackedBytes / ((long)weight.OutFeatures * weight.InFeatures * sizeof(float)));
 
     private static void Finish(torch.Tensor result, Tensor bias, Activation activation, Tensor residual)
     {
@@ -117,13 +131,5 @@ public sealed partial class TorchBackend
             result.tanh_();
         if (!residual.IsNone)
             result.add_(View(residual));
-    }
-
-    /// <summary>Gives up what is kept for speed, so that the next operation finds room.</summary>
-    private DeviceMemoryException OutOfMemory(ExternalException refusal)
-    {
-        _masked.Clear();
-        var firstLine = refusal.Message.Split('\n', 2)[0];
-        return new($"{_context.Device} has no memory left; {AllocatedBytes} bytes are in use: {firstLine}");
     }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
 using TorchSharp;
 
 namespace Serving.Tensors.Torch;
@@ -16,6 +17,7 @@ public sealed partial class TorchBackend : TrainingBackend
     private readonly TorchContext _context;
     private readonly MaskedWeights _masked;
     private readonly bool _hasBFloat16Products;
+    private readonly bool _hasBatchedProducts;
 
     /// <summary>Needs libtorch to be loaded: <see cref="TorchLibraries.Load"/>.</summary>
     /// <param name="device">Null for the processor, or the number of a CUDA device.</param>
@@ -26,6 +28,7 @@ public sealed partial class TorchBackend : TrainingBackend
         _context = new(device is { } index ? new torch.Device(DeviceType.CUDA, index) : torch.CPU);
         _masked = new(_context, options.MaskedWeightBytes ?? (_context.IsCuda ? MaskedWeightBytesOnCuda : 0));
         _hasBFloat16Products = options.BFloat16Products ?? _context.IsCuda;
+        _hasBatchedProducts = options.BatchedProducts ?? _context.IsCuda;
     }
 
     public override string Description
@@ -69,6 +72,24 @@ public sealed partial class TorchBackend : TrainingBackend
 
     public override MaskSet AllocateMasks(ReadOnlySpan<(int OutFeatures, int InFeatures)> shapes) =>
         new TorchMaskSet(_context, _masked, shapes);
+
+    public override string Arithmetic => _context.IsCuda ? $"cuda, libtorch {TorchLibraries.Version}" : Description;
+
+    public override Exception Explain(Exception failure)
+    {
+        if (failure is not ExternalException refusal)
+            return failure;
+        var firstLine = refusal.Message.Split('\n', 2)[0];
+        if (TorchContext.IsOutOfMemory(refusal))
+        {
+            return new DeviceMemoryException(
+                $"{_context.Device} has no memory left; {AllocatedBytes} bytes are in use: {firstLine}");
+        }
+
+        return TorchContext.IsLoss(refusal)
+            ? new DeviceLostException($"{_context.Device} does not answer any more: {firstLine}")
+            : failure;
+    }
 
     /// <summary>Frees the masked weights that are kept.</summary>
     public override void Trim() => _masked.Clear();

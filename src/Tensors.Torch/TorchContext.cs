@@ -84,7 +84,13 @@ internal sealed class TorchContext : IDisposable
 
     public static bool IsOutOfMemory(ExternalException refusal) =>
         refusal.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase)
-        || refusal.Message.Contains("can't allocate memory", StringComparison.Ordinal);
+        || refusal.Message.Contains("can't allocate memory", StringComparison.Ordinal)
+        || refusal.Message.Contains("_STATUS_ALLOC_FAILED", StringComparison.Ordinal); // Of CUDA's libraries.
+
+    /// <summary>Whether the device failed, and not the operation: CUDA's errors stay until the process ends.</summary>
+    public static bool IsLoss(ExternalException refusal) =>
+        refusal.Message.Contains("CUDA error", StringComparison.Ordinal)
+        || refusal.Message.Contains("CUDA driver error", StringComparison.Ordinal);
 
     public void Dispose()
     {

@@ -14,6 +14,10 @@ public sealed class TorchDevices : IDeviceProvider
     public TrainingBackend Create(string device, int threads, string? libraries) =>
         Create(device, libraries, new() { Threads = threads });
 
+    public string Describe() =>
+        $"libtorch is {TorchLibraries.Version}, in {TorchLibraries.Folder}; TorchSharp needs "
+        + $"{TorchLibraries.WantedVersion}: it will do.";
+
     /// <summary>A backend, which its owner disposes.</summary>
     /// <param name="libraries">See <see cref="TorchLibraries.Load"/>.</param>
     /// <exception cref="ArgumentException">The name is none of a device of libtorch.</exception>

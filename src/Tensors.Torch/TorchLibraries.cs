@@ -10,6 +10,12 @@ public static class TorchLibraries
     /// <summary>The version of libtorch whose interface TorchSharp's own library is built for.</summary>
     public const string WantedVersion = "2.10";
 
+    /// <summary>
+    /// Names another version to take, in the environment: for trying one whose interface may be the same as far as it is
+    /// used. Where it is not, the process may end at any operation.
+    /// </summary>
+    public const string VersionVariable = "SERVING_TORCH_VERSION";
+
     private const string Processor = "libtorch_cpu.so";
     private const string OfTorchSharp = "libLibTorchSharp.so";
     private const string NameInImports = "LibTorchSharp";
@@ -98,10 +104,11 @@ public static class TorchLibraries
         var version = number is { } parts
             ? $"{parts >> 56}.{(parts >> 48) & 0xFF}.{(parts >> 40) & 0xFF}"
             : "older than 2.9";
-        if (version.StartsWith(WantedVersion + ".", StringComparison.Ordinal))
+        var wanted = Environment.GetEnvironmentVariable(VersionVariable) is { Length: > 0 } named ? named : WantedVersion;
+        if (version.StartsWith(wanted + ".", StringComparison.Ordinal))
             return version;
         throw new DeviceUnavailableException(
-            $"libtorch in '{folder}' is {version}; TorchSharp {TorchSharpVersion} needs {WantedVersion}: {Remedy}.");
+            $"libtorch in '{folder}' is {version}; TorchSharp {TorchSharpVersion} needs {wanted}: {Remedy}.");
     }
 
     private static ulong? NumberOf(nint library) =>

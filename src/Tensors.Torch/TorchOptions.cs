@@ -11,6 +11,12 @@ public sealed record TorchOptions
     public long? MaskedWeightBytes { get; init; }
 
     /// <summary>
+    /// Whether neighbouring segments of as many rows are multiplied at once, each by its task's weight; none: on CUDA,
+    /// where many small products leave most of the device idle.
+    /// </summary>
+    public bool? BatchedProducts { get; init; }
+
+    /// <summary>
     /// Whether the other operand of bfloat16 weights is rounded to bfloat16, too; none: on CUDA, where such products
     /// are several times as fast.
     /// </summary>

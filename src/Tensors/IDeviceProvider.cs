@@ -10,4 +10,7 @@ public interface IDeviceProvider
     /// <param name="libraries">A folder with the device's native libraries; null for those beside the program.</param>
     /// <exception cref="DeviceUnavailableException">There is no such device here, or a library is missing.</exception>
     TrainingBackend Create(string device, int threads, string? libraries);
+
+    /// <summary>Which native libraries were loaded, and from where, as a sentence; after a backend was made.</summary>
+    string Describe();
 }

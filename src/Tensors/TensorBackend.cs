@@ -30,6 +30,9 @@ public abstract class TensorBackend : IDisposable
     /// <summary>What the backend runs on, for people: "cpu avx512, 2 threads".</summary>
     public abstract string Description { get; }
 
+    /// <summary>What the bits of results depend on beside the operands: "cpu avx512".</summary>
+    public virtual string Arithmetic => Description;
+
     /// <summary>Why it runs on that, for people: "the processor has AVX2 and FMA, but ...".</summary>
     public abstract string Reason { get; }
 
@@ -46,7 +49,13 @@ public abstract class TensorBackend : IDisposable
     /// <summary>From how many multiply-adds on a batch is worth the whole device, rather than one lane.</summary>
     public virtual long WholeDeviceMultiplyAdds => 0;
 
-    /// <summary>Returns freed memory that is kept for reuse to the system.</summary>
+    /// <summary>What a failed operation means.</summary>
+    /// <returns>
+    /// A <see cref="DeviceMemoryException"/> or a <see cref="DeviceLostException"/>, or what failed itself.
+    /// </returns>
+    public virtual Exception Explain(Exception failure) => failure;
+
+    /// <summary>Returns freed memory that is kept for reuse to the system, and masked weights that are kept.</summary>
     public virtual void Trim()
     {
     }

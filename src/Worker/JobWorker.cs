@@ -3,6 +3,7 @@ using Serving.Backends;
 using Serving.Jobs.Store;
 using Serving.Jobs.Workers;
 using Serving.Storage;
+using Serving.Tensors;
 using Serving.Training;
 using Serving.Training.Recipes;
 
@@ -44,7 +45,28 @@ internal static class JobWorker
         try
         {
             using var alone = Lock(Path.Combine(order.Folder, JobLeftovers.LockFile), cancelled);
-            using var backend = BackendFactory.Create(BackendFactory.Default, new() { Threads = order.Threads });
+            using var backend = BackendFactory.Create(
+                order.Device, new() { Threads = order.Threads, TorchLibraries = order.TorchLibraries });
+            var arithmetic = CudaDriver.Of(order.Device) is { } gpu ? $"{gpu.Name}, {backend.Arithmetic}" : backend.Arithmetic;
+            if (FirstDevice.Differs(order.Folder, arithmetic) is { } warning)
+                Say(new WorkerWarning(Step: 0, warning));
+            return Run(order, backend, time, cancelled);
+        }
+        catch (OperationCanceledException)
+        {
+            return new WorkerCancelled();
+        }
+        catch (Exception exception) // Whatever it is, it is the job's end and not the server's.
+        {
+            return new WorkerFailed(DiskFailure.Message(exception));
+        }
+    }
+
+    private static WorkerMessage Run(
+        WorkOrder order, TrainingBackend backend, TimeProvider time, CancellationToken cancelled)
+    {
+        try
+        {
             var result = Recipe.Parse(order.Recipe).Run(new()
             {
                 Job = order.Job,
@@ -57,13 +79,9 @@ internal static class JobWorker
             });
             return new WorkerDone(result.Metrics, result.TaskVersion, result.Model);
         }
-        catch (OperationCanceledException)
+        catch (Exception exception) when (backend.Explain(exception) is var meaning && meaning != exception)
         {
-            return new WorkerCancelled();
-        }
-        catch (Exception exception) // Whatever it is, it is the job's end and not the server's.
-        {
-            return new WorkerFailed(DiskFailure.Message(exception));
+            return new WorkerFailed(meaning.Message);
         }
     }
 

@@ -22,7 +22,7 @@ public sealed class LayerTests
         ["Hub"] = ["Storage", "Models", "Catalog"],
         ["Worker"] = ["Storage", "Tensors", "Backends", "Training", "Jobs"],
         ["Client"] = ["Protocol"],
-        ["Cli"] = ["Client", "Protocol", "Tables"],
+        ["Cli"] = ["Backends", "Client", "Protocol", "Tables"],
         ["Server"] =
         [
             "Storage", "Threading", "Tensors", "Backends", "Text", "Protocol", "Models", "Inference", "Training",

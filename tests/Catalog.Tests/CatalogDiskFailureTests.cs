@@ -154,7 +154,7 @@ public sealed class CatalogDiskFailureTests : IDisposable
             blobs,
             new(Path.Combine(_data.Path, "models"), chosen: null, files),
             new() { MaxBatchTokens = 64, MaxQueuedRequests = 8, MaxQueuedTokens = 512 },
-            _lanes,
+            new ModelDevices(new ModelDevice("cpu", _lanes, new("cpu", bytes: null))),
             TimeProvider.System,
             NullLogger<TaskCatalog>.Instance);
         await catalog.StartAsync(CancellationToken.None);

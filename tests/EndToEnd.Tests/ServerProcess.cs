@@ -14,7 +14,7 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     private const string HttpAnnouncement = "JSON and gRPC-Web over HTTP/1.1 on ";
     private const int SigTerm = 15;
 
-    private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "Serving.Server.dll");
+    private const string Program = "Serving.Server.dll";
 
     private readonly Process _process;
     private readonly List<string> _output;
@@ -39,11 +39,12 @@ internal sealed partial class ServerProcess : IAsyncDisposable
 
     /// <summary>Starts a server and waits until it is ready.</summary>
     /// <param name="under">A program and its arguments, which run the server.</param>
+    /// <param name="build">Null for <see cref="ServerBuild.Default"/>.</param>
     public static async Task<ServerProcess> StartAsync(
         DataFolder data, IReadOnlyList<string>? flags = null, IReadOnlyDictionary<string, string>? environment = null,
-        IReadOnlyList<string>? under = null)
+        IReadOnlyList<string>? under = null, ServerBuild? build = null)
     {
-        var server = await StartWithoutWaitingAsync(data, flags, environment, under);
+        var server = await StartWithoutWaitingAsync(data, flags, environment, under, build);
         await server.ReadyAsync();
         return server;
     }
@@ -51,9 +52,10 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     /// <summary>Starts a server and waits until it listens.</summary>
     public static async Task<ServerProcess> StartWithoutWaitingAsync(
         DataFolder data, IReadOnlyList<string>? flags = null, IReadOnlyDictionary<string, string>? environment = null,
-        IReadOnlyList<string>? under = null)
+        IReadOnlyList<string>? under = null, ServerBuild? build = null)
     {
-        string[] command = [.. under ?? [], "dotnet", Program];
+        build ??= ServerBuild.Default;
+        string[] command = [.. under ?? [], "dotnet", Path.Combine(build.Folder, Program)];
         var start = new ProcessStartInfo(command[0])
         {
             UseShellExecute = false,
@@ -61,7 +63,10 @@ internal sealed partial class ServerProcess : IAsyncDisposable
             RedirectStandardError = true
         };
         foreach (var argument in (string[])
-            [.. command[1..], "--port", "0", "--data", data.Path, "--Server:TrainingRank=Normal", .. flags ?? []])
+            [
+                .. command[1..], "--port", "0", "--data", data.Path, "--Server:TrainingRank=Normal", .. build.Flags,
+                .. flags ?? []
+            ])
             start.ArgumentList.Add(argument);
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
             start.Environment[name] = value;

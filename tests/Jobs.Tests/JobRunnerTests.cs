@@ -14,6 +14,8 @@ namespace Serving.Jobs.Tests;
 /// <summary>Jobs by workers that a test leads.</summary>
 public sealed class JobRunnerTests : IDisposable
 {
+    private const long MemoryBytes = 100;
+
     private readonly TemporaryFolder _folder = new();
     private readonly FailingFileSystem _disk = new(Refusal.Room, allowed: 0) { IsMended = true };
     private readonly Recipes _recipes = new();
@@ -28,7 +30,10 @@ public sealed class JobRunnerTests : IDisposable
         _jobs = new(
             _folder.At("jobs"), long.MaxValue, _disk, TimeProvider.System,
             NullLogger<FileJobRepository>.Instance);
-        _runner = new(_jobs, _recipes, _launcher, publisher: null!, NullLogger<JobRunner>.Instance);
+        _runner = new(
+            _jobs, _recipes, _launcher, publisher: null!,
+            new(static name => name, static name => name == "cpu" ? null : MemoryBytes),
+            NullLogger<JobRunner>.Instance);
         _running = _runner.RunAsync(Task.CompletedTask, _stop.Token);
     }
 
@@ -225,11 +230,61 @@ public sealed class JobRunnerTests : IDisposable
 
     private static WorkerDone Done() => new(new Dictionary<string, double>(), TaskVersion: null, Model: null);
 
+    [Fact]
+    public async Task Jobs_OfOneDevice_RunTogetherAsLongAsItsMemoryHasRoom_InTheirOrder()
+    {
+        await SubmitAsync(OnDevice("torch-cpu", 60));
+        var second = await SubmitAsync(OnDevice("torch-cpu", 60));
+        var third = await SubmitAsync(OnDevice("torch-cpu", 40));
+        var elsewhere = await SubmitAsync("{}");
+        var (first, other) = (await _launcher.NextAsync(), await _launcher.NextAsync());
+        Assert.Equal(
+            ("torch-cpu", "cpu", elsewhere), (first.Order.Device, other.Order.Device, other.Order.Job));
+        // The third would fit, but does not overtake the second.
+        Assert.Equal(
+            [JobState.Queued, JobState.Queued],
+            [(await _jobs.GetAsync(second)).State, (await _jobs.GetAsync(third)).State]);
+
+        first.End(Done());
+        Worker[] both = [await _launcher.NextAsync(), await _launcher.NextAsync()];
+        Assert.Equal([second, third], both.Select(worker => worker.Order.Job));
+        await _runner.CancelAsync(third);
+        await both[1].Cancelled.Within();
+        both[1].End(new WorkerCancelled());
+        both[0].End(Done());
+        other.End(Done());
+        Assert.Equal(JobState.Cancelled, (await EndAsync(third)).State);
+        Assert.Equal(
+            [JobState.Succeeded, JobState.Succeeded],
+            [(await EndAsync(second)).State, (await EndAsync(elsewhere)).State]);
+    }
+
+    [Fact]
+    public async Task Job_ThatNeedsMoreThanItsDeviceMayGive_Fails_AndTheNextRuns()
+    {
+        var large = await SubmitAsync(OnDevice("torch-cpu", MemoryBytes + 1));
+        var next = await SubmitAsync(OnDevice("torch-cpu", MemoryBytes));
+        var job = await EndAsync(large);
+        Assert.Equal(
+            (JobState.Failed, "The job needs 101 bytes of torch-cpu; 100 are allowed (Server:DeviceMemoryBytes). Allow "
+                + "more, or state less if it needs less."),
+            (job.State, job.Message));
+        var worker = await _launcher.NextAsync();
+        Assert.Equal(next, worker.Order.Job);
+        worker.End(Done());
+        await EndAsync(next);
+    }
+
+    private static string OnDevice(string device, long bytes) =>
+        $$"""{"device":"{{device}}","deviceMemoryBytes":"{{bytes}}"}""";
+
     private async Task<string> SubmitAsync() => await SubmitAsync(inputs: null);
 
-    private async Task<string> SubmitAsync(InputDigests? inputs)
+    private Task<string> SubmitAsync(InputDigests? inputs) => SubmitAsync("{}", inputs);
+
+    private async Task<string> SubmitAsync(string spec, InputDigests? inputs = null)
     {
-        var job = await _jobs.CreateAsync(JsonSerializer.Deserialize<JsonElement>("{}"), "{}", inputs);
+        var job = await _jobs.CreateAsync(JsonSerializer.Deserialize<JsonElement>(spec), "{}", inputs);
         _runner.Wake();
         return job.Id;
     }

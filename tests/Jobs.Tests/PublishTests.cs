@@ -163,7 +163,7 @@ public sealed class PublishTests : IDisposable
             new FolderBlobStore(tasks, files),
             Models(data, files),
             new ModelHostOptions { MaxBatchTokens = 64, MaxQueuedRequests = 8, MaxQueuedTokens = 512 },
-            _lanes,
+            new ModelDevices(new ModelDevice("cpu", _lanes, new("cpu", bytes: null))),
             TimeProvider.System,
             NullLogger<TaskCatalog>.Instance);
         await catalog.StartAsync(CancellationToken.None);

@@ -10,7 +10,7 @@ public sealed class HealthTests
 {
     private static readonly string[] Known =
     [
-        "", "liveness", "tasks/t", "tasks/u",
+        "", "liveness", "devices/cpu", "tasks/t", "tasks/u",
         "serving.v1.Classifier", "serving.v1.Embedder", "serving.v1.Generator", "serving.v1.Tasks", "serving.v1.Models",
         "serving.v1.Datasets", "serving.v1.Jobs"
     ];

@@ -7,7 +7,7 @@ using Serving.V1;
 namespace Serving.Server.Tests;
 
 /// <summary>However calls end, nothing of them stays behind and nothing is computed for nobody.</summary>
-public sealed class PermitTests
+public class PermitTests
 {
     public enum Ending
     {
@@ -33,11 +33,13 @@ public sealed class PermitTests
         }
     }
 
+    private protected virtual GatedBackend NewBackend() => new();
+
     [Theory]
     [MemberData(nameof(Cases))]
     public async Task Call_HoweverItEnds_LeavesNothing(Ending ending, bool isStream)
     {
-        await using var server = await TestServer.StartAsync();
+        await using var server = await TestServer.StartAsync(NewBackend());
         server.Backend.Close();
         var running = server.Client.ClassifyAsync(["a"], ["t"]);
         await server.PassBeganAsync();
@@ -120,7 +122,7 @@ public sealed class PermitTests
     [Fact]
     public async Task ThousandShortDeadlines_CostNoForwardPass()
     {
-        await using var server = await TestServer.StartAsync();
+        await using var server = await TestServer.StartAsync(NewBackend());
         server.Backend.Close();
         var running = server.Client.ClassifyAsync(["a"], ["t"]);
         await server.PassBeganAsync();
@@ -154,7 +156,7 @@ public sealed class PermitTests
     [InlineData(true)]
     public async Task Shutdown_FinishesWhatIsInFlight(bool isStream)
     {
-        await using var server = await TestServer.StartAsync();
+        await using var server = await TestServer.StartAsync(NewBackend());
         server.Backend.Close();
         using var stream = server.Client.Classifier.ClassifyStream();
         var unary = isStream ? null : server.Client.ClassifyAsync(["a"], ["t"]);
@@ -189,7 +191,7 @@ public sealed class PermitTests
     [Fact]
     public async Task Overload_RejectsAtOnce_WithRetryInfo_AndLeavesRoomForOtherTasks()
     {
-        await using var server = await TestServer.StartAsync("--Server:MaxQueuedRequests=10");
+        await using var server = await TestServer.StartAsync(NewBackend(), "--Server:MaxQueuedRequests=10");
         server.Backend.Close();
         var running = server.Client.ClassifyAsync(["a"], ["t"]);
         await server.PassBeganAsync();
@@ -210,7 +212,7 @@ public sealed class PermitTests
     [Fact]
     public async Task Call_ThatFailsBeforeItWaits_GivesItsPlaceBack()
     {
-        await using var server = await TestServer.StartAsync("--Server:MaxQueuedRequests=1");
+        await using var server = await TestServer.StartAsync(NewBackend(), "--Server:MaxQueuedRequests=1");
         for (var i = 0; i < 3; i++)
         {
             var outOfRange = await Assert.ThrowsAsync<RpcException>(() => ClassifyAsync("a", priority: 1000, "t"));

@@ -51,18 +51,24 @@ internal sealed class TestServer : IAsyncDisposable
     public GenerationEngine Generator => Catalog.Table.Models.Values.OfType<GeneratorHost>().Single().Engine;
 
     /// <summary>Starts a server with one model and the tasks "t" and "u".</summary>
-    public static async Task<TestServer> StartAsync(params string[] flags)
+    public static Task<TestServer> StartAsync(params string[] flags) => StartAsync(new GatedBackend(), flags);
+
+    /// <param name="backend">What it computes on; the server's from now on.</param>
+    public static async Task<TestServer> StartAsync(GatedBackend backend, params string[] flags)
     {
-        var server = await RestartAsync(new DataFolder(), flags);
+        var server = await RestartAsync(new DataFolder(), backend, flags);
         await server.Client.ImportTaskAsync("t", server.Data.WriteVersion(seed: 1), alias: "production");
         await server.Client.ImportTaskAsync("u", server.Data.WriteVersion(seed: 2), alias: "production");
         return server;
     }
 
     /// <summary>Starts a server on what there is.</summary>
-    public static async Task<TestServer> RestartAsync(DataFolder data, params string[] flags)
+    public static Task<TestServer> RestartAsync(DataFolder data, params string[] flags) =>
+        RestartAsync(data, new GatedBackend(), flags);
+
+    private static async Task<TestServer> RestartAsync(DataFolder data, GatedBackend backend, string[] flags)
     {
-        var server = Begin(data, flags);
+        var server = Begin(data, backend, flags);
         await server.StartListeningAsync();
         using var watch = server.Client.Health.Watch(new());
         while (await watch.ResponseStream.MoveNext(CancellationToken.None).Within()
@@ -75,9 +81,10 @@ internal sealed class TestServer : IAsyncDisposable
     }
 
     /// <summary>A server that does nothing yet.</summary>
-    public static TestServer Begin(DataFolder data, params string[] flags)
+    public static TestServer Begin(DataFolder data, params string[] flags) => Begin(data, new GatedBackend(), flags);
+
+    private static TestServer Begin(DataFolder data, GatedBackend backend, string[] flags)
     {
-        var backend = new GatedBackend();
         var logs = new LogCollector();
         var app = ServerApplication.Build(
             [

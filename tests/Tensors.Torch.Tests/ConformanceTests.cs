@@ -2,15 +2,23 @@ using Serving.Tensors.Tests.Conformance;
 
 namespace Serving.Tensors.Torch.Tests;
 
-/// <summary>libtorch on the processor, without and with masked weights that are kept.</summary>
+/// <summary>
+/// libtorch's device, without and with masked weights that are kept, and with products of several tasks at once.
+/// </summary>
 public sealed class TorchBackends : ITestBackends
 {
-    private const string Keeping = "torch-cpu, keeping masked weights";
+    private const string Single = "libtorch";
+    private const string Keeping = "libtorch, keeping masked weights";
+    private const string Batched = "libtorch, batched products";
 
-    public static string[] Names => [TorchDevices.Processor, Keeping];
+    public static string[] Names => [Single, Keeping, Batched];
 
-    public static TrainingBackend Create(string name, int threads = 1) => Libtorch.Backend(
-        new() { Threads = threads, MaskedWeightBytes = name == Keeping ? 1 << 20 : 0 });
+    public static TrainingBackend Create(string name, int threads = 1) => Libtorch.Backend(new()
+    {
+        Threads = threads,
+        MaskedWeightBytes = name == Keeping ? 1 << 20 : 0,
+        BatchedProducts = name == Batched
+    });
 }
 
 // The suites of every backend, run for this one.

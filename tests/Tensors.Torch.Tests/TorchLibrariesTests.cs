@@ -1,5 +1,3 @@
-using Serving.Testing;
-
 namespace Serving.Tensors.Torch.Tests;
 
 /// <summary>What is missing or does not fit is said in a sentence; none of it needs libtorch.</summary>

@@ -1,5 +1,4 @@
 using Serving.Inference.Classification;
-using Serving.Inference.Scheduling;
 using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Text.Bert;
@@ -12,8 +11,8 @@ public sealed class EncoderHost : ModelHost
     private readonly BertEncoder _encoder;
 
     private EncoderHost(
-        string name, LanePool lanes, BertEncoder encoder, BertTokenizer tokenizer, ClassificationEngine engine)
-        : base(name, lanes)
+        string name, ModelDevice device, BertEncoder encoder, BertTokenizer tokenizer, ClassificationEngine engine)
+        : base(name, device)
     {
         _encoder = encoder;
         Tokenizer = tokenizer;
@@ -48,16 +47,16 @@ public sealed class EncoderHost : ModelHost
     }
 
     internal static EncoderHost Load(
-        string name, BertFolder files, LanePool lanes, ModelHostOptions options, TimeProvider time)
+        string name, BertFolder files, ModelDevice device, ModelHostOptions options, TimeProvider time)
     {
         var tokenizer = files.LoadTokenizer();
-        var encoder = files.LoadEncoder(lanes.Backend, options.WeightFormat);
+        var encoder = files.LoadEncoder(device.Backend, options.WeightFormat);
         try
         {
-            ModelWarmUp.Run(lanes.Backend, encoder, tokenizer, time);
+            ModelWarmUp.Run(device.Backend, encoder, tokenizer, time);
             var engine = new ClassificationEngine(
-                lanes, encoder, tokenizer, options.ForEngine(name, encoder.Config.MaxPositions), time);
-            return new(name, lanes, encoder, tokenizer, engine);
+                device.Lanes, encoder, tokenizer, options.ForEngine(name, encoder.Config.MaxPositions), time);
+            return new(name, device, encoder, tokenizer, engine);
         }
         catch
         {

@@ -1,6 +1,5 @@
 using Serving.Inference.Generation;
 using Serving.Inference.Generation.Sampling;
-using Serving.Inference.Scheduling;
 using Serving.Models;
 using Serving.Models.Gpt2;
 
@@ -12,9 +11,9 @@ public sealed class GeneratorHost : ModelHost
     private readonly Gpt2Decoder _decoder;
 
     private GeneratorHost(
-        string name, LanePool lanes, Gpt2Decoder decoder, BackboneDigest backbone, SamplingOptions defaults,
+        string name, ModelDevice device, Gpt2Decoder decoder, BackboneDigest backbone, SamplingOptions defaults,
         GenerationEngine engine)
-        : base(name, lanes)
+        : base(name, device)
     {
         _decoder = decoder;
         Backbone = backbone;
@@ -41,17 +40,17 @@ public sealed class GeneratorHost : ModelHost
     }
 
     internal static GeneratorHost Load(
-        string name, Gpt2Folder files, LanePool lanes, ModelHostOptions options, TimeProvider time)
+        string name, Gpt2Folder files, ModelDevice device, ModelHostOptions options, TimeProvider time)
     {
         var tokenizer = files.LoadTokenizer();
         var defaults = ReadDefaults(files);
-        var decoder = files.LoadDecoder(lanes.Backend, options.GeneratorWeightFormat);
+        var decoder = files.LoadDecoder(device.Backend, options.GeneratorWeightFormat);
         try
         {
-            GeneratorWarmUp.Run(lanes.Backend, decoder, time);
+            GeneratorWarmUp.Run(device.Backend, decoder, time);
             var engine = new GenerationEngine(
-                lanes, decoder, tokenizer, options.ForGenerator(name, decoder.Config.MaxPositions), time);
-            return new(name, lanes, decoder, Gpt2Folder.DigestOf(decoder, tokenizer), defaults, engine);
+                device.Lanes, decoder, tokenizer, options.ForGenerator(name, decoder.Config.MaxPositions), time);
+            return new(name, device, decoder, Gpt2Folder.DigestOf(decoder, tokenizer), defaults, engine);
         }
         catch
         {

@@ -1,21 +1,21 @@
-using Serving.Inference.Scheduling;
 using Serving.Models;
 using Serving.Models.Bert;
 using Serving.Models.Gpt2;
 using Serving.Models.Kinds;
+using Serving.Tensors;
 
 namespace Serving.Catalog.Resident;
 
 /// <summary>A model in memory, with the engine that runs it.</summary>
 public abstract class ModelHost : IDisposable
 {
-    private readonly LanePool _lanes;
+    private readonly ModelDevice _device;
 
-    /// <param name="lanes">What it runs on, beside other hosts.</param>
-    private protected ModelHost(string name, LanePool lanes)
+    /// <param name="device">What it runs on, beside other hosts.</param>
+    private protected ModelHost(string name, ModelDevice device)
     {
         Name = name;
-        _lanes = lanes;
+        _device = device;
     }
 
     public string Name { get; }
@@ -28,30 +28,36 @@ public abstract class ModelHost : IDisposable
     /// <summary>SHA-256 of all of it.</summary>
     public string Digest => Backbone.Value;
 
-    public string Device => _lanes.Backend.Description;
+    public string Device => _device.Backend.Description;
 
     /// <summary>What it holds on the device.</summary>
     public abstract ModelMemory Memory { get; }
 
     /// <summary>Reads a model's folder.</summary>
-    /// <param name="lanes">What it runs on, beside other hosts.</param>
+    /// <param name="device">What it runs on, beside other hosts.</param>
     /// <exception cref="ModelFileException">A file is missing or unsound; nothing stays behind.</exception>
+    /// <exception cref="DeviceMemoryException">The device has not enough memory; nothing stays behind.</exception>
     public static ModelHost Load(
-        string name, string folder, LanePool lanes, ModelHostOptions options, TimeProvider time)
+        string name, string folder, ModelDevice device, ModelHostOptions options, TimeProvider time)
     {
         try
         {
-            return ModelKinds.Open(folder) switch
+            var model = ModelKinds.Open(folder);
+            using var promised = device.Memory.Reserve(
+                $"The model '{name}'", ModelNeed.OfServing(model.ReadShape(), options, device.Lanes.Count));
+            return model switch
             {
-                BertFolder files => EncoderHost.Load(name, files, lanes, options, time),
-                Gpt2Folder files => GeneratorHost.Load(name, files, lanes, options, time),
+                BertFolder files => EncoderHost.Load(name, files, device, options, time),
+                Gpt2Folder files => GeneratorHost.Load(name, files, device, options, time),
                 var other => throw new ModelFileException(
                     $"{folder} is a {other.ReadShape().Kind}, which can be opened, but does not run here.")
             };
         }
         catch (Exception exception)
         {
-            lanes.Backend.Trim();
+            device.Backend.Trim();
+            if (device.Backend.Explain(exception) is var meaning && meaning != exception)
+                throw meaning;
             if (exception is ArgumentException) // The vocabulary or a limit does not fit the model.
                 throw new ModelFileException($"{folder}: {exception.Message}", exception);
             throw;
@@ -71,7 +77,8 @@ public abstract class ModelHost : IDisposable
     public void Dispose()
     {
         Free();
-        _lanes.Backend.Trim();
+        _device.Backend.Trim();
+        _device.Memory.NoteFreed();
     }
 
     /// <summary>Takes nothing new; completes when what was admitted is answered.</summary>

@@ -110,8 +110,9 @@ internal sealed class BatchRunner : IDisposable
 
         if (logits > _logits.Columns)
         {
+            var larger = _backend.Allocate(1, logits); // Which may fail: the batch then, and not the next one.
             _logits.Dispose();
-            _logits = _backend.Allocate(1, logits);
+            _logits = larger;
         }
 
         if (logits > _readLogits.Length)

@@ -46,7 +46,10 @@ internal sealed class ClassificationBatches(
     public void RunBatch(int lane, TensorBackend device)
     {
         using (EngineTracing.StartBatch(_batches[lane].Units))
-            _batches[lane].Run(device);
+        {
+            if (_batches[lane].Run(device) is { } loss)
+                lanes.NoteLoss(loss);
+        }
     }
 
     public void EndBatch(int lane, TimeSpan computed)

@@ -15,39 +15,49 @@ internal sealed class LaneBatch(TensorBackend whole, BertEncoder encoder, Engine
     public long Bytes => _runner.Bytes;
 
     /// <summary>Runs the units. If that fails, they run one by one, so that a bad row fails alone.</summary>
+    /// <remarks>
+    /// Without a device, or memory on it, all fail. What the device keeps for speed is given up then, so that the next
+    /// batch finds room.
+    /// </remarks>
     /// <param name="device">What to run on: the backend or one of its lanes.</param>
-    public void Run(TensorBackend device)
+    /// <returns>That the device is gone; null if it is not.</returns>
+    public DeviceLostException? Run(TensorBackend device)
     {
-        try
-        {
-            _runner.Run(Units, device);
-        }
-        catch (Exception) when (Units.Count > 1)
+        if (TryRun(Units, device) is not { } failure)
+            return null;
+        if (failure is DeviceMemoryException)
+            whole.Trim();
+        if (Units.Count == 1 || failure is DeviceMemoryException or DeviceLostException)
         {
             foreach (var unit in Units)
-            {
-                _single.Clear();
-                _single.Add(unit);
-                RunSingle(unit, device);
-            }
+                unit.Request.Fail(failure);
+            return failure as DeviceLostException;
         }
-        catch (Exception exception)
+
+        foreach (var unit in Units)
         {
-            Units[0].Request.Fail(exception);
+            _single.Clear();
+            _single.Add(unit);
+            if (TryRun(_single, device) is { } own)
+                unit.Request.Fail(own);
         }
+
+        return null;
     }
 
     public void Dispose() => _runner.Dispose();
 
-    private void RunSingle(WorkUnit unit, TensorBackend device)
+    /// <returns>Why it failed; null if it did not.</returns>
+    private Exception? TryRun(List<WorkUnit> units, TensorBackend device)
     {
         try
         {
-            _runner.Run(_single, device);
+            _runner.Run(units, device);
+            return null;
         }
         catch (Exception exception)
         {
-            unit.Request.Fail(exception);
+            return whole.Explain(exception);
         }
     }
 }

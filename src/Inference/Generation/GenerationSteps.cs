@@ -121,7 +121,10 @@ internal sealed class GenerationSteps : IEngine, IDisposable
     public void RunBatch(int lane, TensorBackend device)
     {
         using (EngineTracing.StartBatch(_joining))
-            _runner.Run(_running, device);
+        {
+            if (_runner.Run(_running, device) is { } loss)
+                _lanes.NoteLoss(loss);
+        }
     }
 
     public void EndBatch(int lane, TimeSpan computed)

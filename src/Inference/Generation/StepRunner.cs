@@ -8,16 +8,19 @@ namespace Serving.Inference.Generation;
 /// <remarks>Allocates nothing on the managed heap but what sequences give to their readers.</remarks>
 internal sealed class StepRunner : IDisposable
 {
+    private readonly TensorBackend _backend;
     private readonly Gpt2Decoder _decoder;
     private readonly KeyValueCache _cache;
     private readonly Gpt2Workspace _workspace;
     private readonly SamplingWorkspace _sampling;
     private readonly Gpt2Batch _batch = new();
     private readonly float[] _logits;
+    private DeviceLostException? _loss;
 
     public StepRunner(TensorBackend backend, Gpt2Decoder decoder, GenerationOptions options)
     {
         var config = decoder.Config;
+        _backend = backend;
         _decoder = decoder;
         _cache = new(backend, config, options.CacheBlocks);
         _workspace = decoder.CreateWorkspace(
@@ -33,8 +36,13 @@ internal sealed class StepRunner : IDisposable
     public long WorkspaceBytes => _workspace.Bytes;
 
     /// <summary>Runs a step; a sequence whose tokens or logits make it fail fails alone.</summary>
+    /// <remarks>
+    /// Without a device, or memory on it, all fail. What the device keeps for speed is given up then, so that the next
+    /// step finds room.
+    /// </remarks>
     /// <param name="lane">What to run on: the backend or one of its lanes.</param>
-    public void Run(List<DecodingSequence> sequences, TensorBackend lane)
+    /// <returns>That the device is gone; null if it is not.</returns>
+    public DeviceLostException? Run(List<DecodingSequence> sequences, TensorBackend lane)
     {
         _batch.Clear();
         foreach (var sequence in sequences)
@@ -44,26 +52,43 @@ internal sealed class StepRunner : IDisposable
         {
             logits = _decoder.Forward(_batch, _cache, _workspace, lane);
         }
-        catch (Exception) when (sequences.Count > 1) // No sequence has changed.
+        catch (Exception exception) // No sequence has changed.
         {
-            foreach (var sequence in sequences)
-                RunAlone(sequence, lane);
-            return;
-        }
-        catch (Exception exception)
-        {
-            sequences[0].Item.Fail(exception);
-            return;
+            Fail(sequences, Explain(exception), lane);
+            return _loss;
         }
 
         for (var i = 0; i < sequences.Count; i++)
             Answer(sequences[i], logits, _batch.LogitOffsets[i]);
+        return _loss;
     }
 
     public void Dispose()
     {
         _cache.Dispose();
         _workspace.Dispose();
+    }
+
+    private void Fail(List<DecodingSequence> sequences, Exception failure, TensorBackend lane)
+    {
+        var isAll = sequences.Count == 1 || failure is DeviceMemoryException or DeviceLostException;
+        foreach (var sequence in sequences)
+        {
+            if (isAll)
+                sequence.Item.Fail(failure);
+            else
+                RunAlone(sequence, lane);
+        }
+    }
+
+    /// <summary>What a failure means, of the device above all.</summary>
+    private Exception Explain(Exception failure)
+    {
+        failure = _backend.Explain(failure);
+        _loss ??= failure as DeviceLostException;
+        if (failure is DeviceMemoryException)
+            _backend.Trim();
+        return failure;
     }
 
     private void RunAlone(DecodingSequence sequence, TensorBackend lane)
@@ -76,7 +101,7 @@ internal sealed class StepRunner : IDisposable
         }
         catch (Exception exception)
         {
-            sequence.Item.Fail(exception);
+            sequence.Item.Fail(Explain(exception));
         }
     }
 
@@ -93,7 +118,7 @@ internal sealed class StepRunner : IDisposable
         }
         catch (Exception exception)
         {
-            sequence.Item.Fail(exception);
+            sequence.Item.Fail(Explain(exception));
         }
     }
 }

@@ -24,6 +24,9 @@ public sealed class LanePool : IDisposable
     private int _busyLanes;
     private bool _isWholeDeviceTaken;
     private bool _isStopping;
+    private long _busyTicks; // Of all lanes together.
+    private string? _loss;
+    private Action<string> _lost = static _ => { };
 
     /// <summary>Starts a thread for each lane.</summary>
     /// <param name="load">Is told when lanes begin to compute, and when the last one has ended.</param>
@@ -42,6 +45,9 @@ public sealed class LanePool : IDisposable
     /// <summary>The whole device.</summary>
     public TensorBackend Backend { get; }
 
+    /// <summary>For how long the device has computed, a batch on one of its lanes counting as that lane's share.</summary>
+    public TimeSpan Busy => TimeSpan.FromTicks(Interlocked.Read(ref _busyTicks) / _lanes.Length);
+
     /// <summary>How many lanes there are.</summary>
     public int Count => _lanes.Length;
 
@@ -50,6 +56,22 @@ public sealed class LanePool : IDisposable
 
     /// <summary>What the lanes' threads have allocated on the managed heap up to their last batch, in bytes.</summary>
     internal long AllocatedBytes => _lanes.Sum(lane => lane.AllocatedBytes);
+
+    /// <summary>Why the device is gone; null as long as it is there.</summary>
+    public string? Loss => Volatile.Read(ref _loss);
+
+    /// <summary>Tells a watcher that the device is gone, once, also if it is already.</summary>
+    public void WatchLoss(Action<string> lost)
+    {
+        lock (_gate)
+        {
+            _lost += lost;
+            if (_loss is null)
+                return;
+        }
+
+        lost(_loss);
+    }
 
     /// <summary>Ends the threads after the batches that they run.</summary>
     public void Dispose()
@@ -92,6 +114,21 @@ public sealed class LanePool : IDisposable
             turn.Idle ??= new(TaskCreationOptions.RunContinuationsAsynchronously);
             return turn.Idle.Task;
         }
+    }
+
+    /// <summary>The device does not answer any more; said once.</summary>
+    internal void NoteLoss(DeviceLostException loss)
+    {
+        Action<string> lost;
+        lock (_gate)
+        {
+            if (_loss is not null)
+                return;
+            Volatile.Write(ref _loss, loss.Message);
+            lost = _lost;
+        }
+
+        lost(loss.Message);
     }
 
     /// <summary>Wakes a lane for work that came. The lock is held.</summary>
@@ -190,7 +227,9 @@ public sealed class LanePool : IDisposable
         lock (_gate)
         {
             turn.Engine.EndBatch(lane.Index, computed);
-            turn.VirtualTime += lane.IsWide ? computed * _lanes.Length : computed;
+            var laneTime = lane.IsWide ? computed * _lanes.Length : computed;
+            turn.VirtualTime += laneTime;
+            Interlocked.Add(ref _busyTicks, laneTime.Ticks);
             _busyLanes--;
             if (lane.IsWide)
             {

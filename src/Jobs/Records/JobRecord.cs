@@ -37,6 +37,10 @@ public sealed record JobRecord
     /// <summary>The files that came out, once it succeeded.</summary>
     public IReadOnlyList<JobArtifact> Artifacts { get; init; } = [];
 
+    /// <summary>Where it runs.</summary>
+    public Placement ReadPlacement() =>
+        Spec.ValueKind == JsonValueKind.Object ? JobJson.Read<Placement>(Spec) ?? new() : new();
+
     /// <summary>What is to become of the result; null if nothing is.</summary>
     public Publication? ReadPublication() =>
         Spec.ValueKind == JsonValueKind.Object && Spec.TryGetProperty("publish", out var publish)

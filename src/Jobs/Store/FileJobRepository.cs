@@ -87,13 +87,15 @@ public sealed class FileJobRepository : IJobRepository
     public IAsyncEnumerable<JobEvent> WatchAsync(string id, long cursor, CancellationToken cancellationToken) =>
         Require(id).Events.ReadAsync(cursor, cancellationToken);
 
-    public Task<JobLease?> TakeNextAsync()
+    public Task<JobLease?> TakeNextAsync(Func<JobRecord, bool>? mayStart = null)
     {
         lock (_gate)
         {
-            while (_jobs.Values.Where(job => job.Record.State == JobState.Queued)
-                .MinBy(job => job.Record.Id, StringComparer.Ordinal) is { } next)
+            foreach (var next in _jobs.Values.Where(job => job.Record.State == JobState.Queued)
+                .OrderBy(job => job.Record.Id, StringComparer.Ordinal))
             {
+                if (mayStart?.Invoke(next.Record) == false)
+                    continue;
                 next.RemoveLeftovers();
                 try
                 {

@@ -38,10 +38,12 @@ public interface IJobRepository
     IAsyncEnumerable<JobEvent> WatchAsync(string id, long cursor, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Takes the job that waits longest; it runs from now on. One whose beginning can't be written fails.
+    /// Takes the job that waits longest of those that may start; it runs from now on. One whose beginning can't be
+    /// written fails.
     /// </summary>
-    /// <returns>Null if none waits.</returns>
-    Task<JobLease?> TakeNextAsync();
+    /// <param name="mayStart">Asked for one job after another, the one that waits longest first; null for all.</param>
+    /// <returns>Null if none waits that may start.</returns>
+    Task<JobLease?> TakeNextAsync(Func<JobRecord, bool>? mayStart = null);
 
     /// <summary>
     /// Queues jobs that run without a valid lease: their server is gone. Those for which that can't be written, too.

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Serving.Jobs.Records;
 
 namespace Serving.Jobs.Workers;
 
@@ -10,6 +11,8 @@ namespace Serving.Jobs.Workers;
 /// <param name="Datasets">Folders by name.</param>
 /// <param name="Tasks">Folders of task versions, by <see cref="TaskKey"/>.</param>
 /// <param name="Threads">How many may compute.</param>
+/// <param name="Device">What computes, by name.</param>
+/// <param name="TorchLibraries">A folder with libtorch; null for what lies beside the worker.</param>
 public sealed record WorkOrder(
     string Job,
     string Folder,
@@ -17,7 +20,9 @@ public sealed record WorkOrder(
     IReadOnlyDictionary<string, string> Models,
     IReadOnlyDictionary<string, string> Datasets,
     IReadOnlyDictionary<string, string> Tasks,
-    int Threads)
+    int Threads,
+    string Device = Placement.Processor,
+    string? TorchLibraries = null)
 {
     /// <exception cref="IOException">It can't be read.</exception>
     /// <exception cref="JsonException">It is no order.</exception>

@@ -75,6 +75,15 @@ public sealed class ServerOptions
     /// <summary>What computes: cpu, the default, or a device of libtorch: torch-cpu, cuda, cuda:1 and so on.</summary>
     public string Device { get; set; } = BackendFactory.Default;
 
+    /// <summary>Devices of models that have one of their own, by the models' names; none by default.</summary>
+    public Dictionary<string, string> ModelDevices { get; set; } = new(StringComparer.Ordinal);
+
+    /// <summary>
+    /// What models and jobs together may take of a device other than cpu, in bytes: one that would take more is refused,
+    /// or waits. 0, the default, for no limit; then jobs run there one after another.
+    /// </summary>
+    public long DeviceMemoryBytes { get; set; }
+
     /// <summary>
     /// A folder with libtorch for its devices, such as torch/lib of a Python installation; none by default: what lies
     /// beside the server.
@@ -165,6 +174,10 @@ public sealed class ServerOptions
     /// <summary>The part of them that the device needs.</summary>
     internal BackendOptions ForDevice() => new() { Threads = Threads, TorchLibraries = TorchLibraries };
 
+    /// <summary>What may be used of a device's memory; null for no limit.</summary>
+    internal long? MemoryOf(string device) =>
+        device == BackendFactory.Default || DeviceMemoryBytes == 0 ? null : DeviceMemoryBytes;
+
     /// <summary>The part of them that hosts of models need.</summary>
     internal ModelHostOptions ForHosts() => new()
     {
@@ -202,6 +215,9 @@ public sealed class ServerOptions
         Require(Data.Length > 0 && !File.Exists(Data), nameof(Data), Data, "a folder");
         Require(WatchInterval >= TimeSpan.Zero, nameof(WatchInterval), WatchInterval, "a time such as 00:00:05");
         Require(BackendFactory.IsName(Device), nameof(Device), Device, BackendFactory.Help);
+        foreach (var (model, device) in ModelDevices)
+            Require(BackendFactory.IsName(device), $"{nameof(ModelDevices)}:{model}", device, BackendFactory.Help);
+        Require(DeviceMemoryBytes >= 0, nameof(DeviceMemoryBytes), DeviceMemoryBytes, "0 or more");
         Require(
             TorchLibraries is null || Directory.Exists(TorchLibraries), nameof(TorchLibraries), TorchLibraries,
             "a folder with libtorch");

@@ -1,5 +1,6 @@
 using Grpc.Core;
 using Serving.Catalog;
+using Serving.Catalog.Resident;
 using Serving.Server.Configuration;
 
 namespace Serving.Server.Lifetime;
@@ -10,6 +11,7 @@ namespace Serving.Server.Lifetime;
 /// </summary>
 internal sealed class CatalogLifetime(
     TaskCatalog catalog,
+    ModelDevices devices,
     Readiness readiness,
     ServerOptions options,
     TimeProvider time,
@@ -23,6 +25,18 @@ internal sealed class CatalogLifetime(
     {
         readiness.Starting();
         catalog.Watch(readiness.Note);
+        foreach (var device in devices.All)
+        {
+            readiness.DeviceFound(device.Name);
+            device.Lanes.WatchLoss(reason =>
+            {
+                logger.LogCritical(
+                    "The device {Device} is gone: {Reason} Nothing is served any more; start the server again",
+                    device.Name, reason);
+                readiness.DeviceLost(device.Name);
+            });
+        }
+
         lifetime.ApplicationStopping.Register(readiness.Stopping);
         return Task.CompletedTask;
     }

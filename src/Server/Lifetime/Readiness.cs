@@ -6,8 +6,9 @@ namespace Serving.Server.Lifetime;
 
 /// <summary>Whether the server takes calls, told through grpc.health.v1 the moment it changes.</summary>
 /// <remarks>
-/// "" is the server as a whole; each service and, as "tasks/NAME", each task has a status of its own. "liveness" is
-/// SERVING for as long as the process listens, also while models load.
+/// "" is the server as a whole; each service and, as "tasks/NAME" and "devices/NAME", each task and each device has a
+/// status of its own. "liveness" is
+/// SERVING for as long as the process listens, also while models load, unless a device is gone.
 /// </remarks>
 internal sealed class Readiness(HealthServiceImpl health)
 {
@@ -55,6 +56,17 @@ internal sealed class Readiness(HealthServiceImpl health)
             foreach (var task in _tasks)
                 health.SetStatus(HealthName(task), ServingStatus.NotServing);
         }
+    }
+
+    /// <summary>A device is there.</summary>
+    public void DeviceFound(string device) => health.SetStatus($"devices/{device}", ServingStatus.Serving);
+
+    /// <summary>A device is gone for good: nothing serves any more, and the process is to be replaced.</summary>
+    public void DeviceLost(string device)
+    {
+        Stopping();
+        health.SetStatus($"devices/{device}", ServingStatus.NotServing);
+        health.SetStatus("liveness", ServingStatus.NotServing);
     }
 
     /// <summary>A task serves if one of its aliases does.</summary>

@@ -4,6 +4,7 @@ using Serving.Inference.Generation.Sampling;
 using Serving.Inference.Scheduling;
 using Serving.Models;
 using Serving.Storage;
+using Serving.Tensors;
 using Serving.Text;
 
 namespace Serving.Server.Services;
@@ -11,6 +12,8 @@ namespace Serving.Server.Services;
 /// <summary>What the layers below throw, as a client sees it.</summary>
 internal static class EngineErrors
 {
+    private static readonly TimeSpan DeviceRetry = TimeSpan.FromSeconds(1);
+
     /// <summary>The failure of one input of a request.</summary>
     /// <param name="input">The input's path in the request.</param>
     public static RpcException OfInput(Exception exception, string input) => exception switch
@@ -28,6 +31,8 @@ internal static class EngineErrors
         DomainException domain => Errors.Of(domain),
         QueueFullException full => Errors.ResourceExhausted(full.Message, full.RetryAfter),
         DeadlinePassedException => Errors.DeadlineExceeded(exception.Message),
+        DeviceMemoryException => Errors.ResourceExhausted(exception.Message, DeviceRetry),
+        DeviceLostException => Errors.Unavailable($"{exception.Message} The server has to be started again."),
         NotResidentException => Errors.FailedPrecondition("tasks", exception.Message),
         EngineClosedException or ObjectDisposedException => Errors.Unavailable(
             "The model is being unloaded or the server is stopping; retry."),
@@ -44,7 +49,7 @@ internal static class EngineErrors
     /// </summary>
     public static bool IsExpected(Exception exception) =>
         exception is RpcException or DomainException or QueueFullException or DeadlinePassedException
-            or NotResidentException or EngineClosedException or ObjectDisposedException or NonFiniteScoresException
-            or ModelFileException or InvalidTextException or WrongInputsException or SamplingOptionsException
-            or LogitsException or OperationCanceledException;
+            or DeviceMemoryException or DeviceLostException or NotResidentException or EngineClosedException
+            or ObjectDisposedException or NonFiniteScoresException or ModelFileException or InvalidTextException
+            or WrongInputsException or SamplingOptionsException or LogitsException or OperationCanceledException;
 }

@@ -17,7 +17,7 @@ namespace Serving.Server.Services;
 /// <summary>serving.v1.Jobs.</summary>
 internal sealed class JobsService(
     IJobRepository jobs, JobRunner runner, IJobRecipes recipes, ModelStore models, DatasetStore datasets,
-    TaskRouter router, IHostApplicationLifetime lifetime) : V1.Jobs.JobsBase
+    TaskRouter router, JobDevices devices, IHostApplicationLifetime lifetime) : V1.Jobs.JobsBase
 {
     private const int DefaultPageSize = 100;
     private const int LargestPageSize = 1000;
@@ -35,6 +35,7 @@ internal sealed class JobsService(
         foreach (var name in recipe.DatasetNames)
             datasets.Require(name);
         ThrowUnlessPublishable(spec.Publish, recipe);
+        devices.Place(spec);
         RecipeInputs located;
         try
         {
@@ -48,6 +49,7 @@ internal sealed class JobsService(
                 },
                 context.CancellationToken);
             RecipeMessages.SetAutomatic(spec, recipe);
+            devices.Estimate(spec, located);
         }
         catch (SettingException exception)
         {

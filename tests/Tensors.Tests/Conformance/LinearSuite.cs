@@ -90,13 +90,25 @@ public abstract class LinearSuite<TBackends>
         }
     }
 
+    /// <summary>Segments of many lengths, and neighbours of equal ones, which a device may multiply at once.</summary>
+    public static TheoryData<string, int[]> Segments()
+    {
+        var segments = new TheoryData<string, int[]>();
+        foreach (var name in TBackends.Names)
+        {
+            segments.Add(name, [1, 0, 17, 2, 30, 1, 14]);
+            segments.Add(name, [3, 3, 3, 0, 3, 2, 2, 5, 5, 5]);
+        }
+
+        return segments;
+    }
+
     [Theory]
-    [MemberData(nameof(Names))]
-    public void Linear_ManySegments_GivesEachRowItsSingleRun(string name)
+    [MemberData(nameof(Segments))]
+    public void Linear_ManySegments_GivesEachRowItsSingleRun(string name, int[] segmentRows)
     {
         const int outFeatures = 70;
         const int inFeatures = 300;
-        int[] segmentRows = [1, 0, 17, 2, 30, 1, 14];
         var rows = segmentRows.Sum();
         using var backend = TBackends.Create(name, threads: 2);
         var x = Values.Random(rows * inFeatures, seed: 10);

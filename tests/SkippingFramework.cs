@@ -1,15 +1,25 @@
 using System.ComponentModel;
-using System.Reflection;
-using Serving.Tensors.Torch.Tests;
 using Xunit.Abstractions;
 using Xunit.Sdk;
 
-[assembly: TestFramework("Serving.Tensors.Torch.Tests.SkippingFramework", "Tensors.Torch.Tests")]
+namespace Serving.Testing;
 
-namespace Serving.Tensors.Torch.Tests;
+/// <summary>Marks a class of tests that need something which a machine may lack.</summary>
+[AttributeUsage(AttributeTargets.Class)]
+internal abstract class NeedsAttribute : Attribute
+{
+    /// <summary>What is missing and how to get it; null if nothing is.</summary>
+    public abstract string? Missing { get; }
 
-/// <summary>xunit's framework, but tests that need libtorch are skipped by name where it can't be loaded.</summary>
-/// <remarks>Tests of the suites are inherited, so that no attribute of theirs can skip them.</remarks>
+    /// <summary>What a class of tests needs and the machine lacks; null if nothing.</summary>
+    public static string? MissingFor(ITypeInfo tests) => tests.GetCustomAttributes(typeof(NeedsAttribute))
+        .OfType<IReflectionAttributeInfo>()
+        .Select(info => ((NeedsAttribute)info.Attribute).Missing)
+        .FirstOrDefault(missing => missing is not null);
+}
+
+/// <summary>xunit's framework, but tests that need what is not there are skipped by name.</summary>
+/// <remarks>Tests of suites are inherited, so that no attribute of theirs can skip them.</remarks>
 public sealed class SkippingFramework(IMessageSink messages) : XunitTestFramework(messages)
 {
     protected override ITestFrameworkDiscoverer CreateDiscoverer(IAssemblyInfo assemblyInfo) =>
@@ -23,9 +33,8 @@ public sealed class SkippingFramework(IMessageSink messages) : XunitTestFramewor
             ITestMethod testMethod, bool includeSourceInformation, IMessageBus messageBus,
             ITestFrameworkDiscoveryOptions discoveryOptions)
         {
-            var needsLibtorch = testMethod.TestClass.Class.GetCustomAttributes(typeof(NeedsLibtorchAttribute)).Any();
             var isTest = testMethod.Method.GetCustomAttributes(typeof(FactAttribute)).Any();
-            if (Libtorch.Missing is null || !needsLibtorch || !isTest)
+            if (!isTest || NeedsAttribute.MissingFor(testMethod.TestClass.Class) is null)
             {
                 return base.FindTestsForMethod(
                     testMethod, includeSourceInformation, messageBus, discoveryOptions);
@@ -50,6 +59,7 @@ public sealed class SkippingFramework(IMessageSink messages) : XunitTestFramewor
         {
         }
 
-        protected override string GetSkipReason(IAttributeInfo factAttribute) => Libtorch.Missing!;
+        protected override string? GetSkipReason(IAttributeInfo factAttribute) =>
+            NeedsAttribute.MissingFor(TestMethod.TestClass.Class);
     }
 }

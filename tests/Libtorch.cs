@@ -1,4 +1,7 @@
-namespace Serving.Tensors.Torch.Tests;
+using Serving.Tensors;
+using Serving.Tensors.Torch;
+
+namespace Serving.Testing;
 
 /// <summary>The libtorch that tests run on: a folder named by SERVING_TORCH, or what lies beside the tests.</summary>
 internal static class Libtorch
@@ -10,6 +13,10 @@ internal static class Libtorch
     /// </summary>
     public static string? Missing { get; } = FindMissing();
 
+    /// <summary>What tests run on: the device that SERVING_TORCH_DEVICE names, or libtorch on the processor.</summary>
+    private static string Device { get; } =
+        Environment.GetEnvironmentVariable("SERVING_TORCH_DEVICE") ?? TorchDevices.Processor;
+
     /// <summary>
     /// A backend, on one thread unless more are asked for: libtorch's threads spin while they wait for each other,
     /// which takes long where programs share few processors.
@@ -18,7 +25,7 @@ internal static class Libtorch
     {
         options ??= new();
         return TorchDevices.Create(
-            TorchDevices.Processor, Folder, options.Threads == 0 ? options with { Threads = 1 } : options);
+            Device, Folder, options.Threads == 0 ? options with { Threads = 1 } : options);
     }
 
     private static string? FindMissing()
@@ -37,6 +44,8 @@ internal static class Libtorch
     }
 }
 
-/// <summary>Marks a class of tests that need libtorch: they are skipped by name where it can't be loaded.</summary>
-[AttributeUsage(AttributeTargets.Class)]
-internal sealed class NeedsLibtorchAttribute : Attribute;
+/// <summary>Tests that need libtorch.</summary>
+internal sealed class NeedsLibtorchAttribute : NeedsAttribute
+{
+    public override string? Missing => Libtorch.Missing;
+}

@@ -1,0 +1,1 @@
+[assembly: TestFramework("Serving.Testing.SkippingFramework", "Tensors.Torch.Tests")]
