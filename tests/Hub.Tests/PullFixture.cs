@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Serving.Catalog;
+using Serving.Catalog.Resident;
 using Serving.Catalog.Stored;
 using Serving.Hub.HuggingFace;
 using Serving.Hub.Sources;
@@ -74,7 +75,7 @@ internal sealed class PullFixture : IAsyncDisposable, IProgress<PullProgress>
             _blobs,
             Models,
             new() { MaxBatchTokens = 64, MaxQueuedRequests = 8, MaxQueuedTokens = 512 },
-            _lanes,
+            new ModelDevices(new ModelDevice("cpu", _lanes, new("cpu", bytes: null))),
             TimeProvider.System,
             NullLogger<TaskCatalog>.Instance);
         _opened.AddRange([Catalog, repository]);
