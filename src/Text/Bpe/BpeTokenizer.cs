@@ -29,7 +29,7 @@ public sealed class BpeTokenizer
     /// <summary>Where texts are split, as a pattern that matches a word (Radford et al. 2019, released code).</summary>
     public const string WordPattern = WordSplitter.Pattern;
 
-    /// <summary>Where words are split into syllables: it matches one, and what it leaves out is a piece as it is.</summary>
+    /// <summary>Where words are split: it matches a syllable, and what it leaves out is a piece as it is.</summary>
     public const string SyllablePattern = SyllableSplitter.Pattern;
 
     private readonly int[] _byteIds = new int[256];

@@ -52,7 +52,9 @@ public sealed class HuggingFaceBpeTests : IDisposable
             BpeFiles.Write(tokenizer, file);
         using var theirs = new Tokenizer(_folder.At(ModelFiles.Tokenizer));
         var ours = BpeFiles.Load(_folder.Path);
-        var texts = new RandomTexts(seed: 3, ["the", "cat", "understand", "Tables", "it's", "we'll", "DON'T", "naïve", "東京", "한국", "hat"]);
+        var texts = new RandomTexts(
+            seed: 3,
+            ["the", "cat", "understand", "Tables", "it's", "we'll", "DON'T", "naïve", "東京", "한국", "hat"]);
         for (var i = 0; i < Texts; i++)
         {
             var text = texts.Next();
