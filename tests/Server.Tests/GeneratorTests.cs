@@ -161,6 +161,9 @@ public sealed class GeneratorTests
             Prompt = new string('#', 70), Truncation = PromptTruncation.Left, Sampling = new() { MaxNewTokens = 5 }
         }))[0].Started.Prompt;
         Assert.Equal((60, 70, true), (prompt.Tokens, prompt.InputTokens, prompt.Truncated));
+        var usage = (await RunAsync(server, new() { Prompt = new string('#', 60), Sampling = new() { Seed = 1 } }))[^1]
+            .Finished.Usage;
+        Assert.Equal((60, 48), (usage.PromptTokens, usage.CachedPromptTokens)); // Three full blocks.
     }
 
     [Fact]
