@@ -69,8 +69,13 @@ public sealed class GeneratorTests
         await using var server = await StartAsync();
         var sampling = new Sampling
         {
-            MaxNewTokens = 6, Logprobs = true, TopLogprobs = 2, NumReturnSequences = 3, Temperature = 0,
-            LogitBias = { ['!'] = 100 }, Stop = { "!!!" }
+            MaxNewTokens = 6,
+            Logprobs = true,
+            TopLogprobs = 2,
+            NumReturnSequences = 3,
+            Temperature = 0,
+            LogitBias = { ['!'] = 100 },
+            Stop = { "!!!" }
         };
         var responses = await RunAsync(server, new() { Prompt = "a", Sampling = sampling });
 
@@ -158,9 +163,14 @@ public sealed class GeneratorTests
         await using var server = await StartAsync();
         var prompt = (await RunAsync(server, new()
         {
-            Prompt = new string('#', 70), Truncation = PromptTruncation.Left, Sampling = new() { MaxNewTokens = 5 }
+            Prompt = new string('#', 70),
+            Truncation = PromptTruncation.Left,
+            Sampling = new() { MaxNewTokens = 5 }
         }))[0].Started.Prompt;
         Assert.Equal((60, 70, true), (prompt.Tokens, prompt.InputTokens, prompt.Truncated));
+        var usage = (await RunAsync(server, new() { Prompt = new string('#', 60), Sampling = new() { Seed = 1 } }))[^1]
+            .Finished.Usage;
+        Assert.Equal((60, 48), (usage.PromptTokens, usage.CachedPromptTokens)); // Three full blocks.
     }
 
     [Fact]

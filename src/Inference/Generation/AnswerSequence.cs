@@ -1,4 +1,5 @@
 using Serving.Inference.Generation.Sampling;
+using Serving.Models.Gpt2;
 
 namespace Serving.Inference.Generation;
 
@@ -7,20 +8,23 @@ internal sealed class AnswerSequence : DecodingSequence
 {
     private readonly PendingGeneration _request;
     private readonly int _answer;
+    private readonly AnswerSequence? _first;
     private readonly TokenSampler _sampler;
     private readonly AnswerText _text;
     private readonly GenerationMetrics _metrics;
     private TimeSpan _firstToken;
 
     /// <param name="answer">Which of the answers to the prompt.</param>
+    /// <param name="first">The first of them; null for itself.</param>
     /// <param name="mostTokens">Of prompt and answer.</param>
     public AnswerSequence(
-        PendingGeneration request, string caller, int answer, int mostTokens, TokenSampler sampler, AnswerText text,
-        GenerationMetrics metrics)
+        PendingGeneration request, string caller, int answer, AnswerSequence? first, int mostTokens,
+        TokenSampler sampler, AnswerText text, GenerationMetrics metrics)
         : base(request, caller, mostTokens - 1) // Nothing is computed of the last token.
     {
         _request = request;
         _answer = answer;
+        _first = first;
         _sampler = sampler;
         _text = text;
         _metrics = metrics;
@@ -30,6 +34,11 @@ internal sealed class AnswerSequence : DecodingSequence
     public AnswerEnd? End { get; private set; }
 
     public override bool IsDone => End is not null;
+
+    /// <summary>Whether the first answer still reads blocks of their prompt.</summary>
+    public override bool Waits => _first is { Began: not null, End: null } first
+        && first._sampler.Generated == 0
+        && first.KnownBlocks < first.MostShared / KeyValueCache.BlockTokens;
 
     protected override ReadOnlySpan<int> All => _sampler.Tokens;
 
@@ -70,8 +79,8 @@ internal sealed class AnswerSequence : DecodingSequence
     private void NoteFirst()
     {
         _firstToken = _request.Elapsed;
-        _metrics.AnswerBegan(_sampler.Tokens.Length - 1);
-        if (_request.NoteToken(_firstToken))
+        _metrics.AnswerBegan(_sampler.Tokens.Length - 1, SharedTokens);
+        if (_request.NoteToken(_firstToken, SharedTokens))
             _metrics.FirstToken(_firstToken);
     }
 }

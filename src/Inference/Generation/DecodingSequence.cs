@@ -26,8 +26,23 @@ internal abstract class DecodingSequence(WorkItem item, string caller, int mostT
 
     public CachedSequence Cache { get; } = new();
 
-    /// <summary>When it began to run, as a timestamp.</summary>
-    public long Began { get; set; }
+    /// <summary>When it began to run, as a timestamp; null while it is queued.</summary>
+    public long? Began { get; set; }
+
+    /// <summary>How many of its blocks are full, and known for what they hold.</summary>
+    public int KnownBlocks { get; private set; }
+
+    /// <summary>What those hold, as a number; see <see cref="Prefixes"/>.</summary>
+    public long Prefix { get; private set; } = Prefixes.Empty;
+
+    /// <summary>How many of its tokens others had computed.</summary>
+    public int SharedTokens { get; private set; }
+
+    /// <summary>Up to where its tokens need not be computed, if others have: logits are of its own.</summary>
+    public int MostShared => FirstWanted;
+
+    /// <summary>Whether another is about to compute what it begins with.</summary>
+    public virtual bool Waits => false;
 
     /// <summary>How many of its tokens are not in the cache.</summary>
     public int Left => All.Length - Cache.Tokens;
@@ -57,6 +72,20 @@ internal abstract class DecodingSequence(WorkItem item, string caller, int mostT
 
     /// <summary>The first of them of which logits are wanted, and of all behind it.</summary>
     protected abstract int FirstWanted { get; }
+
+    /// <summary>The tokens of one of its blocks.</summary>
+    public ReadOnlySpan<int> Block(int index) =>
+        All.Slice(index * KeyValueCache.BlockTokens, KeyValueCache.BlockTokens);
+
+    /// <summary>Notes that its next full block is known.</summary>
+    /// <param name="prefix">The number of what it ends with.</param>
+    public void NoteKnown(long prefix, bool isShared)
+    {
+        Prefix = prefix;
+        KnownBlocks++;
+        if (isShared)
+            SharedTokens += KeyValueCache.BlockTokens;
+    }
 
     /// <summary>Decides on its part of the next step.</summary>
     /// <param name="tokens">At most, 1 or more.</param>

@@ -54,7 +54,7 @@ public sealed class GenerationEngine : IDisposable
     /// <summary>Sequences that run.</summary>
     public int RunningSequences => _steps.Running;
 
-    /// <summary>Blocks of the cache that hold tokens.</summary>
+    /// <summary>Blocks of the cache that sequences have.</summary>
     public int UsedBlocks => _steps.UsedBlocks;
 
     /// <summary>What the engine holds on the device.</summary>
@@ -101,7 +101,7 @@ public sealed class GenerationEngine : IDisposable
             for (var answer = 0; answer < sequences.Length; answer++)
             {
                 sequences[answer] = new AnswerSequence(
-                    pending, request.Caller, answer, most,
+                    pending, request.Caller, answer, sequences[0] as AnswerSequence, most,
                     new(sampling, prompt.Ids, _decoder.Config.Vocab, _prompts.MostTokens, answer),
                     new(_tokenizer, sampling.Stop), _metrics);
             }

@@ -11,6 +11,7 @@ internal sealed class GenerationMetrics
     private readonly Histogram<double> _firstToken;
     private readonly Histogram<double> _laterTokens;
     private readonly Counter<long> _tokens;
+    private readonly Counter<long> _shared;
     private readonly KeyValuePair<string, object?>[] _ofModel;
     private readonly KeyValuePair<string, object?>[] _ofInput;
     private readonly KeyValuePair<string, object?>[] _ofOutput;
@@ -40,10 +41,12 @@ internal sealed class GenerationMetrics
             });
         _tokens = engine.Meter.CreateCounter<long>(
             "serving.generation.tokens", "{token}", "Tokens of prompts, for each answer to one, and of answers.");
+        _shared = engine.Meter.CreateCounter<long>(
+            "serving.cache.reused", "{token}", "Tokens of prompts that the cache had, for each answer to one.");
     }
 
     /// <summary>Measures memory, too, from now on.</summary>
-    /// <param name="usedBlocks">Blocks of the cache that hold tokens.</param>
+    /// <param name="usedBlocks">Blocks of the cache that sequences have.</param>
     public void Observe(Func<GenerationMemory> memory, Func<int> running, Func<int> usedBlocks, int blocks)
     {
         var meter = _engine.Meter;
@@ -54,12 +57,17 @@ internal sealed class GenerationMetrics
             "Sequences that run.");
         meter.CreateObservableGauge(
             "serving.cache.utilization", () => new Measurement<double>((double)usedBlocks() / blocks, _engine.Model),
-            "1", "How much of the cache of keys and values holds tokens.");
+            "1", "How much of the cache of keys and values running sequences have.");
     }
 
     /// <summary>An answer begins.</summary>
     /// <param name="promptTokens">What it answers.</param>
-    public void AnswerBegan(int promptTokens) => _tokens.Add(promptTokens, _ofInput);
+    /// <param name="sharedTokens">Those of them that the cache had.</param>
+    public void AnswerBegan(int promptTokens, int sharedTokens)
+    {
+        _tokens.Add(promptTokens, _ofInput);
+        _shared.Add(sharedTokens, _engine.Model);
+    }
 
     /// <summary>A request has its first token.</summary>
     public void FirstToken(TimeSpan elapsed) => _firstToken.Record(elapsed.TotalSeconds, _ofModel);

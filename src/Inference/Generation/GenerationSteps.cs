@@ -25,11 +25,11 @@ internal sealed class GenerationSteps : IEngine, IDisposable
     // Guarded by the lanes' lock, but for what a step that runs does with its own.
     private readonly BlockPool _blocks;
     private readonly List<DecodingSequence> _running = [];
+    private readonly List<DecodingSequence> _step = [];
     private readonly List<DecodingSequence> _joining = [];
     private readonly List<DecodingSequence> _leaving = [];
     private DateTimeOffset _now;
     private int _stepTokens;
-    private int _stepSequences;
     private bool _isStepping;
     private bool _isStopped;
 
@@ -60,7 +60,7 @@ internal sealed class GenerationSteps : IEngine, IDisposable
         }
     }
 
-    /// <summary>Blocks of the cache that hold tokens.</summary>
+    /// <summary>Blocks of the cache that sequences have.</summary>
     public int UsedBlocks
     {
         get
@@ -109,10 +109,9 @@ internal sealed class GenerationSteps : IEngine, IDisposable
 
         if (_running.Count == 0)
             return false;
-        _planner.Plan(_running, _blocks);
-        _stepSequences = _running.Count;
+        _planner.Plan(_running, _step, _blocks);
         _stepTokens = 0;
-        foreach (var sequence in _running)
+        foreach (var sequence in _step)
             _stepTokens += sequence.Planned;
         _isStepping = true;
         return true;
@@ -122,7 +121,7 @@ internal sealed class GenerationSteps : IEngine, IDisposable
     {
         using (EngineTracing.StartBatch(_joining))
         {
-            if (_runner.Run(_running, device) is { } loss)
+            if (_runner.Run(_step, device) is { } loss)
                 _lanes.NoteLoss(loss);
         }
     }
@@ -130,17 +129,19 @@ internal sealed class GenerationSteps : IEngine, IDisposable
     public void EndBatch(int lane, TimeSpan computed)
     {
         _queue.NoteSpeed(_stepTokens, computed);
+        foreach (var sequence in _step)
+            _blocks.NoteFilled(sequence);
         Sweep();
     }
 
     public void AnswerBatch(int lane, TimeSpan computed)
     {
         _engineMetrics.Left(_joining);
-        _engineMetrics.BatchDone(_stepSequences, _stepTokens, computed);
+        _engineMetrics.BatchDone(_step.Count, _stepTokens, computed);
         foreach (var sequence in _leaving)
         {
             if (EngineTracing.Source.HasListeners())
-                EngineTracing.EndForward(sequence, _time.GetElapsedTime(sequence.Began));
+                EngineTracing.EndForward(sequence, _time.GetElapsedTime(sequence.Began!.Value));
             sequence.Item.FinishUnits(1);
         }
 

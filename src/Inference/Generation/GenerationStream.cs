@@ -35,6 +35,9 @@ public sealed class GenerationStream
     /// <summary>From the request until its first token; zero before that.</summary>
     public TimeSpan TimeToFirstToken => _pending.TimeToFirstToken;
 
+    /// <summary>Tokens of the prompt that the cache had; known once the first part is there.</summary>
+    public int CachedTokens => _pending.SharedTokens;
+
     /// <summary>All parts, of all answers; can be read once.</summary>
     /// <exception cref="OperationCanceledException">The request was cancelled.</exception>
     /// <exception cref="Scheduling.DeadlinePassedException">Its deadline passed.</exception>

@@ -34,10 +34,18 @@ internal sealed class PendingGeneration : WorkItem
     /// <summary>Gives a part to whoever reads; nothing comes of it once the request is over.</summary>
     public void Write(GenerationPart part) => _parts.Writer.TryWrite(part);
 
+    /// <summary>Tokens of the prompt that others had computed, as the first answer found it.</summary>
+    public int SharedTokens { get; private set; }
+
     /// <summary>Notes that an answer has its first token.</summary>
     /// <returns>Whether no other answer had one before.</returns>
-    public bool NoteToken(TimeSpan elapsed) =>
-        Interlocked.CompareExchange(ref _firstToken, Math.Max(1, elapsed.Ticks), comparand: 0) == 0;
+    public bool NoteToken(TimeSpan elapsed, int sharedTokens)
+    {
+        if (Interlocked.CompareExchange(ref _firstToken, Math.Max(1, elapsed.Ticks), comparand: 0) != 0)
+            return false;
+        SharedTokens = sharedTokens;
+        return true;
+    }
 
     public override void Fail(Exception exception) => TryEnd(exception);
 

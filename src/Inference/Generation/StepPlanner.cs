@@ -10,9 +10,19 @@ internal sealed class StepPlanner(GenerationOptions options)
     private readonly Comparison<DecodingSequence> _leastLeft = static (a, b) => a.Left.CompareTo(b.Left);
 
     /// <summary>Plans a step; blocks are handed out for it.</summary>
-    /// <param name="sequences">Gets sorted.</param>
-    public void Plan(List<DecodingSequence> sequences, BlockPool blocks)
+    /// <param name="running">Those that could be in it.</param>
+    /// <param name="sequences">Gets those that are.</param>
+    public void Plan(List<DecodingSequence> running, List<DecodingSequence> sequences, BlockPool blocks)
     {
+        sequences.Clear();
+        foreach (var sequence in running)
+        {
+            if (sequence.Waits)
+                continue;
+            blocks.Share(sequence);
+            sequences.Add(sequence);
+        }
+
         sequences.Sort(_leastLeft);
         var tokens = options.MaxStepTokens;
         var rows = options.MaxLogitRows;

@@ -18,9 +18,15 @@ internal static class GenerationConfigReader
     /// <summary>Would give another text; harmless with the value beside it, and null.</summary>
     private static readonly Dictionary<string, double> Neutral = new(StringComparer.Ordinal)
     {
-        ["num_beams"] = 1, ["num_beam_groups"] = 1, ["diversity_penalty"] = 0, ["penalty_alpha"] = 0,
-        ["guidance_scale"] = 1, ["encoder_repetition_penalty"] = 1, ["encoder_no_repeat_ngram_size"] = 0,
-        ["num_return_sequences"] = 1, ["min_length"] = 0
+        ["num_beams"] = 1,
+        ["num_beam_groups"] = 1,
+        ["diversity_penalty"] = 0,
+        ["penalty_alpha"] = 0,
+        ["guidance_scale"] = 1,
+        ["encoder_repetition_penalty"] = 1,
+        ["encoder_no_repeat_ngram_size"] = 0,
+        ["num_return_sequences"] = 1,
+        ["min_length"] = 0
     };
 
     /// <summary>Would give another text; harmless while they are empty.</summary>

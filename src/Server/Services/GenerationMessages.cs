@@ -37,7 +37,8 @@ internal static class GenerationMessages
         Usage = new()
         {
             PromptTokens = stream.PromptTokens,
-            GeneratedTokens = answers.Sum(end => end.Tokens)
+            GeneratedTokens = answers.Sum(end => end.Tokens),
+            CachedPromptTokens = stream.CachedTokens
         },
         Timing = new()
         {

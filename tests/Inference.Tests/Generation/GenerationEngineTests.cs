@@ -84,7 +84,10 @@ public sealed class GenerationEngineTests
         var end = fixture.Decoder.Config.EndToken!.Value;
         var request = Request("the", new()
         {
-            Temperature = 0, MaxTokens = 5, MinTokens = 2, LogitBias = new Dictionary<int, double> { [end] = 100 }
+            Temperature = 0,
+            MaxTokens = 5,
+            MinTokens = 2,
+            LogitBias = new Dictionary<int, double> { [end] = 100 }
         });
 
         var ended = await fixture.RunAsync(request with { IgnoresEnd = false });
@@ -146,7 +149,11 @@ public sealed class GenerationEngineTests
         var running = await fixture.HoldAsync();
         var error = Assert.Throws<SamplingOptionsException>(() => fixture.Engine.Generate(Request("a", new()
         {
-            Temperature = double.NaN, TopP = -1, MaxTokens = 3, MinTokens = 4, Stop = [new string('x', 10_000)],
+            Temperature = double.NaN,
+            TopP = -1,
+            MaxTokens = 3,
+            MinTokens = 4,
+            Stop = [new string('x', 10_000)],
             LogitBias = new Dictionary<int, double> { [300] = 1 }
         })));
         Assert.Equal(
@@ -183,7 +190,8 @@ public sealed class GenerationEngineTests
         fixture.Backend.PoisonToken = new Gpt2Folder(fixture.ModelFolder).LoadTokenizer().Encode("!")[0];
         var sampling = new SamplingOptions
         {
-            MaxTokens = 4, LogitBias = new Dictionary<int, double> { [fixture.Backend.PoisonToken.Value] = -100 }
+            MaxTokens = 4,
+            LogitBias = new Dictionary<int, double> { [fixture.Backend.PoisonToken.Value] = -100 }
         };
         var bad = fixture.RunAsync(Request("!", sampling));
         var good = fixture.RunAsync(Request("a", sampling));
