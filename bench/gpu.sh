@@ -122,7 +122,7 @@ train_job() {
   local log=$work/server.log url=http://127.0.0.1:5950
   dotnet "$work/bench/Serving.Server.dll" --port 5950 --http-port -1 --data "$work/data" "--Server:Device=$device" \
     "--Server:TorchLibraries=$SERVING_TORCH" --Server:TrainingRank=Normal >"$log" 2>&1 &
-  local server=$!
+  server=$! # Global: the trap runs when the function is over.
   trap 'kill "$server" 2>/dev/null' EXIT
   cli() { dotnet "$work/cli/serving.dll" "$@" --server "$url"; }
   for _ in $(seq 60); do cli models list >/dev/null 2>&1 && break; sleep 0.5; done

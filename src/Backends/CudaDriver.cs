@@ -40,7 +40,7 @@ public static partial class CudaDriver
             if (status is not (0 or NoDevice))
                 return ([], version, $"The NVIDIA driver does not start (CUDA error {status}): load or update it.");
             if (status == NoDevice || DeviceCount(out var count) != 0 || count == 0)
-                return ([], version, "The NVIDIA driver is here, but finds no GPU: attach one, or let this process see it.");
+                return ([], version, "The NVIDIA driver finds no GPU: attach one, or let this process see it.");
             return ([.. Enumerable.Range(0, count).Select(Describe)], version, null);
         }
         catch (Exception exception) when (exception is DllNotFoundException or EntryPointNotFoundException)

@@ -50,8 +50,8 @@ public static class Doctor
     {
         null => "There is no libstdc++ here: devices of libtorch need it.",
         _ when version < SystemLibraries.NeededGlibcxx =>
-            $"libstdc++ has GLIBCXX_{version}; TorchSharp's library needs GLIBCXX_{SystemLibraries.NeededGlibcxx} of GCC "
-            + "13: use Ubuntu 24.04, Debian 13 or later.",
+            $"libstdc++ has GLIBCXX_{version}; TorchSharp's library needs GLIBCXX_{SystemLibraries.NeededGlibcxx} of "
+            + "GCC 13: use Ubuntu 24.04, Debian 13 or later.",
         _ => $"libstdc++ has GLIBCXX_{version}; TorchSharp's library needs GLIBCXX_{SystemLibraries.NeededGlibcxx}: it "
             + "will do."
     };

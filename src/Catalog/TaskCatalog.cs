@@ -424,7 +424,8 @@ public sealed class TaskCatalog(
         {
             await LoadHostAsync(name);
         }
-        catch (Exception exception) when (exception is ModelFileException or DeviceMemoryException || DiskFailure.Is(exception))
+        catch (Exception exception)
+            when (exception is ModelFileException or DeviceMemoryException || DiskFailure.Is(exception))
         {
             logger.LogError("The model {Model} is left out: {Problem}", name, exception.Message);
             models.NoteProblem(name, exception.Message);

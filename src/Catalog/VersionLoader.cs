@@ -35,7 +35,8 @@ internal sealed class VersionLoader(IBlobStore blobs)
             {
                 await host.Engine.LoadTaskAsync(task.Name, await FolderAsync(task.Name, version), version);
             }
-            catch (Exception exception) when (exception is ModelFileException or DomainException or DeviceMemoryException)
+            catch (Exception exception)
+                when (exception is ModelFileException or DomainException or DeviceMemoryException)
             {
                 return exception.Message;
             }

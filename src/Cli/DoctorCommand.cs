@@ -22,7 +22,7 @@ internal static class DoctorCommand
         {
             Description = "A folder with libtorch, as the server's setting Server:TorchLibraries."
         };
-        var command = new Command("doctor", "Says what this machine has for devices: processor, libraries, driver, GPUs.")
+        var command = new Command("doctor", "What this machine has for devices: processor, libraries, driver, GPUs.")
         {
             device, libraries
         };

@@ -47,8 +47,8 @@ internal static class RecipeCommands
         var publishing = new PublishOptions(recipe.Outputs);
         var device = new Option<string?>("--device")
         {
-            Description = "What computes: cpu, or what the server's build has of torch-cpu, cuda, cuda:1 and so on; the "
-                + "server's by default."
+            Description = "What computes: cpu, or what the server's build has of torch-cpu, cuda, cuda:1 and so on; "
+                + "the server's by default."
         };
         var memory = new Option<long>("--device-memory-bytes")
         {

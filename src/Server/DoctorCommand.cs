@@ -2,7 +2,7 @@ using Serving.Backends;
 
 namespace Serving.Server;
 
-/// <summary>The verb "doctor": what this machine and this build have for devices, for images without other tools.</summary>
+/// <summary>The verb "doctor": what machine and build have for devices, for images without other tools.</summary>
 internal static class DoctorCommand
 {
     public const string Verb = "doctor";

@@ -103,8 +103,8 @@ public sealed partial class TorchBackend
     {
         var type = ProductType(weight);
         var masked = torch.empty([runs.Count, weight.OutFeatures, weight.InFeatures], type, _context.Device);
-        for (var i = 0; i < runs.Count; i++)
-            masked.select(0, i).copy_(_masked.Get(weight, runs[i].Mask, type)); // One by one: the next may end this one.
+        for (var i = 0; i < runs.Count; i++) // One by one: what is kept may end with the next.
+            masked.select(0, i).copy_(_masked.Get(weight, runs[i].Mask, type));
         var operands = x.view(runs.Count, runs[0].Rows, weight.InFeatures);
         var products = result.view(runs.Count, runs[0].Rows, weight.OutFeatures);
         products.copy_(operands.to(type).bmm(masked.transpose(1, 2)));

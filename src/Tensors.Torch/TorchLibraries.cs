@@ -11,8 +11,8 @@ public static class TorchLibraries
     public const string WantedVersion = "2.10";
 
     /// <summary>
-    /// Names another version to take, in the environment: for trying one whose interface may be the same as far as it is
-    /// used. Where it is not, the process may end at any operation.
+    /// Names another version to take, in the environment: for trying one whose interface may be the same as far as it
+    /// is used. Where it is not, the process may end at any operation.
     /// </summary>
     public const string VersionVariable = "SERVING_TORCH_VERSION";
 
@@ -104,7 +104,9 @@ public static class TorchLibraries
         var version = number is { } parts
             ? $"{parts >> 56}.{(parts >> 48) & 0xFF}.{(parts >> 40) & 0xFF}"
             : "older than 2.9";
-        var wanted = Environment.GetEnvironmentVariable(VersionVariable) is { Length: > 0 } named ? named : WantedVersion;
+        var wanted = Environment.GetEnvironmentVariable(VersionVariable) is { Length: > 0 } named
+            ? named
+            : WantedVersion;
         if (version.StartsWith(wanted + ".", StringComparison.Ordinal))
             return version;
         throw new DeviceUnavailableException(

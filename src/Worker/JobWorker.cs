@@ -47,7 +47,9 @@ internal static class JobWorker
             using var alone = Lock(Path.Combine(order.Folder, JobLeftovers.LockFile), cancelled);
             using var backend = BackendFactory.Create(
                 order.Device, new() { Threads = order.Threads, TorchLibraries = order.TorchLibraries });
-            var arithmetic = CudaDriver.Of(order.Device) is { } gpu ? $"{gpu.Name}, {backend.Arithmetic}" : backend.Arithmetic;
+            var arithmetic = CudaDriver.Of(order.Device) is { } gpu
+                ? $"{gpu.Name}, {backend.Arithmetic}"
+                : backend.Arithmetic;
             if (FirstDevice.Differs(order.Folder, arithmetic) is { } warning)
                 Say(new WorkerWarning(Step: 0, warning));
             return Run(order, backend, time, cancelled);

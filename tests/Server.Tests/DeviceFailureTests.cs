@@ -23,7 +23,8 @@ public sealed class DeviceFailureTests
         var expected = await server.Client.ClassifyAsync(["a"], ["t", "u"]);
         var trims = server.Backend.Trims;
         server.Backend.Failures.Enqueue(new DeviceMemoryException("cuda:0 has no memory left."));
-        using var channel = GrpcChannel.ForAddress(server.Address); // The product's client would wait before its next call.
+        // The product's client would wait before its next call.
+        using var channel = GrpcChannel.ForAddress(server.Address);
         var client = new Classifier.ClassifierClient(channel);
         var failed = await Refused(() => client.ClassifyAsync(new()
         {

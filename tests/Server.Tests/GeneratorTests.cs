@@ -1,7 +1,9 @@
 using System.Diagnostics.Metrics;
 using Google.Rpc;
 using Grpc.Core;
+using Grpc.Net.Client;
 using Serving.Models;
+using Serving.Tensors;
 using Serving.Testing;
 using Serving.V1;
 
@@ -51,6 +53,26 @@ public sealed class GeneratorTests
         var bias = new Sampling { LogitBias = { [4] = 100 } };
         var ended = (await RunAsync(server, new() { Prompt = "a", Sampling = bias }))[^1].Finished.Answers[0];
         Assert.Equal((FinishReason.EndOfText, 1), (ended.FinishReason, ended.Tokens));
+    }
+
+    [Fact]
+    public async Task Step_WithoutMemory_FailsWhatRuns_WhatIsKeptGoes_AndTheNextSucceeds()
+    {
+        await using var server = await StartAsync();
+        var request = new GenerateRequest { Prompt = "the cat", Sampling = new() { MaxNewTokens = 3, Seed = 1 } };
+        var expected = Texts(await RunAsync(server, request)).ToList();
+        var trims = server.Backend.Trims;
+        server.Backend.Failures.Enqueue(new DeviceMemoryException("cuda:0 has no memory left."));
+        // The product's client would wait before its next call.
+        using var channel = GrpcChannel.ForAddress(server.Address);
+        using var call = new Generator.GeneratorClient(channel).Generate(request);
+        var failed = await Assert.ThrowsAsync<RpcException>(
+            () => call.ResponseStream.ReadAllAsync().ToListAsync().AsTask());
+        Assert.Equal(
+            (StatusCode.ResourceExhausted, "cuda:0 has no memory left."), (failed.StatusCode, failed.Status.Detail));
+        Assert.Equal(trims + 1, server.Backend.Trims);
+        Assert.Equal(expected, Texts(await RunAsync(server, request)));
+        await NothingIsLeftAsync(server);
     }
 
     [Fact]

@@ -25,6 +25,9 @@ public sealed class TorchBackendTests
     {
         var refusal = Assert.Throws<DeviceUnavailableException>(
             () => BackendFactory.Create("cuda:1", new() { TorchLibraries = Libtorch.Folder }));
+        Assert.Equal($"The device cuda:1 can't be used. {CudaDriver.Problem}", refusal.Message);
+        refusal = Assert.Throws<DeviceUnavailableException>(
+            () => TorchDevices.Create("cuda:1", Libtorch.Folder, new()));
         Assert.StartsWith(
             "The device cuda:1 needs CUDA, which libtorch in ", refusal.Message, StringComparison.Ordinal);
     }

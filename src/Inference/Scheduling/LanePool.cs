@@ -45,7 +45,7 @@ public sealed class LanePool : IDisposable
     /// <summary>The whole device.</summary>
     public TensorBackend Backend { get; }
 
-    /// <summary>For how long the device has computed, a batch on one of its lanes counting as that lane's share.</summary>
+    /// <summary>How long the device has computed; a batch on one of its lanes counts as that lane's share.</summary>
     public TimeSpan Busy => TimeSpan.FromTicks(Interlocked.Read(ref _busyTicks) / _lanes.Length);
 
     /// <summary>How many lanes there are.</summary>

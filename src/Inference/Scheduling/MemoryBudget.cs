@@ -33,7 +33,8 @@ public sealed class MemoryBudget(string device, long? bytes, Action? freed = nul
     /// <summary>Notes that this process has freed memory there.</summary>
     public void NoteFreed() => freed?.Invoke();
 
-    /// <summary>Promises memory, if there is room; what is returned takes the promise back when it is disposed.</summary>
+    /// <summary>Promises memory, if there is room.</summary>
+    /// <param name="promise">Ends when it is disposed.</param>
     public bool TryReserve(long wanted, [NotNullWhen(true)] out IDisposable? promise)
     {
         lock (_gate)

@@ -79,8 +79,8 @@ public sealed class ServerOptions
     public Dictionary<string, string> ModelDevices { get; set; } = new(StringComparer.Ordinal);
 
     /// <summary>
-    /// What models and jobs together may take of a device other than cpu, in bytes: one that would take more is refused,
-    /// or waits. 0, the default, for no limit; then jobs run there one after another.
+    /// What models and jobs together may take of a device other than cpu, in bytes: one that would take more is
+    /// refused, or waits. 0, the default, for no limit; then jobs run there one after another.
     /// </summary>
     public long DeviceMemoryBytes { get; set; }
 

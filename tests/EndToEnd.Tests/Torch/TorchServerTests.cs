@@ -55,7 +55,8 @@ public sealed class TorchServerTests
             losses.Add(job.Metrics["loss"]);
             var begun = await File.ReadAllTextAsync(
                 data.At(Path.Combine("data", "jobs", job.Id, "device.txt")));
-            Assert.StartsWith(asked.Length == 0 ? "torch-cpu, libtorch 2.10." : "cpu ", begun, StringComparison.Ordinal);
+            Assert.StartsWith(
+                asked.Length == 0 ? "torch-cpu, libtorch 2.10." : "cpu ", begun, StringComparison.Ordinal);
         }
 
         Assert.Equal(losses[1], losses[0], tolerance: 0.05);
