@@ -5,8 +5,8 @@ namespace Serving.Text.Bpe;
 
 /// <summary>Splits text where GPT-2 never merges across.</summary>
 /// <remarks>
-/// What <see cref="Pattern"/> matches, written by hand, because .NET's patterns see half surrogates where characters lie
-/// above U+FFFF.
+/// What <see cref="Pattern"/> matches, written by hand, because .NET's patterns see half surrogates where characters
+/// lie above U+FFFF.
 /// </remarks>
 internal static class WordSplitter
 {

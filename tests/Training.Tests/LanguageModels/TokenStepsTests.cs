@@ -6,8 +6,8 @@ using Serving.Tensors.Cpu;
 using Serving.Training.Autograd;
 using Serving.Training.Autograd.Operations;
 using Serving.Training.Gpt2;
-using Serving.Training.Layers;
 using Serving.Training.LanguageModels;
+using Serving.Training.Layers;
 using Serving.Training.Loop;
 
 namespace Serving.Training.Tests.LanguageModels;
