@@ -82,7 +82,7 @@ public sealed partial class ReadmeTests
         (nameof(ServerOptions.HttpPort), null) => "5051",
         (nameof(ServerOptions.Models), null) => "all",
         (nameof(ServerOptions.TrainingRank), null) => "Idle",
-        (_, null or string[] { Length: 0 }) => "none",
+        (_, null or string[] { Length: 0 } or Dictionary<string, string> { Count: 0 }) => "none",
         (_, bool flag) => flag ? "true" : "false",
         (_, TimeSpan { Ticks: 0 }) => "0",
         _ => string.Create(CultureInfo.InvariantCulture, $"{value}")
@@ -159,6 +159,6 @@ public sealed partial class ReadmeTests
     [GeneratedRegex("\"([^\"]*)\"|\\S+")]
     private static partial Regex Word();
 
-    [GeneratedRegex(@"^\| Server:(\w+) \| ([^|]*?)(?: \([^|]*\))? \|")]
+    [GeneratedRegex(@"^\| Server:(\w+)(?::NAME)? \| ([^|]*?)(?: \([^|]*\))? \|")]
     private static partial Regex Setting();
 }

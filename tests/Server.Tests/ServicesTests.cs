@@ -91,6 +91,7 @@ public sealed class ServicesTests
 
         var limits = await server.Client.Models.GetLimitsAsync(new());
         Assert.Equal((7, 64, 256), (limits.MaxInputs, limits.MaxTasks, limits.MaxQueuedRequests));
+        Assert.Equal((32, 8192), (limits.MaxSequences, limits.MaxCachedTokens));
     }
 
     [Fact]

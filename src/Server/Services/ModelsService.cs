@@ -116,7 +116,9 @@ internal sealed class ModelsService(
             MaxQueuedRequests = options.MaxQueuedRequests,
             MaxQueuedTokens = options.MaxQueuedTokens,
             MaxStreamInputsInFlight = options.MaxStreamInputsInFlight,
-            MaxTaskFileBytes = options.MaxTaskFileBytes
+            MaxTaskFileBytes = options.MaxTaskFileBytes,
+            MaxSequences = options.MaxSequences,
+            MaxCachedTokens = options.MaxCachedTokens
         });
 
     private static async Task<string> FinishAsync(ModelUpload upload, CancellationToken cancelled)

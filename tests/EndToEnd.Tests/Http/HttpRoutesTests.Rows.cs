@@ -173,7 +173,14 @@ public sealed partial class HttpRoutesTests
     private static IEnumerable<Row> ModelRows(DataFolder data)
     {
         var files = Directory.GetFiles(System.IO.Path.Combine(data.Path, "models", DataFolder.Model));
-        yield return new("GET /v1/limits", "/v1/limits", 200, "maxInputs=256", "maxTaskFileBytes=268435456");
+        yield return new(
+            "GET /v1/limits",
+            "/v1/limits",
+            200,
+            "maxInputs=256",
+            "maxTaskFileBytes=268435456",
+            "maxSequences=32",
+            "maxCachedTokens=8192");
         yield return new(
             "GET /v1/models", "/v1/models", 200, $"models[0].name={DataFolder.Model}", "models[0].loaded=true");
         yield return new(
