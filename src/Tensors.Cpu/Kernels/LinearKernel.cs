@@ -46,8 +46,6 @@ internal static unsafe class LinearKernel<TSimd, TVec>
     /// <summary>Columns of a tile: two vectors.</summary>
     private static int TileColumns => 2 * TSimd.Count;
 
-    private static int BlockTerms => LinearBlocking.CachedFloats / TileColumns;
-
     /// <summary>Computes a block of the output: some rows by some panels.</summary>
     [SkipLocalsInit]
     public static void Run(in LinearArguments job, int firstRow, int endRow, int firstPanel, int endPanel)
@@ -56,9 +54,10 @@ internal static unsafe class LinearKernel<TSimd, TVec>
         var wholePanels = Math.Min(endPanel, job.OutFeatures / Panels.Width);
         var room = stackalloc byte[(LinearBlocking.CachedFloats * sizeof(float)) + Cache.LineBytes];
         var ready = (float*)Cache.AlignUp(room);
-        for (var k = 0; k < job.InFeatures; k += BlockTerms)
+        var blockTerms = BlockTerms(job, block);
+        for (var k = 0; k < job.InFeatures; k += blockTerms)
         {
-            var terms = Math.Min(BlockTerms, job.InFeatures - k);
+            var terms = Math.Min(blockTerms, job.InFeatures - k);
             for (var panel = firstPanel; panel < wholePanels; panel++)
             {
                 var next =
@@ -69,6 +68,19 @@ internal static unsafe class LinearKernel<TSimd, TVec>
 
         if (wholePanels < endPanel)
             RunNarrowPanel(job, block, wholePanels);
+    }
+
+    /// <summary>Twice as many as fit into the cache beside a copy of them, where none is made.</summary>
+    private static int BlockTerms(in LinearArguments job, RowBlock block)
+    {
+        var cached = LinearBlocking.CachedFloats / TileColumns;
+        for (var s = block.FirstSegment; s < block.EndSegment; s++)
+        {
+            if (!new SliceColumns(job, default, job.Segments[s].Bits, column: 0).AreReady(TileColumns))
+                return cached;
+        }
+
+        return 2 * cached;
     }
 
     private static void RunSlice(in LinearArguments job, RowBlock block, Slice slice, Slice next, float* ready)
@@ -166,7 +178,8 @@ internal static unsafe class LinearKernel<TSimd, TVec>
         var share = (byte*)job.Panels + job.Offset(next) + (nint)(bytes * before / tileRows);
         if (blockRows <= LinearBlocking.MaxRowsToPrefetch)
             return new(share, (nint)(((bytes * rows / tileRows) + next.Terms - 1) / next.Terms));
-        Cache.PrefetchFar(share, (int)(bytes * rows / tileRows));
+        if ((long)job.OutFeatures * job.InFeatures * job.ElementBytes > LinearBlocking.NearBytes)
+            Cache.PrefetchFar(share, (int)(bytes * rows / tileRows));
         return default;
     }
 
@@ -229,7 +242,8 @@ internal static class LinearBlocking
 {
     /// <summary>
     /// Weights of a tile's columns that run at a time: 16 KiB, half of a small first-level cache, where all tiles of a
-    /// block find them. Terms of a sum that run at a time are as many as that holds: 128 of AVX-512, 256 of AVX2.
+    /// block find them. Terms of a sum that run at a time are as many as that holds: 128 of AVX-512, 256 of AVX2; twice
+    /// as many where weights are read from where they lie.
     /// </summary>
     public const int CachedFloats = 4096;
 
@@ -237,6 +251,9 @@ internal static class LinearBlocking
     /// Up to this many rows, memory limits a product, so the next weights are prefetched with every term.
     /// </summary>
     public const int MaxRowsToPrefetch = 64;
+
+    /// <summary>Weights of up to this many bytes stay in the second-level cache by themselves.</summary>
+    public const int NearBytes = 1 << 20;
 
     /// <summary>Rows of a block, ten of AVX-512's tiles: their x and output stay in the second-level cache.</summary>
     public const int Rows = 140;
