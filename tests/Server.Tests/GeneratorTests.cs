@@ -274,6 +274,46 @@ public sealed class GeneratorTests
     }
 
     [Fact]
+    public async Task ModelThatComesAndGoes_AnswersOrIsNotThere()
+    {
+        await using var server = await StartAsync();
+        using var stop = new CancellationTokenSource();
+        var clients = Enumerable.Range(0, 3).Select(_ => Task.Run(async () =>
+        {
+            var codes = new HashSet<StatusCode>();
+            while (!stop.IsCancellationRequested)
+            {
+                try
+                {
+                    await server.Client.Generator.ScoreAsync(new()
+                    {
+                        Model = Model,
+                        Inputs = { new ScoreInput { Text = "a" }, new ScoreInput { Text = "b" } }
+                    });
+                    codes.Add(StatusCode.OK);
+                }
+                catch (RpcException exception)
+                {
+                    codes.Add(exception.StatusCode);
+                }
+            }
+
+            return codes;
+        })).ToArray();
+
+        for (var i = 0; i < 50; i++)
+        {
+            await server.Client.Models.UnloadModelAsync(new() { Model = Model });
+            await server.Client.Models.LoadModelAsync(new() { Model = Model });
+        }
+
+        await stop.CancelAsync();
+        Assert.Subset(
+            new HashSet<StatusCode> { StatusCode.OK, StatusCode.NotFound },
+            (await Task.WhenAll(clients).Within()).SelectMany(codes => codes).ToHashSet());
+    }
+
+    [Fact]
     public async Task Model_IsListed_UnloadedToTheLastByte_ImportedAndDeleted()
     {
         await using var server = await StartAsync();

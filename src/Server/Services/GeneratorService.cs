@@ -51,19 +51,34 @@ internal sealed class GeneratorService(TaskRouter router, ServerOptions options,
         var caller = Caller(request.User, context);
         var settings = CallChecks.Settings(
             V1.Truncation.Unspecified, request.Priority, place: 0, context.Deadline, context.CancellationToken);
-        var host = CallChecks.FindGenerator(router.Table, request.Model);
-        var results = await CallInputs.RunAllAsync(
-            request.Inputs.Count,
-            (i, cancelled) => ScoreAsync(i, cancelled),
-            context.CancellationToken);
-        return new()
+        while (true)
         {
-            Texts = { results.Select(result => GenerationMessages.Scored(result, host.Engine)) },
-            Model = host.Name,
-            Digest = host.Digest
-        };
+            var table = router.Table;
+            var host = CallChecks.FindGenerator(table, request.Model);
+            try
+            {
+                var results = await CallInputs.RunAllAsync(
+                    request.Inputs.Count,
+                    (i, cancelled) => ScoreAsync(host, i, cancelled),
+                    context.CancellationToken);
+                return new()
+                {
+                    Texts = { results.Select(result => GenerationMessages.Scored(result, host.Engine)) },
+                    Model = host.Name,
+                    Digest = host.Digest
+                };
+            }
+            catch (Exception exception) when (Admissions.IsStale(exception) && router.Table != table)
+            {
+                // The new table does not have it.
+            }
+            catch (Exception exception) when (Admissions.IsStale(exception))
+            {
+                throw EngineErrors.Of(exception);
+            }
+        }
 
-        async Task<ScoreResult> ScoreAsync(int i, CancellationToken cancelled)
+        async Task<ScoreResult> ScoreAsync(GeneratorHost host, int i, CancellationToken cancelled)
         {
             try
             {
@@ -78,7 +93,7 @@ internal sealed class GeneratorService(TaskRouter router, ServerOptions options,
                     },
                     cancelled);
             }
-            catch (Exception exception) when (EngineErrors.IsExpected(exception))
+            catch (Exception exception) when (EngineErrors.IsExpected(exception) && !Admissions.IsStale(exception))
             {
                 throw EngineErrors.OfInput(exception, $"inputs[{i}]");
             }
