@@ -1,5 +1,3 @@
-using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Serving.Models.Parameters;
 using Serving.Models.Safetensors;
@@ -12,8 +10,6 @@ namespace Serving.Models.Bert;
 /// <summary>Writes a model folder as Hugging Face has it.</summary>
 public static class BertFolderWriter
 {
-    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true };
-
     /// <summary>Writes config.json, vocab.txt, tokenizer_config.json and model.safetensors into a new folder.</summary>
     /// <param name="tokenizer">With all of its settings.</param>
     /// <param name="tensors">Names as in <see cref="BertTensors"/>, and shapes; a vector has one row.</param>
@@ -29,21 +25,16 @@ public static class BertFolderWriter
         Tensors.WeightFormat format = Tensors.WeightFormat.Float32,
         IFileSystem? files = null)
     {
-        files ??= DiskFileSystem.Instance;
-        if (Directory.Exists(folder))
-            throw new IOException($"{folder} is there already; choose another name.");
-        files.EnsureFolder(folder);
+        var written = new NewModelFolder(folder, files);
         var writer = new SafetensorsWriter();
         writer.Metadata.Add("format", "pt");
         foreach (var (name, rows, columns) in tensors)
             Add(writer, name, rows, columns, weights, format);
-        files.WriteNew(Path.Combine(folder, ModelFiles.Weights), writer.Write);
-        files.WriteNew(Path.Combine(folder, ModelFiles.Vocabulary), tokenizer.SaveVocabulary);
-        WriteJson(
-            files,
-            Path.Combine(folder, ModelFiles.TokenizerConfig),
-            TokenizerConfigWriter.Write(tokenizer.Options, config.MaxPositions));
-        WriteJson(files, Path.Combine(folder, ModelFiles.Config), new()
+        written.Write(ModelFiles.Weights, writer.Write);
+        written.Write(ModelFiles.Vocabulary, tokenizer.SaveVocabulary);
+        written.Write(
+            ModelFiles.TokenizerConfig, TokenizerConfigWriter.Write(tokenizer.Options, config.MaxPositions));
+        written.Write(ModelFiles.Config, new JsonObject
         {
             ["architectures"] = new JsonArray("BertModel"),
             ["model_type"] = BertFolder.Kind,
@@ -58,7 +49,7 @@ public static class BertFolderWriter
             ["layer_norm_eps"] = config.LayerNormEpsilon,
             ["position_embedding_type"] = "absolute"
         });
-        files.FlushFolder(folder);
+        written.Flush();
     }
 
     private static void Add(
@@ -71,7 +62,4 @@ public static class BertFolderWriter
             rows == 1 && !name.EndsWith("embeddings.weight", StringComparison.Ordinal) ? [columns] : [rows, columns];
         writer.Add(name, shape, values, format);
     }
-
-    private static void WriteJson(IFileSystem files, string path, JsonObject contents) =>
-        files.WriteNew(path, file => file.Write(Encoding.UTF8.GetBytes(contents.ToJsonString(Json) + "\n")));
 }

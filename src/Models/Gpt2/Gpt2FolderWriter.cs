@@ -1,7 +1,4 @@
-using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
-using Serving.Models.Bert;
 using Serving.Models.Parameters;
 using Serving.Models.Safetensors;
 using Serving.Models.Tokenizers;
@@ -15,8 +12,6 @@ namespace Serving.Models.Gpt2;
 /// <summary>Writes a model folder as Hugging Face has it.</summary>
 public static class Gpt2FolderWriter
 {
-    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true };
-
     /// <summary>
     /// Writes config.json, tokenizer.json, tokenizer_config.json and model.safetensors into a new folder.
     /// </summary>
@@ -32,20 +27,16 @@ public static class Gpt2FolderWriter
         WeightFormat format = WeightFormat.Float32,
         IFileSystem? files = null)
     {
-        files ??= DiskFileSystem.Instance;
-        if (Directory.Exists(folder))
-            throw new IOException($"{folder} is there already; choose another name.");
-        files.EnsureFolder(folder);
+        var written = new NewModelFolder(folder, files);
         var writer = new SafetensorsWriter();
         writer.Metadata.Add("format", "pt");
         foreach (var (name, rows, columns) in Gpt2Tensors.Parameters(config))
             Add(writer, name, rows, columns, weights, format);
-        files.WriteNew(Path.Combine(folder, ModelFiles.Weights), writer.Write);
-        files.WriteNew(
-            Path.Combine(folder, ModelFiles.Tokenizer), file => BpeFiles.Write(tokenizer, file));
-        WriteJson(files, Path.Combine(folder, ModelFiles.TokenizerConfig), TokenizerConfig(config));
-        WriteJson(files, Path.Combine(folder, ModelFiles.Config), Config(config));
-        files.FlushFolder(folder);
+        written.Write(ModelFiles.Weights, writer.Write);
+        written.Write(ModelFiles.Tokenizer, file => BpeFiles.Write(tokenizer, file));
+        written.Write(ModelFiles.TokenizerConfig, TokenizerConfig(config));
+        written.Write(ModelFiles.Config, Config(config));
+        written.Flush();
     }
 
     private static JsonObject TokenizerConfig(Gpt2Config config) => new()
@@ -100,7 +91,4 @@ public static class Gpt2FolderWriter
 
         return transposed;
     }
-
-    private static void WriteJson(IFileSystem files, string path, JsonObject contents) =>
-        files.WriteNew(path, file => file.Write(Encoding.UTF8.GetBytes(contents.ToJsonString(Json) + "\n")));
 }
