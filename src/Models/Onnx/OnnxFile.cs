@@ -1,30 +1,22 @@
-using System.IO.MemoryMappedFiles;
+using Serving.Storage;
 
 namespace Serving.Models.Onnx;
 
 /// <summary>A memory-mapped ONNX file.</summary>
-internal sealed unsafe class OnnxFile : IDisposable
+internal sealed class OnnxFile : IDisposable
 {
-    private readonly MemoryMappedFile _mapping;
-    private readonly MemoryMappedViewAccessor _view;
-    private readonly byte* _bytes;
+    private readonly MappedFile _file;
 
     private OnnxFile(string path, FileStream file)
     {
         Path = path;
-        Length = (int)file.Length;
-        _mapping = MemoryMappedFile.CreateFromFile(
-            file, mapName: null, Length, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
-        _view = _mapping.CreateViewAccessor(0, Length, MemoryMappedFileAccess.Read);
-        byte* pointer = null;
-        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
-        _bytes = pointer + _view.PointerOffset;
+        _file = new(file);
     }
 
     public string Path { get; }
 
     /// <summary>In bytes.</summary>
-    public int Length { get; }
+    public int Length => (int)_file.Length;
 
     /// <exception cref="ModelFileException">
     /// It is missing, empty, larger than 2 GiB or a pointer of Git LFS.
@@ -59,16 +51,11 @@ internal sealed unsafe class OnnxFile : IDisposable
     }
 
     /// <summary>Some bytes, in the file's memory: valid until it is disposed.</summary>
-    public ReadOnlySpan<byte> Bytes(int start, int count) => new ReadOnlySpan<byte>(_bytes, Length).Slice(start, count);
+    public ReadOnlySpan<byte> Bytes(int start, int count) => _file.Bytes(start, count);
 
     /// <summary>That it can't be used.</summary>
     /// <param name="reason">What was found, what is needed, without a full stop.</param>
     public ModelFileException Refusal(string reason) => new($"{Path}: {reason}.");
 
-    public void Dispose()
-    {
-        _view.SafeMemoryMappedViewHandle.ReleasePointer();
-        _view.Dispose();
-        _mapping.Dispose();
-    }
+    public void Dispose() => _file.Dispose();
 }

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
-using System.IO.MemoryMappedFiles;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using Serving.Storage;
 
 namespace Serving.Models.Safetensors;
 
@@ -10,22 +10,16 @@ public sealed unsafe class SafetensorsFile : IDisposable
 {
     private const int LengthBytes = sizeof(ulong);
 
-    private readonly MemoryMappedFile _mapping;
-    private readonly MemoryMappedViewAccessor _view;
-    private readonly byte* _file;
+    private readonly MappedFile _file;
     private readonly byte* _data;
     private readonly SafetensorsHeader _header;
     private readonly long _length;
 
-    private SafetensorsFile(
-        string path, MemoryMappedFile mapping, MemoryMappedViewAccessor view, byte* file, long dataStart,
-        SafetensorsHeader header)
+    private SafetensorsFile(string path, MappedFile file, long dataStart, SafetensorsHeader header)
     {
         Path = path;
-        _mapping = mapping;
-        _view = view;
         _file = file;
-        _data = file + dataStart;
+        _data = file.Start + dataStart;
         _header = header;
         _length = dataStart + header.Entries.Values.Select(entry => entry.End).DefaultIfEmpty().Max();
     }
@@ -45,14 +39,8 @@ public sealed unsafe class SafetensorsFile : IDisposable
         try
         {
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
-            var length = file.Length;
-            var header = ReadHeader(path, file, length, out var dataStart);
-            var mapping = MemoryMappedFile.CreateFromFile(
-                file, mapName: null, length, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
-            var view = mapping.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
-            byte* pointer = null;
-            view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
-            return new(path, mapping, view, pointer + view.PointerOffset, dataStart, header);
+            var header = ReadHeader(path, file, file.Length, out var dataStart);
+            return new(path, new(file), dataStart, header);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -120,7 +108,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
         const int chunkBytes = 1 << 30; // A span holds no more than 2 GiB.
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         for (var at = 0L; at < _length; at += chunkBytes)
-            hash.AppendData(new ReadOnlySpan<byte>(_file + at, (int)Math.Min(chunkBytes, _length - at)));
+            hash.AppendData(_file.Bytes(at, (int)Math.Min(chunkBytes, _length - at)));
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
@@ -131,12 +119,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
         : throw new ModelFileException(
             $"{Path} has no tensor '{name}', which is needed; it has {Entries.Count} others.");
 
-    public void Dispose()
-    {
-        _view.SafeMemoryMappedViewHandle.ReleasePointer();
-        _view.Dispose();
-        _mapping.Dispose();
-    }
+    public void Dispose() => _file.Dispose();
 
     private ModelFileException NoFloats(SafetensorsEntry entry) =>
         new($"{Path}: {entry} is no tensor of floats; F64, F32, F16 or BF16 is needed.");

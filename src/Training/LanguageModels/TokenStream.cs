@@ -1,4 +1,3 @@
-using System.IO.MemoryMappedFiles;
 using System.Text;
 using Serving.Storage;
 using Serving.Text.Bpe;
@@ -15,21 +14,22 @@ public sealed class TokenStream : IDisposable
     private const ulong Signature = 0x3173_6E65_6B6F_5453; // "STokens1"
     private const int HeaderBytes = 4 * sizeof(long);
 
-    private readonly MemoryMappedFile _file;
-    private readonly MemoryMappedViewAccessor _view;
+    private readonly MappedFile _file;
     private readonly long[] _ends;
 
-    private TokenStream(MemoryMappedFile file, MemoryMappedViewAccessor view, string path, long bytes)
+    private TokenStream(MappedFile file, string path)
     {
-        (_file, _view) = (file, view);
+        _file = file;
+        if (file.Length < HeaderBytes)
+            throw Damaged(path);
         Span<long> header = stackalloc long[4];
-        view.SafeMemoryMappedViewHandle.ReadSpan(0, header);
+        file.Read(0, header);
         (Tokens, Characters) = (header[1], header[2]);
         var firstEnd = HeaderBytes + Padded(Tokens);
-        if (header[0] != unchecked((long)Signature) || bytes != firstEnd + (sizeof(long) * header[3]))
-            throw new IOException($"{path} has no tokens as they are written here; delete it to make it again.");
+        if (header[0] != unchecked((long)Signature) || file.Length != firstEnd + (sizeof(long) * header[3]))
+            throw Damaged(path);
         _ends = new long[header[3]];
-        view.SafeMemoryMappedViewHandle.ReadSpan((ulong)firstEnd, _ends.AsSpan());
+        file.Read(firstEnd, _ends.AsSpan());
     }
 
     /// <summary>With all ends of text.</summary>
@@ -76,18 +76,13 @@ public sealed class TokenStream : IDisposable
     /// <exception cref="IOException">There is no such file, or it is damaged.</exception>
     public static TokenStream Open(string path)
     {
-        var bytes = new FileInfo(path).Length;
-        if (bytes < HeaderBytes)
-            throw new IOException($"{path} has no tokens as they are written here; delete it to make it again.");
-        var file = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
-        var view = file.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
+        var file = MappedFile.Open(path);
         try
         {
-            return new(file, view, path, bytes);
+            return new(file, path);
         }
         catch
         {
-            view.Dispose();
             file.Dispose();
             throw;
         }
@@ -97,7 +92,7 @@ public sealed class TokenStream : IDisposable
     public int[] Read(long first, int count)
     {
         var tokens = new int[count];
-        _view.SafeMemoryMappedViewHandle.ReadSpan(HeaderBytes + ((ulong)first * sizeof(int)), tokens.AsSpan());
+        _file.Read(HeaderBytes + (first * sizeof(int)), tokens.AsSpan());
         return tokens;
     }
 
@@ -108,11 +103,10 @@ public sealed class TokenStream : IDisposable
         return found < 0 ? ~found : found;
     }
 
-    public void Dispose()
-    {
-        _view.Dispose();
-        _file.Dispose();
-    }
+    public void Dispose() => _file.Dispose();
+
+    private static IOException Damaged(string path) =>
+        new($"{path} has no tokens as they are written here; delete it to make it again.");
 
     private static long Padded(long tokens) => (tokens + (tokens % 2)) * sizeof(int);
 }

@@ -1,4 +1,3 @@
-using System.IO.MemoryMappedFiles;
 using Serving.Storage;
 using Serving.Text.Bert;
 
@@ -15,24 +14,24 @@ public sealed class Corpus : IDisposable
     private const uint CapitalBit = 1u << 31;
     private const int HeaderBytes = 5 * sizeof(long);
 
-    private readonly MemoryMappedFile _file;
-    private readonly MemoryMappedViewAccessor _view;
+    private readonly MappedFile _file;
     private readonly long[] _sentenceEnds;
     private readonly long[] _documentEnds;
     private readonly long[] _frequencies;
 
-    private Corpus(MemoryMappedFile file, MemoryMappedViewAccessor view, string path, long bytes)
+    private Corpus(MappedFile file, string path)
     {
         _file = file;
-        _view = view;
+        if (file.Length < HeaderBytes)
+            throw Damaged(path);
         Span<long> header = stackalloc long[5];
-        _view.SafeMemoryMappedViewHandle.ReadSpan(0, header);
+        file.Read(0, header);
         Tokens = header[1];
         var lengths = (Sentences: header[2], Documents: header[3], Vocabulary: header[4]);
         if (header[0] != unchecked((long)Signature)
-            || bytes != HeaderBytes + Padded(Tokens)
+            || file.Length != HeaderBytes + Padded(Tokens)
                 + (sizeof(long) * (lengths.Sentences + lengths.Documents + lengths.Vocabulary)))
-            throw new IOException($"{path} is no tokenized corpus; delete it to make it again.");
+            throw Damaged(path);
         _sentenceEnds = Read(HeaderBytes + Padded(Tokens), lengths.Sentences);
         _documentEnds = Read(HeaderBytes + Padded(Tokens) + (sizeof(long) * lengths.Sentences), lengths.Documents);
         _frequencies = Read(
@@ -105,18 +104,13 @@ public sealed class Corpus : IDisposable
     /// <exception cref="IOException">There is no such file, or it is damaged.</exception>
     public static Corpus Open(string path)
     {
-        var bytes = new FileInfo(path).Length;
-        if (bytes < HeaderBytes)
-            throw new IOException($"{path} is no tokenized corpus; delete it to make it again.");
-        var file = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
-        var view = file.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
+        var file = MappedFile.Open(path);
         try
         {
-            return new(file, view, path, bytes);
+            return new(file, path);
         }
         catch
         {
-            view.Dispose();
             file.Dispose();
             throw;
         }
@@ -128,7 +122,7 @@ public sealed class Corpus : IDisposable
         var (firstSentence, endSentence) = (document == 0 ? 0 : _documentEnds[document - 1], _documentEnds[document]);
         var first = firstSentence == 0 ? 0 : _sentenceEnds[firstSentence - 1];
         var words = new uint[_sentenceEnds[endSentence - 1] - first];
-        _view.SafeMemoryMappedViewHandle.ReadSpan(HeaderBytes + ((ulong)first * sizeof(uint)), words.AsSpan());
+        _file.Read(HeaderBytes + (first * sizeof(uint)), words.AsSpan());
         var ends = _sentenceEnds.AsSpan((int)firstSentence, (int)(endSentence - firstSentence)).ToArray();
         return new(
             [.. words.Select(word => (int)(word & ~CapitalBit))],
@@ -143,11 +137,10 @@ public sealed class Corpus : IDisposable
     public double InverseDocumentFrequency(int token) =>
         _frequencies[token] == 0 ? 0 : Math.Log((double)Documents / _frequencies[token]);
 
-    public void Dispose()
-    {
-        _view.Dispose();
-        _file.Dispose();
-    }
+    public void Dispose() => _file.Dispose();
+
+    private static IOException Damaged(string path) =>
+        new($"{path} is no tokenized corpus; delete it to make it again.");
 
     private static long Padded(long tokens) => (tokens + (tokens % 2)) * sizeof(uint);
 
@@ -156,7 +149,7 @@ public sealed class Corpus : IDisposable
     private long[] Read(long offset, long count)
     {
         var values = new long[count];
-        _view.SafeMemoryMappedViewHandle.ReadSpan((ulong)offset, values.AsSpan());
+        _file.Read(offset, values.AsSpan());
         return values;
     }
 }
