@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Serving.Inference.Generation.Sampling;
+using Serving.Decoding;
 using Serving.Tensors;
 
 namespace Serving.Bench;

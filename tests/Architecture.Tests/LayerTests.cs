@@ -14,10 +14,11 @@ public sealed class LayerTests
         ["Tables"] = [],
         ["Protocol"] = [],
         ["Storage"] = [],
+        ["Decoding"] = ["Tensors"],
         ["Models"] = ["Storage", "Tensors", "Text"],
-        ["Inference"] = ["Threading", "Tensors", "Text", "Models"],
-        ["Training"] = ["Storage", "Tensors", "Text", "Tables", "Models"],
-        ["Catalog"] = ["Storage", "Tensors", "Text", "Models", "Inference"],
+        ["Inference"] = ["Threading", "Tensors", "Text", "Decoding", "Models"],
+        ["Training"] = ["Storage", "Tensors", "Text", "Tables", "Decoding", "Models"],
+        ["Catalog"] = ["Storage", "Tensors", "Text", "Decoding", "Models", "Inference"],
         ["Jobs"] = ["Storage", "Threading", "Inference", "Catalog"],
         ["Hub"] = ["Storage", "Models", "Catalog"],
         ["Worker"] = ["Storage", "Tensors", "Backends", "Training", "Jobs"],
@@ -25,8 +26,8 @@ public sealed class LayerTests
         ["Cli"] = ["Backends", "Client", "Protocol", "Tables"],
         ["Server"] =
         [
-            "Storage", "Threading", "Tensors", "Backends", "Text", "Protocol", "Models", "Inference", "Training",
-            "Catalog", "Jobs", "Hub", "Worker"
+            "Storage", "Threading", "Tensors", "Backends", "Text", "Protocol", "Decoding", "Models", "Inference",
+            "Training", "Catalog", "Jobs", "Hub", "Worker"
         ]
     };
 

@@ -1,5 +1,5 @@
+using Serving.Decoding;
 using Serving.Inference.Generation;
-using Serving.Inference.Generation.Sampling;
 using Serving.Models;
 using Serving.Models.Gpt2;
 

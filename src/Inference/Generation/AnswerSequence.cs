@@ -1,4 +1,4 @@
-using Serving.Inference.Generation.Sampling;
+using Serving.Decoding;
 using Serving.Models.Gpt2;
 
 namespace Serving.Inference.Generation;

@@ -1,4 +1,4 @@
-using Serving.Inference.Generation.Sampling;
+using Serving.Decoding;
 using Serving.Inference.Scheduling;
 using Serving.Models.Gpt2;
 

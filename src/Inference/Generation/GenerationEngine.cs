@@ -1,5 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
-using Serving.Inference.Generation.Sampling;
+using Serving.Decoding;
 using Serving.Inference.Scheduling;
 using Serving.Models.Gpt2;
 using Serving.Text.Bpe;

@@ -1,4 +1,4 @@
-using Serving.Inference.Generation.Sampling;
+using Serving.Decoding;
 
 namespace Serving.Inference.Generation;
 

@@ -1,5 +1,5 @@
 using System.Threading.Channels;
-using Serving.Inference.Generation.Sampling;
+using Serving.Decoding;
 
 namespace Serving.Inference.Generation;
 

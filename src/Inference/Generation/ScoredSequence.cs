@@ -1,4 +1,4 @@
-using Serving.Inference.Generation.Sampling;
+using Serving.Decoding;
 using Serving.Inference.Scheduling;
 
 namespace Serving.Inference.Generation;

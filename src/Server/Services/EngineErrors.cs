@@ -1,6 +1,6 @@
 using Grpc.Core;
+using Serving.Decoding;
 using Serving.Inference.Classification;
-using Serving.Inference.Generation.Sampling;
 using Serving.Inference.Scheduling;
 using Serving.Models;
 using Serving.Storage;

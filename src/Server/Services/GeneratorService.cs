@@ -1,8 +1,8 @@
 using Grpc.Core;
 using Serving.Catalog;
 using Serving.Catalog.Resident;
+using Serving.Decoding;
 using Serving.Inference.Generation;
-using Serving.Inference.Generation.Sampling;
 using Serving.Server.Configuration;
 using Serving.Text;
 

@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using Grpc.Core;
+using Serving.Decoding;
 using Serving.Inference.Generation;
-using Serving.Inference.Generation.Sampling;
 
 namespace Serving.Server.Services;
 

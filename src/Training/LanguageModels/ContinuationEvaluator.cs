@@ -1,3 +1,4 @@
+using Serving.Decoding;
 using Serving.Tensors;
 using Serving.Training.Gpt2;
 
@@ -11,6 +12,9 @@ internal sealed class ContinuationEvaluator(
     /// <summary>What the texts' own continuations are called.</summary>
     public const string Text = "text";
 
+    private readonly float[] _logits = new float[model.Config.Vocab];
+    private readonly SamplingWorkspace _workspace = new(model.Config.Vocab);
+
     /// <param name="texts">Each a prefix and the continuation that it had; at least two.</param>
     /// <returns>That of the texts themselves, then one for each method.</returns>
     /// <exception cref="OperationCanceledException">It was asked to stop.</exception>
@@ -23,13 +27,26 @@ internal sealed class ContinuationEvaluator(
             decoder, prefixes, Text, (text, at, _) => texts[text][prefixLength + at], cancellationToken);
         foreach (var (number, method) in methods.Index())
         {
-            var ofMethod = CounterRandom.Bits(key, (ulong)number);
             yield return Measure(
-                decoder, prefixes, method.Name,
-                (text, at, logits) => method.Choose(
-                    logits, CounterRandom.Uniform(CounterRandom.Bits(ofMethod, (ulong)text), (ulong)at)),
+                decoder, prefixes, method.Name, Chooser(prefixes, method, CounterRandom.Bits(key, (ulong)number)),
                 cancellationToken);
         }
+    }
+
+    /// <summary>The generator's own choice.</summary>
+    private TokenChoice Chooser(ReadOnlyMemory<int>[] prefixes, DecodingMethod method, ulong seed)
+    {
+        var options = method.Sampling with { Seed = seed, MaxTokens = continuationLength };
+        TokenSampler[] samplers =
+        [
+            .. prefixes.Select((prefix, text) => new TokenSampler(
+                options, prefix.Span, _logits.Length, prefixLength + continuationLength, text))
+        ];
+        return (text, _, logits) =>
+        {
+            logits.CopyTo(_logits);
+            return samplers[text].Next(_logits, _workspace).Token;
+        };
     }
 
     private ContinuationReport Measure(
@@ -40,20 +57,11 @@ internal sealed class ContinuationEvaluator(
         var continuations = decoder.Continue(prefixes, continuationLength, (text, at, logits) =>
         {
             var token = choose(text, at, logits);
-            loss += CrossEntropy(logits, token);
+            loss += ModelProbabilities.Read(logits, top: 0, _workspace) - logits[token];
             return token;
         }, cancellationToken);
         return ContinuationReport.Of(
             name, [.. continuations.Select(text => (ReadOnlyMemory<int>)text)],
             loss / ((double)prefixes.Length * continuationLength));
-    }
-
-    private static double CrossEntropy(ReadOnlySpan<float> logits, int token)
-    {
-        var largest = (double)logits[DecodingMethod.Largest(logits)];
-        var sum = 0.0;
-        foreach (var logit in logits)
-            sum += Math.Exp(logit - largest);
-        return largest + Math.Log(sum) - logits[token];
     }
 }

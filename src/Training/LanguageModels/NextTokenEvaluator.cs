@@ -1,3 +1,4 @@
+using Serving.Decoding;
 using Serving.Training.Autograd;
 using Serving.Training.Autograd.Operations;
 using Serving.Training.Gpt2;
@@ -66,7 +67,7 @@ internal sealed class NextTokenEvaluator(Tape tape, Gpt2Model model)
         tape.VocabularyLogits(hidden, model.Output, (logits, _) =>
         {
             foreach (var row in logits.ToArray().Chunk(logits.Columns))
-                predictions.Add(DecodingMethod.Largest(row));
+                predictions.Add(LikeliestToken.Of(row));
         });
         tape.Reset();
         return [.. predictions];

@@ -1,3 +1,4 @@
+using Serving.Decoding;
 using Serving.Models.Gpt2;
 using Serving.Tensors;
 using Serving.Training.Gpt2;
@@ -29,7 +30,7 @@ internal sealed class TextDecoder : IDisposable
     /// <inheritdoc cref="Continue(IReadOnlyList{ReadOnlyMemory{int}}, int, TokenChoice, CancellationToken)"/>
     public List<int[]> Continue(
         IReadOnlyList<ReadOnlyMemory<int>> prefixes, int length, CancellationToken cancellationToken = default) =>
-        Continue(prefixes, length, (_, _, logits) => DecodingMethod.Largest(logits), cancellationToken);
+        Continue(prefixes, length, (_, _, logits) => LikeliestToken.Of(logits), cancellationToken);
 
     /// <param name="prefixes">Not empty, each as long as the first.</param>
     /// <param name="length">Tokens to be added; prefixes with them fit into the model's positions.</param>

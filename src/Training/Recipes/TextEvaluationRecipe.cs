@@ -43,6 +43,15 @@ public sealed record TextEvaluationRecipe : Recipe
     [Setting("Probabilities of likeliest tokens to try.", Above = 0, Below = 1)]
     public IReadOnlyList<double> TopP { get; init; } = [0.95];
 
+    [Setting(
+        "Least probabilities to try, as parts of the highest.", Name = "min_p", Above = 0, Max = 1, Otherwise = "none")]
+    public IReadOnlyList<double> MinP { get; init; } = [];
+
+    [Setting(
+        "Probabilities of tokens of typical surprise to try.", Name = "typical_p", Above = 0, Below = 1,
+        Otherwise = "none")]
+    public IReadOnlyList<double> TypicalP { get; init; } = [];
+
     [Setting("Everything random follows from it.")]
     public ulong Seed { get; init; }
 
@@ -50,17 +59,9 @@ public sealed record TextEvaluationRecipe : Recipe
 
     public override IReadOnlyList<string> DatasetNames => [Dataset];
 
-    /// <summary>Greedy; for each temperature all tokens, so many likeliest ones, and so likely ones.</summary>
+    /// <summary>Greedy; for each temperature all tokens, and each of the cuts.</summary>
     internal IReadOnlyList<DecodingMethod> Methods =>
-    [
-        new(0),
-        .. Temperatures.SelectMany(temperature => (DecodingMethod[])
-        [
-            new(temperature),
-            .. TopK.Select(k => new DecodingMethod(temperature, TopK: k)),
-            .. TopP.Select(p => new DecodingMethod(temperature, TopP: p))
-        ])
-    ];
+        [DecodingMethod.Greedy, .. Temperatures.Select(DecodingMethod.AtTemperature).SelectMany(WithCuts)];
 
     public override void Validate(IRecipeInputs inputs)
     {
@@ -116,6 +117,15 @@ public sealed record TextEvaluationRecipe : Recipe
         metrics["text_seq_rep_4"] = reports[0].SequenceRepetition[^1];
         return new(metrics);
     }
+
+    private IEnumerable<DecodingMethod> WithCuts(DecodingMethod method) =>
+    [
+        method,
+        .. TopK.Select(k => method.With($"top-k {k}", options => options with { TopK = k })),
+        .. TopP.Select(p => method.With($"top-p {p}", options => options with { TopP = p })),
+        .. MinP.Select(p => method.With($"min-p {p}", options => options with { MinP = p })),
+        .. TypicalP.Select(p => method.With($"typical-p {p}", options => options with { TypicalP = p }))
+    ];
 
     /// <summary>Pieces of the dataset, spread evenly over it.</summary>
     private List<int[]> Texts(TokenStream stream)

@@ -1,5 +1,5 @@
+using Serving.Decoding;
 using Serving.Inference.Generation;
-using Serving.Inference.Generation.Sampling;
 using Serving.Inference.Scheduling;
 using Serving.Models.Gpt2;
 using Serving.Testing;

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
+using Serving.Decoding;
 using Serving.Inference.Generation;
-using Serving.Inference.Generation.Sampling;
 using Serving.Inference.Scheduling;
 using Serving.Models.Gpt2;
 using Serving.Testing;

@@ -1,7 +1,0 @@
-namespace Serving.Inference.Generation.Sampling;
-
-/// <summary>Tokens of at least a probability.</summary>
-internal sealed class EpsilonCutoffPolicy(double epsilon) : ICandidatePolicy
-{
-    public void Apply(Candidates candidates) => candidates.KeepWeights(epsilon * candidates.Total);
-}
