@@ -11,6 +11,22 @@ public static class BitMask
     /// <summary>Bytes of a mask [rows, columns].</summary>
     public static long ByteCount(int rows, int columns) => PackedMask.ByteCount((long)rows * columns);
 
+    /// <summary>Whether a weight is kept.</summary>
+    /// <param name="index">Of the weight: row * columns + column.</param>
+    public static bool Keeps(ReadOnlySpan<byte> bits, long index) =>
+        (bits[(int)(index / 8)] >> (int)(index % 8) & 1) != 0;
+
+    /// <summary>A mask [rows, columns] that keeps every weight.</summary>
+    public static byte[] AllKept(int rows, int columns)
+    {
+        var bits = new byte[ByteCount(rows, columns)];
+        bits.AsSpan().Fill(byte.MaxValue);
+        var rest = (int)((long)rows * columns % 8);
+        if (rest != 0)
+            bits[^1] = (byte)((1 << rest) - 1);
+        return bits;
+    }
+
     /// <summary>How many weights are kept.</summary>
     public static long PopCount(ReadOnlySpan<byte> bits)
     {
@@ -40,9 +56,9 @@ public static class BitMask
         return Ratio(different, kept);
     }
 
-    /// <summary>At how many weights they differ, and how many they keep, counted twice where both do.</summary>
+    /// <summary>At how many weights two masks of the same matrix differ.</summary>
     /// <exception cref="ArgumentException">The masks differ in length.</exception>
-    internal static (long Different, long Kept) Compare(ReadOnlySpan<byte> a, ReadOnlySpan<byte> b)
+    public static long Different(ReadOnlySpan<byte> a, ReadOnlySpan<byte> b)
     {
         if (a.Length != b.Length)
         {
@@ -51,15 +67,19 @@ public static class BitMask
         }
 
         var different = 0L;
-        var kept = 0L;
-        for (var i = 0; i < a.Length; i++)
-        {
+        var wordsOfA = MemoryMarshal.Cast<byte, ulong>(a);
+        var wordsOfB = MemoryMarshal.Cast<byte, ulong>(b);
+        for (var i = 0; i < wordsOfA.Length; i++)
+            different += BitOperations.PopCount(wordsOfA[i] ^ wordsOfB[i]);
+        for (var i = wordsOfA.Length * sizeof(ulong); i < a.Length; i++)
             different += BitOperations.PopCount((uint)(a[i] ^ b[i]));
-            kept += BitOperations.PopCount(a[i]) + BitOperations.PopCount(b[i]);
-        }
-
-        return (different, kept);
+        return different;
     }
+
+    /// <summary>At how many weights they differ, and how many they keep, counted twice where both do.</summary>
+    /// <exception cref="ArgumentException">The masks differ in length.</exception>
+    internal static (long Different, long Kept) Compare(ReadOnlySpan<byte> a, ReadOnlySpan<byte> b) =>
+        (Different(a, b), PopCount(a) + PopCount(b));
 
     internal static double Ratio(long different, long kept) => kept == 0 ? 0 : (double)different / kept;
 }

@@ -61,6 +61,15 @@ internal static class RandomPurposes
         public const ulong Mask = 4;
     }
 
+    /// <summary>Of a seed of a pruning, from which those of its trainings follow.</summary>
+    public static class Pruning
+    {
+        public const ulong Round = 21;
+        public const ulong Mask = 22;
+        public const ulong Weights = 23;
+        public const ulong Order = 24;
+    }
+
     /// <summary>Of the seed of a curve between two classifiers.</summary>
     public static class Curve
     {

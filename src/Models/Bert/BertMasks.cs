@@ -37,6 +37,13 @@ public sealed class BertMasks : IDisposable
 
     internal PackedMask? Pooler { get; }
 
+    /// <summary>No masks: the backbone as it is.</summary>
+    public static BertMasks None(BertConfig config) => new(
+        set: null,
+        [.. Enumerable.Range(0, config.Layers).Select(layer =>
+            new BertLayerMasks(new PackedMask?[BertStacks.OfLayer(config, layer).Length]))],
+        pooler: null);
+
     /// <summary>Copies masks onto the device; a stack of matrices is masked as soon as one of them is.</summary>
     /// <exception cref="ShapeException">A mask has not as many bits as its matrix.</exception>
     public static BertMasks Load(TensorBackend backend, BertConfig config, IMaskSource source)
@@ -56,8 +63,10 @@ public sealed class BertMasks : IDisposable
         {
             foreach (var member in plan.Members)
             {
-                var bits =
-                    source.HasMask(member.Name) ? source.ReadMask(member.Name) : AllKept(member.Rows, member.Columns);
+                // A matrix without a mask in a stack that has one keeps all its weights.
+                var bits = source.HasMask(member.Name)
+                    ? source.ReadMask(member.Name)
+                    : BitMask.AllKept(member.Rows, member.Columns);
                 set!.Masks[member.Shape].Write(member.FirstRow, member.Rows, bits);
             }
         }
@@ -72,14 +81,6 @@ public sealed class BertMasks : IDisposable
     }
 
     public void Dispose() => _set?.Dispose();
-
-    /// <summary>A matrix without a mask in a stack that has one keeps all its weights.</summary>
-    private static byte[] AllKept(int rows, int columns)
-    {
-        var ones = new byte[BitMask.ByteCount(rows, columns)];
-        ones.AsSpan().Fill(0xFF);
-        return ones;
-    }
 
     /// <summary>Which packed masks there will be, and where in them the matrices go.</summary>
     private sealed class Plan(IMaskSource source)

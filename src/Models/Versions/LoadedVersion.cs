@@ -43,7 +43,10 @@ public sealed class LoadedVersion : IDisposable
         var owned = new Stack<IDisposable>();
         try
         {
-            var masks = BertMasks.Load(backend, encoder.Config, pack);
+            // What a ticket drops is 0 in its model already.
+            var masks = pack.Manifest.Ticket is null
+                ? BertMasks.Load(backend, encoder.Config, pack)
+                : BertMasks.None(encoder.Config);
             owned.Push(masks);
             var weightTensor = backend.Allocate(bias.Length, encoder.Config.Hidden);
             owned.Push(weightTensor);

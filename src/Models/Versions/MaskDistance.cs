@@ -29,15 +29,6 @@ public sealed record MaskDistance(double Total, IReadOnlyDictionary<string, doub
     }
 
     /// <summary>The bits of a tensor: all of them if the task does not mask it.</summary>
-    public static ReadOnlySpan<byte> Bits(VersionFiles pack, string name, int rows, int columns)
-    {
-        if (pack.HasMask(name))
-            return pack.ReadMask(name);
-        var count = (long)rows * columns;
-        var all = new byte[BitMask.ByteCount(rows, columns)];
-        all.AsSpan().Fill(byte.MaxValue);
-        if (count % 8 != 0)
-            all[^1] = (byte)((1 << (int)(count % 8)) - 1);
-        return all;
-    }
+    public static ReadOnlySpan<byte> Bits(VersionFiles pack, string name, int rows, int columns) =>
+        pack.HasMask(name) ? pack.ReadMask(name) : BitMask.AllKept(rows, columns);
 }

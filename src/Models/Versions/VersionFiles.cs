@@ -141,7 +141,7 @@ public sealed class VersionFiles : IMaskSource, IDisposable
             var bits = ReadMask(BertTensors.ClassifierWeight);
             for (var i = 0; i < weight.Length; i++)
             {
-                if ((bits[i / 8] >> (i % 8) & 1) == 0)
+                if (!BitMask.Keeps(bits, i))
                     weight[i] = 0f;
             }
         }

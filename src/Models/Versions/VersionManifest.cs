@@ -20,6 +20,14 @@ public enum TextInputs
 public sealed record VersionLineage(
     string? Job, IReadOnlyList<string> Data, IReadOnlyDictionary<string, JsonElement> Settings);
 
+/// <summary>What a lottery ticket was found in (Chen et al. 2020): masks, and the weights that they are for.</summary>
+/// <remarks>
+/// The version itself is for a model of its own: what training made of the ticket, with zeros for dropped weights.
+/// </remarks>
+/// <param name="Weights">Digest of the weights of the backbone that the masks are over.</param>
+/// <param name="Step">The step of a training to which weights were rewound; 0 for the backbone's own.</param>
+public sealed record TicketOrigin(string Weights, long Step);
+
 /// <summary>The task.json of a task version.</summary>
 public sealed record VersionManifest
 {
@@ -55,6 +63,10 @@ public sealed record VersionManifest
     /// <summary>Scores above it became ones (Zhao et al. 2020, sec. 3).</summary>
     public double Threshold { get; init; }
 
+    /// <summary>Where its masks come from; null if they are over the backbone that the version is for.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public TicketOrigin? Ticket { get; init; }
+
     /// <summary>How many weights each mask keeps.</summary>
     public required IReadOnlyDictionary<string, long> Kept { get; init; }
 
@@ -66,9 +78,13 @@ public sealed record VersionManifest
     /// <summary>SHA-256 of the version's other files.</summary>
     public required IReadOnlyDictionary<string, string> Files { get; init; }
 
-    /// <summary>The digest of the weights that the masks are for.</summary>
+    /// <summary>The digest of the weights of the backbone that the version is for.</summary>
     [JsonIgnore]
     public string BackboneWeights => BackboneParts?.Weights ?? Backbone;
+
+    /// <summary>The digest of the weights that the masks are over.</summary>
+    [JsonIgnore]
+    public string MaskedWeights => Ticket?.Weights ?? BackboneWeights;
 
     /// <summary>Whether a backbone is the one that it is for, as far as it says.</summary>
     public bool IsFor(BackboneDigest backbone) =>

@@ -155,7 +155,7 @@ internal sealed class TasksService(TaskCatalog catalog, IBlobStore blobs, Server
                 "tasks", $"There are {request.Tasks.Count}; 2 to {MostCompared} can be compared.");
         var tasks = catalog.Table.Desired;
         var versions = request.Tasks.Select((task, i) => tasks.Find(task.ToSelector(), $"tasks[{i}]")).ToList();
-        if (versions.Select(version => version.Manifest.BackboneWeights).Distinct(StringComparer.OrdinalIgnoreCase)
+        if (versions.Select(version => version.Manifest.MaskedWeights).Distinct(StringComparer.OrdinalIgnoreCase)
             .Count() > 1)
             throw Errors.InvalidArgument("tasks", "They are for several backbones; masks of one can be compared.");
         var compared = new List<(string Folder, string Version)>();

@@ -38,23 +38,33 @@ public sealed class BertScores : IWeightMasks, IMaskSource, IDisposable
         var scores = new BertScores(backend, settings.Threshold);
         foreach (var (name, rows, columns) in settings.Masked(model.Config))
         {
-            var (weight, firstRow, _) = model.Find(name);
-            if (!scores._scores.TryGetValue(weight, out var parameter))
-            {
-                parameter = new(
-                    $"scores of {weight.Name}", backend.Allocate(weight.Value.Rows, columns), decays: false);
-                backend.Fill(parameter.Value, AlwaysKept);
-                scores._scores.Add(weight, parameter);
-            }
-
-            scores._masked.Add((name, parameter, firstRow, rows));
-            parameter.Value.Slice(firstRow, rows).CopyFrom(
-                InitialScores.Draw(
-                    settings, weight.Value.Slice(firstRow, rows),
-                    CounterRandom.Key(seed, RandomPurposes.Of(name))));
+            scores.Add(model, name, rows, columns, weight =>
+                InitialScores.Draw(settings, weight, CounterRandom.Key(seed, RandomPurposes.Of(name))));
         }
 
         return scores;
+    }
+
+    /// <summary>Scores of masks that stay as they are, over a model's matrices.</summary>
+    /// <param name="masks">Names of matrices as in <see cref="BertTensors"/>.</param>
+    public static BertScores Of(TrainingBackend backend, BertModel model, IMaskSource masks)
+    {
+        var scores = new BertScores(backend, threshold: 0.5f);
+        foreach (var (name, rows, columns) in BertTensors.Maskable(model.Config))
+        {
+            if (masks.HasMask(name))
+                scores.Add(model, name, rows, columns, _ => Scores(masks.ReadMask(name), rows * columns));
+        }
+
+        return scores;
+
+        static float[] Scores(ReadOnlySpan<byte> bits, int count)
+        {
+            var values = new float[count];
+            for (var i = 0; i < count; i++)
+                values[i] = BitMask.Keeps(bits, i) ? 1 : 0;
+            return values;
+        }
     }
 
     /// <summary>Trains every score.</summary>
@@ -112,6 +122,22 @@ public sealed class BertScores : IWeightMasks, IMaskSource, IDisposable
     public Weight Through(Parameter weight) => _scores.TryGetValue(weight, out var scores)
         ? new(weight.Value, weight.Gradient, scores.Value, _threshold, scores.Gradient)
         : Weight.Of(weight);
+
+    /// <param name="values">Scores [rows, columns] of a weight of that shape.</param>
+    private void Add(BertModel model, string name, int rows, int columns, Func<Tensor, float[]> values)
+    {
+        var (weight, firstRow, _) = model.Find(name);
+        if (!_scores.TryGetValue(weight, out var parameter))
+        {
+            parameter = new(
+                $"scores of {weight.Name}", _backend.Allocate(weight.Value.Rows, columns), decays: false);
+            _backend.Fill(parameter.Value, AlwaysKept);
+            _scores.Add(weight, parameter);
+        }
+
+        _masked.Add((name, parameter, firstRow, rows));
+        parameter.Value.Slice(firstRow, rows).CopyFrom(values(weight.Value.Slice(firstRow, rows)));
+    }
 
     private (string Name, Parameter Scores, int FirstRow, int Rows) Find(string name) =>
         _masked.Find(entry => entry.Name == name);

@@ -19,10 +19,11 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
     private readonly SparsityController? _sparsity;
 
     /// <param name="settings">With the rates of this backbone.</param>
+    /// <param name="start">Its masks are for a method that trains weights.</param>
     /// <param name="steps">Of the whole training.</param>
     public ClassifierLearner(
         TrainingBackend backend, BertConfig config, IParameterSource weights, ClassifierData data,
-        ClassifierSettings settings, long steps)
+        ClassifierSettings settings, ClassifierStart start, long steps)
     {
         _data = data;
         _pooling = settings.PoolingOf(config);
@@ -32,6 +33,12 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
         var isFrozen = settings is { Method: TrainingMethod.Mask, TrainsHead: false };
         Head = new(
             backend, data.Outputs, config.Hidden, CounterRandom.Key(settings.Seed, Purpose.Head), isTrained: !isFrozen);
+        if (start.Head is { } head)
+        {
+            Head.Weight.Value.CopyFrom(head.Weight);
+            Head.Bias.Value.CopyFrom(head.Bias);
+        }
+
         foreach (var parameter in Head.Parameters)
             parameter.LearningRateScale = settings.HeadLearningRate!.Value / settings.LearningRate!.Value;
         if (settings.Method == TrainingMethod.Mask)
@@ -41,6 +48,10 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
             Scores.TrainAll();
             if (settings.Mask.FinalSparsity is not null)
                 _sparsity = new(backend, Scores, settings.Mask, steps);
+        }
+        else if (start.Masks is { } masks)
+        {
+            Scores = BertScores.Of(backend, Model, masks);
         }
 
         if (settings.Method == TrainingMethod.Finetune)
@@ -58,7 +69,7 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
 
     public ClassifierHead Head { get; }
 
-    /// <summary>Null without masks.</summary>
+    /// <summary>Those of masks that are learned, or that stay as they are; null without masks.</summary>
     public BertScores? Scores { get; }
 
     /// <summary>Evaluates while the backbone is frozen; null where it is trained, and read anew each time.</summary>

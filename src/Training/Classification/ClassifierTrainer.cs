@@ -21,11 +21,13 @@ public sealed class ClassifierTrainer : IDisposable
     private readonly ClassifierLearner _learner;
     private readonly TrainingLoop<ClassifierExample, EvaluationReport, ClassifierState> _loop;
 
+    /// <param name="start">What it begins with beside the weights; null for nothing.</param>
     /// <exception cref="ArgumentException">A setting is out of range, or the data can't be learned from.</exception>
     public ClassifierTrainer(
         TrainingBackend backend, BertConfig config, IParameterSource weights, ClassifierData data,
-        ClassifierSettings settings)
+        ClassifierSettings settings, ClassifierStart? start = null)
     {
+        start ??= new();
         settings.Validate();
         settings = settings.For(config);
         data.Validate();
@@ -37,10 +39,11 @@ public sealed class ClassifierTrainer : IDisposable
         var order = new DataOrder(data.Train.Count, settings.BatchSize, dropsIncomplete: false, settings.Seed);
         StepsPerEpoch = order.StepsPerEpoch;
         TotalSteps = (long)StepsPerEpoch * settings.Epochs;
-        _learner = new(backend, config, weights, data, settings, TotalSteps);
+        _learner = new(backend, config, weights, data, settings, start, TotalSteps);
         _loop = new(_learner.Tape, _learner, new()
         {
             Steps = TotalSteps,
+            StopAfter = start.StopAfter,
             Order = order,
             LearningRate = new LearningRateSchedule(
                 settings.LearningRate!.Value, settings.Decay, (long)Math.Round(settings.WarmUp * TotalSteps),
@@ -80,10 +83,11 @@ public sealed class ClassifierTrainer : IDisposable
         return State;
     }
 
-    /// <summary>The best masks' bits, by the name of their matrix; empty without masks.</summary>
-    public IReadOnlyDictionary<string, byte[]> Masks() =>
-        _learner.Scores?.Masked.ToDictionary(
-            masked => masked.Name, masked => _learner.BestMask(masked.Name), StringComparer.Ordinal) ?? [];
+    /// <summary>The best masks' bits, by the name of their matrix; empty if none are learned.</summary>
+    public IReadOnlyDictionary<string, byte[]> Masks() => _settings.Method != TrainingMethod.Mask
+        ? []
+        : _learner.Scores!.Masked.ToDictionary(
+            masked => masked.Name, masked => _learner.BestMask(masked.Name), StringComparer.Ordinal);
 
     /// <summary>The head: weight [labels, hidden] and bias [labels].</summary>
     public (float[] Weight, float[] Bias) Head() =>

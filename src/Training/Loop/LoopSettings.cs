@@ -8,6 +8,9 @@ internal sealed record LoopSettings
     /// <summary>The most steps.</summary>
     public required long Steps { get; init; }
 
+    /// <summary>Ends the run early, after so many steps; null for its end. What a step does is the same.</summary>
+    public long? StopAfter { get; init; }
+
     /// <summary>How long the run may take, all of its processes together; null for no limit.</summary>
     public TimeSpan? Budget { get; init; }
 

@@ -37,7 +37,7 @@ internal sealed class TrainingLoop<TExample, TReport, TState> : IDisposable
 
     public RunState<TReport> State { get; private set; } = new();
 
-    private bool IsOver => State.Step >= _settings.Steps || State.Elapsed >= _settings.Budget
+    private bool IsOver => State.Step >= (_settings.StopAfter ?? _settings.Steps) || State.Elapsed >= _settings.Budget
         || (_settings.Patience > 0 && State.SinceBest >= _settings.Patience);
 
     private IEnumerable<Parameter> Trained => _learner.Parameters.Where(parameter => parameter.IsTrained);

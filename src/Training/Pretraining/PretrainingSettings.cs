@@ -50,7 +50,7 @@ public sealed record PretrainingSettings
     [Setting("The part of all steps in which the learning rate rises, before it falls to 0.", Min = 0, Max = 1)]
     public double WarmUp { get; init; } = 0.06;
 
-    [SettingGroup(Without = "weight_decay")]
+    [SettingGroup(Without = new[] { "weight_decay" })]
     public AdamSettings Adam { get; init; } = new() { WeightDecay = 0.01f, Beta2 = 0.98f, Epsilon = 1e-6f };
 
     /// <summary>In the order in which stages add them.</summary>

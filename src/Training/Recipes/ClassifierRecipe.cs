@@ -150,7 +150,7 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe, IJsonOnDeseri
         var tokenizer = folder.LoadTokenizer();
         var (train, validation) = Rows(context.Inputs);
         // Now, since the dataset may be deleted while the job runs.
-        List<string> digests = [.. DatasetNames.Select(name => LabelledDataset.Manifest(context.Inputs, name).Digest)];
+        var digests = Digests(context.Inputs);
         var data = Data(tokenizer, train, validation) with
         {
             Describe = new RowOrigins(context.Inputs, Dataset, train).Describe
@@ -196,7 +196,7 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe, IJsonOnDeseri
     }
 
     /// <summary>The incumbent's metric; a label that it does not know counts as an error.</summary>
-    private double MetricOfIncumbent(RecipeContext context, List<DatasetRow> validation)
+    internal double MetricOfIncumbent(RecipeContext context, List<DatasetRow> validation)
     {
         using var incumbent = TrainedClassifier.Open(context.Inputs, Incumbent!);
         var logits = incumbent.Logits(
@@ -214,7 +214,7 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe, IJsonOnDeseri
                 : 0.0);
     }
 
-    private BertConfig Config(IRecipeInputs inputs) =>
+    internal BertConfig Config(IRecipeInputs inputs) =>
         new BertFolder(inputs.ModelFolder(Model)).LoadConfig();
 
     /// <summary>Writes the task version.</summary>
@@ -227,32 +227,21 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe, IJsonOnDeseri
         using (var encoder = BertEncoder.Load(
             context.Backend, trainer.Model.Config, trainer.Model, tokenizer: tokenizer))
             backbone = encoder.Backbone!;
-        var writer = new VersionWriter();
         var masks = trainer.Masks();
-        foreach (var (name, rows, columns) in BertTensors.Maskable(trainer.Model.Config))
+        return new TaskArtifact
         {
-            if (masks.TryGetValue(name, out var bits))
-                writer.AddMask(name, rows, columns, bits);
-        }
-
-        var (weight, bias) = trainer.Head();
-        writer.SetHead(weight, bias);
-        var parent = context.NewArtifact("task");
-        var version = writer.Write(parent, new()
-        {
-            Format = VersionManifest.CurrentFormat,
-            Labels = data.IsRegression ? ["value"] : data.Labels,
-            Inputs = hasPairs ? TextInputs.Pair : TextInputs.Text,
+            Backbone = backbone,
+            Labels = data.Labels,
+            HasPairs = hasPairs,
             Pooling = trainer.Pooling,
-            Backbone = backbone.Value,
-            BackboneParts = backbone,
             Threshold = Settings.Method == TrainingMethod.Mask ? Settings.Mask.Threshold : 0,
+            Masks = BertTensors.Maskable(trainer.Model.Config).Where(tensor => masks.ContainsKey(tensor.Name))
+                .Select(tensor => (
+                    tensor.Name, tensor.Rows, tensor.Columns, (ReadOnlyMemory<byte>)masks[tensor.Name])),
+            Head = trainer.Head(),
             Metrics = metrics,
-            Lineage = new(context.Job, digests, ToDictionary()),
-            Kept = new Dictionary<string, long>(),
-            Files = new Dictionary<string, string>()
-        });
-        return Path.Combine(parent, version);
+            Data = digests
+        }.Write(context, this);
     }
 
     /// <summary>What is learned from, and what it is judged by.</summary>
@@ -276,6 +265,10 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe, IJsonOnDeseri
             labels, LabelledDataset.Examples(train, tokenizer, labels, MaxTokens),
             LabelledDataset.Examples(validation, tokenizer, labels, MaxTokens));
     }
+
+    /// <summary>Of the datasets.</summary>
+    internal List<string> Digests(IRecipeInputs inputs) =>
+        [.. DatasetNames.Select(name => LabelledDataset.Manifest(inputs, name).Digest)];
 
     /// <returns>Whether each row is one to judge by; null if none can be.</returns>
     private bool[]? HeldOut(IEnumerable<DatasetRow> rows) => Split == ValidationSplit.ByText

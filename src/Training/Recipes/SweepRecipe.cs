@@ -30,7 +30,7 @@ public sealed record SweepRecipe : Recipe
     private const int MostRuns = 1000;
 
     /// <summary>The recipe of each run, except for what the sweep changes, seeds among it.</summary>
-    [SettingGroup("base", Without = "seed")]
+    [SettingGroup("base", Without = new[] { "seed" })]
     public required ClassifierRecipe Base { get; init; }
 
     [Setting("The initial sparsities to try.", Min = 0, Below = 1, Otherwise = "none")]

@@ -112,19 +112,8 @@ internal sealed class TrainedClassifier : IParameterSource, IDisposable
         }
     }
 
-    public void Read(string name, int rows, int columns, int firstRow, Span<float> values)
-    {
-        Backbone.Read(name, rows, columns, firstRow, values);
-        if (!_pack.HasMask(name))
-            return;
-        var bits = _pack.ReadMask(name);
-        var first = (long)firstRow * columns;
-        for (var i = 0; i < values.Length; i++)
-        {
-            if ((bits[(int)((first + i) / 8)] >> (int)((first + i) % 8) & 1) == 0)
-                values[i] = 0f;
-        }
-    }
+    public void Read(string name, int rows, int columns, int firstRow, Span<float> values) =>
+        new MaskedParameters(Backbone, _pack).Read(name, rows, columns, firstRow, values);
 
     /// <summary>Logits as the server computes them, to the bit.</summary>
     /// <returns>[rows][outputs]</returns>

@@ -10,6 +10,6 @@ public sealed class SettingGroupAttribute(string? name = null) : Attribute
     /// <summary>The only value of the setting that a command gives for which these are; null for all.</summary>
     public object? For { get; init; }
 
-    /// <summary>A setting of the group that says nothing here.</summary>
-    public string? Without { get; init; }
+    /// <summary>Settings of the group that say nothing here.</summary>
+    public string[] Without { get; init; } = [];
 }

@@ -75,7 +75,7 @@ public sealed class SettingSet
                 _groups.Add(prefix + group.Name);
             Add(
                 property.PropertyType, [.. groups, property], inner, group.For ?? @for,
-                group.Without is null ? without : [.. without, inner + group.Without]);
+                [.. without, .. group.Without.Select(each => inner + each)]);
         }
     }
 
