@@ -15,11 +15,11 @@ public sealed class VersionFiles : IMaskSource, IDisposable
     public const string MaskFile = "mask.safetensors";
     public const string HeadFile = "head.safetensors";
 
-    private readonly SafetensorsFile _masks;
+    private readonly MaskFile _masks;
     private readonly SafetensorsFile _head;
 
     private VersionFiles(
-        string folder, string version, VersionManifest manifest, SafetensorsFile masks, SafetensorsFile head)
+        string folder, string version, VersionManifest manifest, MaskFile masks, SafetensorsFile head)
     {
         Folder = folder;
         Version = version;
@@ -36,8 +36,7 @@ public sealed class VersionFiles : IMaskSource, IDisposable
     public VersionManifest Manifest { get; }
 
     /// <summary>The masked tensors, with their shapes.</summary>
-    public IEnumerable<(string Name, int Rows, int Columns)> Masks =>
-        _masks.Entries.Keys.Select(name => (name, Shape(name).Rows, Shape(name).Columns));
+    public IEnumerable<(string Name, int Rows, int Columns)> Masks => _masks.Shapes;
 
     /// <summary>Opens a folder and checks everything in it that does not depend on the backbone.</summary>
     /// <param name="expectedVersion">What the contents must hash to; null takes any.</param>
@@ -49,16 +48,15 @@ public sealed class VersionFiles : IMaskSource, IDisposable
         string folder, string? expectedVersion = null, IReadOnlyDictionary<string, string>? digests = null)
     {
         var (manifest, version) = ReadManifestAndVersion(folder, expectedVersion);
-        var masks = SafetensorsFile.Open(Path.Combine(folder, MaskFile));
+        var masks = new MaskFile(SafetensorsFile.Open(Path.Combine(folder, MaskFile)));
         SafetensorsFile? head = null;
         try
         {
             head = SafetensorsFile.Open(Path.Combine(folder, HeadFile));
-            ThrowUnlessDigest(masks, MaskFile, manifest, digests);
+            ThrowUnlessDigest(masks.File, MaskFile, manifest, digests);
             ThrowUnlessDigest(head, HeadFile, manifest, digests);
-            var pack = new VersionFiles(folder, version, manifest, masks, head);
-            pack.ThrowUnlessMasksAreSound();
-            return pack;
+            masks.Read(manifest.Kept);
+            return new(folder, version, manifest, masks, head);
         }
         catch
         {
@@ -111,11 +109,11 @@ public sealed class VersionFiles : IMaskSource, IDisposable
         foreach (var (name, rows, columns) in Masks)
         {
             if (!maskable.TryGetValue(name, out var shape))
-                throw new ModelFileException($"{_masks.Path}: '{name}' is no weight that a task may mask.");
+                throw new ModelFileException($"{_masks.File.Path}: '{name}' is no weight that a task may mask.");
             if (shape != (rows, columns))
             {
                 throw new ModelFileException(
-                    $"{_masks.Path}: the mask of '{name}' is [{rows}, {columns}]; "
+                    $"{_masks.File.Path}: the mask of '{name}' is [{rows}, {columns}]; "
                     + $"the weight is [{shape.Item1}, {shape.Item2}].");
             }
         }
@@ -124,9 +122,9 @@ public sealed class VersionFiles : IMaskSource, IDisposable
         ThrowUnlessShape(BertTensors.ClassifierBias, [Manifest.Labels.Count]);
     }
 
-    public bool HasMask(string name) => _masks.Entries.ContainsKey(name);
+    public bool HasMask(string name) => _masks.Has(name);
 
-    public ReadOnlySpan<byte> ReadMask(string name) => _masks.Bytes(name);
+    public ReadOnlySpan<byte> ReadMask(string name) => _masks.Bits(name);
 
     /// <summary>Reads the head's weight with its mask applied, [labels, hidden], and its bias.</summary>
     /// <exception cref="ModelFileException">A value is no finite number.</exception>
@@ -199,47 +197,6 @@ public sealed class VersionFiles : IMaskSource, IDisposable
                 $"{file.Path} hashes to {digest}, {ManifestFile} says {expected}: it is damaged. "
                 + "Import the task again.");
         }
-    }
-
-    private void ThrowUnlessMasksAreSound()
-    {
-        foreach (var name in _masks.Entries.Keys)
-        {
-            var (rows, columns) = Shape(name);
-            var entry = _masks.Entry(name);
-            var bytes = BitMask.ByteCount(rows, columns);
-            if (entry.Type != SafetensorsTypes.UInt8 || entry.ByteCount != bytes)
-            {
-                throw new ModelFileException(
-                    $"{_masks.Path}: {entry} is no mask of [{rows}, {columns}]; U8 [{bytes}] is needed.");
-            }
-
-            var bits = ReadMask(name);
-            if (!BitMask.HasZeroPadding(bits, (long)rows * columns))
-                throw new ModelFileException($"{_masks.Path}: the mask of '{name}' has ones behind its last weight.");
-            var kept = BitMask.PopCount(bits);
-            if (!Manifest.Kept.TryGetValue(name, out var expected) || kept != expected)
-            {
-                throw new ModelFileException(
-                    $"{_masks.Path}: the mask of '{name}' keeps {kept} weights, {ManifestFile} says {expected}. It is "
-                    + "damaged; import the task again.");
-            }
-        }
-    }
-
-    /// <summary>A mask's shape, from the file's metadata: its bits alone do not tell.</summary>
-    private (int Rows, int Columns) Shape(string name)
-    {
-        var text = _masks.Metadata.GetValueOrDefault(name) ?? "";
-        var sizes = text.Split('x');
-        if (sizes.Length != 2 || !int.TryParse(sizes[0], out var rows) || !int.TryParse(sizes[1], out var columns)
-            || rows <= 0 || columns <= 0 || (long)rows * columns > int.MaxValue)
-        {
-            throw new ModelFileException(
-                $"{_masks.Path}: the metadata of '{name}' is '{text}'; its rows x columns are needed.");
-        }
-
-        return (rows, columns);
     }
 
     private void ThrowUnlessShape(string name, ReadOnlySpan<long> shape)

@@ -34,6 +34,9 @@ public sealed record VersionManifest
     /// <summary>The version of this format.</summary>
     public const int CurrentFormat = 1;
 
+    /// <summary>The same with masks in <see cref="MaskCode"/>, which earlier releases do not read.</summary>
+    public const int CodedFormat = 2;
+
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.General)
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
@@ -114,11 +117,11 @@ public sealed record VersionManifest
         {
             var manifest = JsonSerializer.Deserialize<VersionManifest>(json, Json)
                 ?? throw new ModelFileException($"{path} is null; a task manifest is needed.");
-            if (manifest.Format != CurrentFormat)
+            if (manifest.Format is not (CurrentFormat or CodedFormat))
             {
                 throw new ModelFileException(
-                    $"{path} has format {manifest.Format}; this version reads format {CurrentFormat}. "
-                    + "Export the task again.");
+                    $"{path} has format {manifest.Format}; this version reads formats {CurrentFormat} and "
+                    + $"{CodedFormat}. Export the task again.");
             }
 
             if (manifest.Labels.Count < 1

@@ -13,8 +13,9 @@ public sealed class VersionWriter(IFileSystem? files = null)
     private readonly SafetensorsWriter _masks = new();
     private readonly SafetensorsWriter _head = new();
     private readonly Dictionary<string, long> _kept = new(StringComparer.Ordinal);
+    private bool _isCoded;
 
-    /// <summary>Adds a mask.</summary>
+    /// <summary>Adds a mask, in <see cref="MaskCode"/> where that is shorter.</summary>
     /// <param name="name">The tensor that it is for, as in <see cref="BertTensors"/>.</param>
     /// <param name="bits">See <see cref="BitMask"/>; read again when the version is written.</param>
     /// <exception cref="ArgumentException">There are not as many bits as weights, or spare bits are not 0.</exception>
@@ -27,8 +28,10 @@ public sealed class VersionWriter(IFileSystem? files = null)
                 + $"{BitMask.ByteCount(rows, columns)}, with spare bits 0.");
         }
 
-        _masks.Add(name, SafetensorsTypes.UInt8, [bits.Length], bits);
-        _masks.Metadata.Add(name, $"{rows}x{columns}");
+        var code = MaskCode.Encode(bits.Span, (long)rows * columns);
+        _masks.Add(name, SafetensorsTypes.UInt8, [code?.Length ?? bits.Length], code ?? bits);
+        _masks.Metadata.Add(name, $"{rows}x{columns}{(code is null ? "" : MaskFile.CodedMark)}");
+        _isCoded |= code is not null;
         _kept.Add(name, BitMask.PopCount(bits.Span));
     }
 
@@ -42,7 +45,7 @@ public sealed class VersionWriter(IFileSystem? files = null)
     }
 
     /// <summary>Writes the three files into a folder below `parent` that is named after the version.</summary>
-    /// <param name="manifest">Its kept counts and files are filled in.</param>
+    /// <param name="manifest">Its format, kept counts and files are filled in.</param>
     /// <returns>The version. An interrupted write leaves nothing under its name.</returns>
     public string Write(string parent, VersionManifest manifest)
     {
@@ -53,7 +56,7 @@ public sealed class VersionWriter(IFileSystem? files = null)
         {
             var complete = manifest with
             {
-                Format = VersionManifest.CurrentFormat,
+                Format = _isCoded ? VersionManifest.CodedFormat : VersionManifest.CurrentFormat,
                 Kept = _kept,
                 Files = new Dictionary<string, string>(StringComparer.Ordinal)
                 {

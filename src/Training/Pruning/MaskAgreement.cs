@@ -17,7 +17,10 @@ public static class MaskAgreement
             for (var a = 0; a < raters; a++)
             {
                 for (var b = a + 1; b < raters; b++)
-                    agreeing += ((double)rows * columns) - BitMask.Different(masks[a].ReadMask(name), masks[b].ReadMask(name));
+                {
+                    agreeing += ((double)rows * columns)
+                        - BitMask.Different(masks[a].ReadMask(name), masks[b].ReadMask(name));
+                }
             }
         }
 

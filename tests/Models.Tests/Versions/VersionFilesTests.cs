@@ -124,6 +124,65 @@ public sealed class TaskPackTests : IDisposable
         VersionFiles.Open(_version, Path.GetFileName(_version)).Dispose();
     }
 
+    /// <summary>
+    /// Few zeros are coded, and read as they were; random bits stay as they are, in the format of all releases.
+    /// </summary>
+    [Fact]
+    public void Masks_ThatCanBeCoded_TakeLess_AndReadTheSame()
+    {
+        var (name, rows, columns) = BertTensors.Maskable(_encoder.Config).First();
+        var sparse = BitMask.AllKept(rows, columns);
+        for (var i = 0; i < sparse.Length; i += 3)
+            sparse[i] = 0b1101_1111;
+        var random = new byte[sparse.Length];
+        new Random(1).NextBytes(random);
+        using var coded = VersionFiles.Open(Write(sparse));
+        using var plain = VersionFiles.Open(Write(random));
+        Assert.Equal(sparse, coded.ReadMask(name));
+        Assert.Equal(random, plain.ReadMask(name));
+        Assert.Equal(
+            (VersionManifest.CodedFormat, VersionManifest.CurrentFormat),
+            (coded.Manifest.Format, plain.Manifest.Format));
+        Assert.InRange(Bytes(coded), 1, Bytes(plain) - (sparse.Length / 3));
+        using var task = LoadedVersion.Load(_backend, _encoder, coded);
+        Assert.True(task.Masks.Bytes > 0);
+
+        static long Bytes(VersionFiles version) =>
+            new FileInfo(Path.Combine(version.Folder, VersionFiles.MaskFile)).Length;
+
+        string Write(byte[] bits)
+        {
+            var writer = new VersionWriter();
+            writer.AddMask(name, rows, columns, bits);
+            writer.SetHead(_golden.Floats("head.weight"), _golden.Floats("head.bias"));
+            return _folder.At(writer.Write(_folder.Path, GoldenTask.Manifest(_encoder)));
+        }
+    }
+
+    [Fact]
+    public void Masks_WithADamagedCode_OrOfTooManyWeights_AreRefused()
+    {
+        Refused("is no code of a mask [48, 48]. It ends within a gap. Import the task again.", "48x48 rice");
+        Refused("its coded masks are of more than 2147483648 weights", "40000x40000 rice", "50000x40000 rice");
+
+        void Refused(string message, params string[] shapes)
+        {
+            var writer = new SafetensorsWriter();
+            foreach (var shape in shapes)
+            {
+                writer.Add(shape, SafetensorsTypes.UInt8, [5], new byte[] { 0, 1, 0, 0, 0 }); // One zero, and no gap.
+                writer.Metadata.Add(shape, shape);
+            }
+
+            using (var file = File.Create(Path.Combine(_version, VersionFiles.MaskFile)))
+                writer.Write(file);
+            var manifest = VersionFiles.ReadManifest(_version, Path.GetFileName(_version));
+            var error = Assert.Throws<ModelFileException>(
+                () => VersionFiles.Open(_version, expectedVersion: null, manifest.Files));
+            Assert.Contains(message, error.Message, StringComparison.Ordinal);
+        }
+    }
+
     [Fact]
     public void Open_MissingFiles_AreNamed()
     {
