@@ -147,6 +147,8 @@ internal sealed class GatedBackend : TensorBackend
         Tensor output) =>
         _inner.Attention(query, queryOffsets, key, value, keyOffsets, heads, output);
 
+    public override void Fill(Tensor x, float value) => _inner.Fill(x, value);
+
     public override void GatherRows(Tensor x, IndexBuffer rows, Tensor output) =>
         _inner.GatherRows(x, rows, output);
 

@@ -139,6 +139,9 @@ public abstract class TensorBackend : IDisposable
         int heads,
         Tensor output);
 
+    /// <summary>Sets every element.</summary>
+    public abstract void Fill(Tensor x, float value);
+
     /// <summary>Copies rows: output[i] = x[rows[i]].</summary>
     /// <param name="rows">Each in range.</param>
     /// <param name="output">[rows, features]</param>

@@ -243,7 +243,4 @@ public abstract class TrainingBackend : TensorBackend
     /// <param name="bits">Row-major, least significant bit first, without gaps: see <see cref="PackedMask"/>.</param>
     /// <exception cref="ShapeException">There is not room for exactly rows * columns bits.</exception>
     public abstract void ReadBits(Tensor x, float threshold, Span<byte> bits);
-
-    /// <summary>Sets every element.</summary>
-    public abstract void Fill(Tensor x, float value);
 }

@@ -155,6 +155,7 @@ public sealed class BertEncoder : IDisposable
             var key = attention.SliceColumns(hidden, hidden);
             var value = attention.SliceColumns(2 * hidden, hidden);
             _backend.Attention(query, _offsets, key, value, _offsets, _config.Heads, context);
+            ClearPrunedHeads(layer, context);
             trace?.Invoke($"encoder.layer.{layer}.attention.self", context);
             FinishLayer(layer, _hidden, context, _spare);
         }
@@ -183,6 +184,7 @@ public sealed class BertEncoder : IDisposable
             var key = keyValue.SliceColumns(0, hidden);
             var value = keyValue.SliceColumns(hidden, hidden);
             _backend.Attention(query, workspace.OutputOffsets, key, value, _offsets, _config.Heads, context);
+            ClearPrunedHeads(layer, context);
             trace?.Invoke($"encoder.layer.{layer}.attention.self", context);
             FinishLayer(layer, _hidden, context, _spare);
             workspace.Output = _hidden;
@@ -218,37 +220,87 @@ public sealed class BertEncoder : IDisposable
         private readonly void FinishLayer(int layer, Tensor hidden, Tensor context, Tensor spare)
         {
             var parameters = _parameters.Layers[layer];
-            var inner = workspace.Inner.Slice(0, hidden.Rows);
             Linear(layer, BertStacks.AttentionOutput, context, Activation.None, hidden, spare);
             _backend.LayerNorm(
                 spare, parameters.AttentionNorm.Gamma, parameters.AttentionNorm.Beta, _config.LayerNormEpsilon, hidden);
             trace?.Invoke($"encoder.layer.{layer}.attention.output", hidden);
-            Linear(layer, BertStacks.Intermediate, hidden, Activation.Gelu, residual: default, inner);
-            trace?.Invoke($"encoder.layer.{layer}.intermediate", inner);
-            Linear(layer, BertStacks.Output, inner, Activation.None, hidden, spare);
-            _backend.LayerNorm(
-                spare, parameters.OutputNorm.Gamma, parameters.OutputNorm.Beta, _config.LayerNormEpsilon, hidden);
+            for (var first = 0; first < batch.BranchCount;)
+            {
+                var hasFeedForward = HasFeedForward(layer, first);
+                var end = first + 1;
+                while (end < batch.BranchCount && HasFeedForward(layer, end) == hasFeedForward)
+                    end++;
+                FeedForward(layer, first, end, hidden, spare, hasFeedForward);
+                first = end;
+            }
+
             trace?.Invoke($"encoder.layer.{layer}.output", hidden);
         }
+
+        /// <summary>Feed-forward and norm for some branches; the norm alone where they leave it out.</summary>
+        private readonly void FeedForward(
+            int layer, int firstBranch, int endBranch, Tensor hidden, Tensor spare, bool hasFeedForward)
+        {
+            var norm = _parameters.Layers[layer].OutputNorm;
+            var x = RowsOf(hidden, firstBranch, endBranch);
+            if (!hasFeedForward)
+            {
+                Normalize(x, norm);
+                return;
+            }
+
+            var inner = RowsOf(workspace.Inner.Slice(0, hidden.Rows), firstBranch, endBranch);
+            var sum = RowsOf(spare, firstBranch, endBranch);
+            Linear(
+                layer, BertStacks.Intermediate, firstBranch, endBranch, x, Activation.Gelu, residual: default, inner);
+            trace?.Invoke($"encoder.layer.{layer}.intermediate", inner);
+            Linear(layer, BertStacks.Output, firstBranch, endBranch, inner, Activation.None, x, sum);
+            _backend.LayerNorm(sum, norm.Gamma, norm.Beta, _config.LayerNormEpsilon, x);
+        }
+
+        /// <summary>What heads that a branch leaves out would add to its output: nothing.</summary>
+        private readonly void ClearPrunedHeads(int layer, Tensor context)
+        {
+            if (_rowOffsets.IsEmpty)
+                return;
+            for (var i = 0; i < batch.BranchCount; i++)
+            {
+                foreach (var (firstColumn, columns) in batch.Branches[i].Masks?.Layers[layer].PrunedHeads ?? [])
+                    _backend.Fill(RowsOf(context, i, i + 1).SliceColumns(firstColumn, columns), 0f);
+            }
+        }
+
+        private readonly bool HasFeedForward(int layer, int branch) =>
+            _rowOffsets.IsEmpty || (batch.Branches[branch].Masks?.Layers[layer].HasFeedForward ?? true);
+
+        /// <summary>The rows of some branches; all rows while they are those of sequences.</summary>
+        private readonly Tensor RowsOf(Tensor x, int firstBranch, int endBranch) => _rowOffsets.IsEmpty
+            ? x
+            : x.Slice(_rowOffsets[firstBranch], _rowOffsets[endBranch] - _rowOffsets[firstBranch]);
 
         private readonly void Normalize(Tensor x, Norm norm) =>
             _backend.LayerNorm(x, norm.Gamma, norm.Beta, _config.LayerNormEpsilon, x);
 
         private readonly void Linear(
-            int layer, int stack, Tensor x, Activation activation, Tensor residual, Tensor output)
+            int layer, int stack, Tensor x, Activation activation, Tensor residual, Tensor output) =>
+            Linear(layer, stack, 0, batch.BranchCount, x, activation, residual, output);
+
+        /// <param name="x">The rows of these branches.</param>
+        private readonly void Linear(
+            int layer, int stack, int firstBranch, int endBranch, Tensor x, Activation activation, Tensor residual,
+            Tensor output)
         {
             var (weight, bias) = _parameters.Layers[layer].Stacks[stack];
             var segments = ReadOnlySpan<RowSegment>.Empty;
             if (!_rowOffsets.IsEmpty)
             {
-                var branches = batch.Branches;
-                for (var i = 0; i < branches.Length; i++)
+                for (var i = firstBranch; i < endBranch; i++)
                 {
                     workspace.Segments[i] = new(
-                        _rowOffsets[i + 1] - _rowOffsets[i], branches[i].Masks?.Layers[layer].Stacks[stack]);
+                        _rowOffsets[i + 1] - _rowOffsets[i], batch.Branches[i].Masks?.Layers[layer].Stacks[stack]);
                 }
 
-                segments = workspace.Segments.AsSpan(0, branches.Length);
+                segments = workspace.Segments.AsSpan(firstBranch, endBranch - firstBranch);
             }
 
             _backend.Linear(x, weight, bias, segments, activation, residual, output);

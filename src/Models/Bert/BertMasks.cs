@@ -27,7 +27,10 @@ public sealed class BertMasks : IDisposable
             FirstMaskedLayer = layers.Length;
     }
 
-    /// <summary>The first layer with a mask, or the number of layers. Below it, tasks share all results.</summary>
+    /// <summary>
+    /// The first layer with a mask or without one of its parts, or the number of layers. Below it, tasks share all
+    /// results.
+    /// </summary>
     public int FirstMaskedLayer { get; }
 
     /// <summary>Bytes on the device.</summary>
@@ -37,16 +40,12 @@ public sealed class BertMasks : IDisposable
 
     internal PackedMask? Pooler { get; }
 
-    /// <summary>No masks: the backbone as it is.</summary>
-    public static BertMasks None(BertConfig config) => new(
-        set: null,
-        [.. Enumerable.Range(0, config.Layers).Select(layer =>
-            new BertLayerMasks(new PackedMask?[BertStacks.OfLayer(config, layer).Length]))],
-        pooler: null);
-
     /// <summary>Copies masks onto the device; a stack of matrices is masked as soon as one of them is.</summary>
+    /// <param name="source">Null for no masks.</param>
+    /// <param name="pruned">What is left out of the backbone; null for nothing.</param>
     /// <exception cref="ShapeException">A mask has not as many bits as its matrix.</exception>
-    public static BertMasks Load(TensorBackend backend, BertConfig config, IMaskSource source)
+    public static BertMasks Load(
+        TensorBackend backend, BertConfig config, IMaskSource? source, PrunedParts? pruned = null)
     {
         var plan = new Plan(source);
         var layers = Enumerable.Range(0, config.Layers)
@@ -64,7 +63,7 @@ public sealed class BertMasks : IDisposable
             foreach (var member in plan.Members)
             {
                 // A matrix without a mask in a stack that has one keeps all its weights.
-                var bits = source.HasMask(member.Name)
+                var bits = source!.HasMask(member.Name)
                     ? source.ReadMask(member.Name)
                     : BitMask.AllKept(member.Rows, member.Columns);
                 set!.Masks[member.Shape].Write(member.FirstRow, member.Rows, bits);
@@ -77,13 +76,17 @@ public sealed class BertMasks : IDisposable
         }
 
         PackedMask? Mask(int? shape) => shape is { } index ? set!.Masks[index] : null;
-        return new(set, [.. layers.Select(stacks => new BertLayerMasks([.. stacks.Select(Mask)]))], Mask(pooler));
+        BertLayerMasks Layer(int layer) => new(
+            [.. layers[layer].Select(Mask)],
+            pruned is null ? [] : HeadRange.Of(pruned.Heads[layer], config.Hidden / config.Heads),
+            HasFeedForward: pruned is null || !pruned.FeedForward.Contains(layer));
+        return new(set, [.. Enumerable.Range(0, config.Layers).Select(Layer)], Mask(pooler));
     }
 
     public void Dispose() => _set?.Dispose();
 
     /// <summary>Which packed masks there will be, and where in them the matrices go.</summary>
-    private sealed class Plan(IMaskSource source)
+    private sealed class Plan(IMaskSource? source)
     {
         public List<(int OutFeatures, int InFeatures)> Shapes { get; } = [];
 
@@ -92,7 +95,7 @@ public sealed class BertMasks : IDisposable
         /// <returns>The index of the stack's shape; null if none of its matrices has a mask.</returns>
         public int? Add(IReadOnlyList<(string Name, (int Rows, int Columns) Shape)> stack)
         {
-            if (!stack.Any(member => source.HasMask(member.Name)))
+            if (!stack.Any(member => source?.HasMask(member.Name) ?? false))
                 return null;
             var firstRow = 0;
             foreach (var (name, (rows, columns)) in stack)
@@ -105,10 +108,4 @@ public sealed class BertMasks : IDisposable
             return Shapes.Count - 1;
         }
     }
-}
-
-/// <summary>A layer's masks, one for each of its stacks; null where the stack has none.</summary>
-internal sealed record BertLayerMasks(IReadOnlyList<PackedMask?> Stacks)
-{
-    public bool IsEmpty => Stacks.All(mask => mask is null);
 }

@@ -44,9 +44,8 @@ public sealed class LoadedVersion : IDisposable
         try
         {
             // What a ticket drops is 0 in its model already.
-            var masks = pack.Manifest.Ticket is null
-                ? BertMasks.Load(backend, encoder.Config, pack)
-                : BertMasks.None(encoder.Config);
+            var masks = BertMasks.Load(
+                backend, encoder.Config, pack.Manifest.Ticket is null ? pack : null, pack.Manifest.Pruned);
             owned.Push(masks);
             var weightTensor = backend.Allocate(bias.Length, encoder.Config.Hidden);
             owned.Push(weightTensor);

@@ -103,6 +103,12 @@ public sealed class VersionFiles : IMaskSource, IDisposable
                 + "cls or mean pooling.");
         }
 
+        if (Manifest.Pruned?.Problem(encoder.Config) is { } problem)
+        {
+            throw new ModelFileException(
+                $"{Path.Combine(Folder, ManifestFile)} leaves out parts that are none of its backbone's: {problem}.");
+        }
+
         var maskable = BertTensors.Maskable(encoder.Config)
             .Append((BertTensors.ClassifierWeight, Manifest.Labels.Count, encoder.Config.Hidden))
             .ToDictionary(tensor => tensor.Item1, tensor => (tensor.Item2, tensor.Item3));

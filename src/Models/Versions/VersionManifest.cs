@@ -34,8 +34,11 @@ public sealed record VersionManifest
     /// <summary>The version of this format.</summary>
     public const int CurrentFormat = 1;
 
-    /// <summary>The same with masks in <see cref="MaskCode"/>, which earlier releases do not read.</summary>
-    public const int CodedFormat = 2;
+    /// <summary>
+    /// That of versions with masks in <see cref="MaskCode"/>, or with parts that are left out: earlier releases would
+    /// not read them right.
+    /// </summary>
+    public const int SecondFormat = 2;
 
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.General)
     {
@@ -69,6 +72,10 @@ public sealed record VersionManifest
     /// <summary>Where its masks come from; null if they are over the backbone that the version is for.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public TicketOrigin? Ticket { get; init; }
+
+    /// <summary>Parts of the backbone that are left out; null for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public PrunedParts? Pruned { get; init; }
 
     /// <summary>How many weights each mask keeps.</summary>
     public required IReadOnlyDictionary<string, long> Kept { get; init; }
@@ -117,11 +124,11 @@ public sealed record VersionManifest
         {
             var manifest = JsonSerializer.Deserialize<VersionManifest>(json, Json)
                 ?? throw new ModelFileException($"{path} is null; a task manifest is needed.");
-            if (manifest.Format is not (CurrentFormat or CodedFormat))
+            if (manifest.Format is not (CurrentFormat or SecondFormat))
             {
                 throw new ModelFileException(
                     $"{path} has format {manifest.Format}; this version reads formats {CurrentFormat} and "
-                    + $"{CodedFormat}. Export the task again.");
+                    + $"{SecondFormat}. Export the task again.");
             }
 
             if (manifest.Labels.Count < 1

@@ -56,7 +56,9 @@ public sealed class VersionWriter(IFileSystem? files = null)
         {
             var complete = manifest with
             {
-                Format = _isCoded ? VersionManifest.CodedFormat : VersionManifest.CurrentFormat,
+                Format = _isCoded || manifest.Pruned is not null
+                    ? VersionManifest.SecondFormat
+                    : VersionManifest.CurrentFormat,
                 Kept = _kept,
                 Files = new Dictionary<string, string>(StringComparer.Ordinal)
                 {

@@ -141,7 +141,7 @@ public sealed class TaskPackTests : IDisposable
         Assert.Equal(sparse, coded.ReadMask(name));
         Assert.Equal(random, plain.ReadMask(name));
         Assert.Equal(
-            (VersionManifest.CodedFormat, VersionManifest.CurrentFormat),
+            (VersionManifest.SecondFormat, VersionManifest.CurrentFormat),
             (coded.Manifest.Format, plain.Manifest.Format));
         Assert.InRange(Bytes(coded), 1, Bytes(plain) - (sparse.Length / 3));
         using var task = LoadedVersion.Load(_backend, _encoder, coded);
