@@ -70,6 +70,13 @@ internal static class RandomPurposes
         public const ulong Order = 24;
     }
 
+    /// <summary>Of the seed of a choice of heads and feed-forward layers.</summary>
+    public static class Parts
+    {
+        public const ulong Heads = 1;
+        public const ulong FeedForward = 2;
+    }
+
     /// <summary>Of the seed of a curve between two classifiers.</summary>
     public static class Curve
     {

@@ -64,28 +64,41 @@ public sealed class BertModel : IParameterSource, IDisposable
 
     /// <summary>A vector for each sequence.</summary>
     /// <param name="masks">Masks over the weights; null for none.</param>
+    /// <param name="gates">Those of each layer; null for none.</param>
     /// <returns>[sequences, hidden]</returns>
     public Variable Vectors(
-        Tape tape, SequenceBatch batch, Pooling pooling, IWeightMasks? masks, DropoutKeys dropout)
+        Tape tape, SequenceBatch batch, Pooling pooling, IWeightMasks? masks, DropoutKeys dropout,
+        IReadOnlyList<ILayerGates>? gates = null)
     {
         if (pooling == Pooling.Mean)
-            return tape.MeanRows(Forward(tape, batch, batch.AllTokens, masks, dropout), tape.Indices(batch.Spans));
-        var first = Forward(tape, batch, batch.FirstTokens, masks, dropout);
+        {
+            return tape.MeanRows(
+                Forward(tape, batch, batch.AllTokens, masks, dropout, gates), tape.Indices(batch.Spans));
+        }
+
+        var first = Forward(tape, batch, batch.FirstTokens, masks, dropout, gates);
         return pooling == Pooling.Pooler ? Pool(tape, first, masks) : first;
     }
 
     /// <summary>The last hidden states of some tokens.</summary>
     /// <param name="masks">Masks over the weights; null for none.</param>
+    /// <param name="gates">Those of each layer; null for none.</param>
     /// <returns>[rows, hidden]</returns>
     public Variable Forward(
-        Tape tape, SequenceBatch batch, SelectedRows selected, IWeightMasks? masks, DropoutKeys dropout)
+        Tape tape, SequenceBatch batch, SelectedRows selected, IWeightMasks? masks, DropoutKeys dropout,
+        IReadOnlyList<ILayerGates>? gates = null)
     {
         var offsets = tape.Indices(batch.Offsets);
         var x = _embeddingNorm.Forward(tape, _embedding.Forward(tape, tape.Tokens(batch.Tokens)));
         x = tape.Dropout(x, dropout.Hidden());
-        foreach (var layer in _layers.AsSpan(..^1))
-            x = layer.Forward(tape, x, offsets, masks, dropout);
-        return _layers[^1].Forward(tape, x, offsets, selected, masks, dropout);
+        var last = _layers.Length - 1;
+        for (var layer = 0; layer < last; layer++)
+            x = _layers[layer].Forward(tape, x, offsets, masks, dropout, Gates(layer, batch.Offsets));
+        return _layers[last].Forward(tape, x, offsets, selected, masks, dropout, Gates(last, selected.Offsets));
+
+        RowGates? Gates(int layer, int[] starts) => gates is null
+            ? null
+            : new(gates[layer], tape.Indices(SequenceBatch.SpansOf(starts)));
     }
 
     /// <summary>BERT's pooler: tanh of a linear layer.</summary>

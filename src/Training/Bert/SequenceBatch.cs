@@ -37,5 +37,10 @@ public sealed class SequenceBatch
     public SelectedRows AllTokens => new([.. Enumerable.Range(0, Tokens.Length)], Offsets);
 
     /// <summary>Where each sequence begins and, next to it, its end.</summary>
-    public int[] Spans => [.. Enumerable.Range(0, Count).SelectMany(i => Offsets[i..(i + 2)])];
+    public int[] Spans => SpansOf(Offsets);
+
+    /// <summary>Where each of some parts begins and, next to it, its end.</summary>
+    /// <param name="offsets">Where each begins, and the end of the last.</param>
+    public static int[] SpansOf(int[] offsets) =>
+        [.. Enumerable.Range(0, offsets.Length - 1).SelectMany(i => offsets[i..(i + 2)])];
 }

@@ -14,28 +14,36 @@ public sealed record Attention(Linear QueryKeyValue, Linear Output, LayerNorm No
 
     /// <param name="x">[tokens, hidden]</param>
     /// <param name="offsets">Where each sequence begins, and the end of the last.</param>
+    /// <param name="gates">Null for none.</param>
     /// <returns>[tokens, hidden]</returns>
-    public Variable Forward(Tape tape, Variable x, IndexBuffer offsets, IWeightMasks? masks, DropoutKeys dropout)
+    public Variable Forward(
+        Tape tape, Variable x, IndexBuffer offsets, IWeightMasks? masks, DropoutKeys dropout, RowGates? gates = null)
     {
         var queryKeyValue = QueryKeyValue.Forward(tape, x, masks);
         var context = tape.SelfAttention(
             queryKeyValue, offsets, Heads, AttentionKind.Bidirectional, dropout.Attention());
-        return Finish(tape, context, x, masks, dropout);
+        return Finish(tape, context, x, masks, dropout, gates);
     }
 
     /// <summary>Some rows only; they attend to all tokens of their sequence.</summary>
     /// <returns>[rows, hidden]</returns>
     public Variable Forward(
-        Tape tape, Variable x, IndexBuffer offsets, SelectedRows selected, IWeightMasks? masks, DropoutKeys dropout)
+        Tape tape, Variable x, IndexBuffer offsets, SelectedRows selected, IWeightMasks? masks, DropoutKeys dropout,
+        RowGates? gates = null)
     {
         var keyValue = QueryKeyValue.Forward(tape, x, Width, 2 * Width, masks);
         var rows = tape.GatherRows(x, tape.Indices(selected.Rows));
         var query = QueryKeyValue.Forward(tape, rows, 0, Width, masks);
         var context = tape.Attention(
             query, tape.Indices(selected.Offsets), keyValue, offsets, Heads, dropout.Attention());
-        return Finish(tape, context, rows, masks, dropout);
+        return Finish(tape, context, rows, masks, dropout, gates);
     }
 
-    private Variable Finish(Tape tape, Variable context, Variable residual, IWeightMasks? masks, DropoutKeys dropout) =>
-        Norm.Forward(tape, tape.DropoutAdd(Output.Forward(tape, context, masks), dropout.Hidden(), residual));
+    private Variable Finish(
+        Tape tape, Variable context, Variable residual, IWeightMasks? masks, DropoutKeys dropout, RowGates? gates)
+    {
+        if (gates is { } gated)
+            context = gated.Gates.Heads(tape, context, gated.Spans);
+        return Norm.Forward(tape, tape.DropoutAdd(Output.Forward(tape, context, masks), dropout.Hidden(), residual));
+    }
 }

@@ -9,10 +9,14 @@ namespace Serving.Training.Layers;
 public sealed record FeedForward(Linear Intermediate, Linear Output, LayerNorm Norm)
 {
     /// <param name="x">[rows, hidden]</param>
+    /// <param name="gates">Null for none.</param>
     /// <returns>[rows, hidden]</returns>
-    public Variable Forward(Tape tape, Variable x, IWeightMasks? masks, DropoutKeys dropout)
+    public Variable Forward(
+        Tape tape, Variable x, IWeightMasks? masks, DropoutKeys dropout, RowGates? gates = null)
     {
-        var inner = tape.Gelu(Intermediate.Forward(tape, x, masks));
-        return Norm.Forward(tape, tape.DropoutAdd(Output.Forward(tape, inner, masks), dropout.Hidden(), x));
+        var output = Output.Forward(tape, tape.Gelu(Intermediate.Forward(tape, x, masks)), masks);
+        if (gates is { } gated)
+            output = gated.Gates.FeedForward(tape, output, gated.Spans);
+        return Norm.Forward(tape, tape.DropoutAdd(output, dropout.Hidden(), x));
     }
 }

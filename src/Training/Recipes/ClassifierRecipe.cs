@@ -230,7 +230,8 @@ public sealed record ClassifierRecipe : Recipe, IComparableRecipe, IJsonOnDeseri
         var masks = trainer.Masks();
         return new TaskArtifact
         {
-            Backbone = backbone,
+            Backbone = backbone.Value,
+            BackboneParts = backbone,
             Labels = data.Labels,
             HasPairs = hasPairs,
             Pooling = trainer.Pooling,

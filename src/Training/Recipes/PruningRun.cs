@@ -209,7 +209,7 @@ internal sealed class PruningRun
             _recipe.Rewind * order.StepsPerEpoch * _recipe.Base.Settings.Epochs, MidpointRounding.ToEven));
     }
 
-    /// <summary>Whether somebody goes on with what a stage trained: the next one, or the model that comes out.</summary>
+    /// <summary>Whether its weights are needed: by the next stage, or for the model that comes out.</summary>
     private bool NeedsWeights(PruningStage stage) => stage.Round == PruningStage.Start
         || _recipe.Method == PruningMethod.Standard
         || (stage.Round == _plan.Last && stage.Seed == _recipe.Seeds[0]);
@@ -243,10 +243,11 @@ internal sealed class PruningRun
         PruningResult ticket, string model, IReadOnlyList<string> digests,
         IReadOnlyDictionary<string, double> metrics)
     {
-        var masks = Ticket(ticket.Seed);
+        var (masks, backbone) = (Ticket(ticket.Seed), new BertFolder(model).ReadDigest());
         return new TaskArtifact
         {
-            Backbone = new BertFolder(model).ReadDigest(),
+            Backbone = backbone.Value,
+            BackboneParts = backbone,
             Labels = _data.Labels,
             HasPairs = _hasPairs,
             Pooling = _recipe.Base.Settings.PoolingOf(_config),

@@ -15,6 +15,7 @@ public static class RecipeKinds
         RecipeKind.Of<ConnectivityRecipe>(),
         RecipeKind.Of<ProjectionRecipe>(),
         RecipeKind.Of<SweepRecipe>(),
-        RecipeKind.Of<PruningRecipe>()
+        RecipeKind.Of<PruningRecipe>(),
+        RecipeKind.Of<TaskPruningRecipe>()
     ];
 }

@@ -7,7 +7,11 @@ namespace Serving.Training.Recipes;
 /// <summary>A classifier that was trained, to be written as a task version among a job's results.</summary>
 internal sealed record TaskArtifact
 {
-    public required BackboneDigest Backbone { get; init; }
+    /// <summary>Its digest.</summary>
+    public required string Backbone { get; init; }
+
+    /// <summary>Null where the digest is that of the weights alone.</summary>
+    public required BackboneDigest? BackboneParts { get; init; }
 
     /// <summary>In the order of the head's outputs; empty for regression.</summary>
     public required IReadOnlyList<string> Labels { get; init; }
@@ -21,6 +25,9 @@ internal sealed record TaskArtifact
 
     /// <summary>Of the masks; null if they are over the backbone.</summary>
     public TicketOrigin? Ticket { get; init; }
+
+    /// <summary>Parts of the backbone that are left out; null for none.</summary>
+    public PrunedParts? Pruned { get; init; }
 
     public required IEnumerable<(string Name, int Rows, int Columns, ReadOnlyMemory<byte> Bits)> Masks { get; init; }
 
@@ -47,10 +54,11 @@ internal sealed record TaskArtifact
             Labels = Labels.Count == 0 ? ["value"] : Labels,
             Inputs = HasPairs ? TextInputs.Pair : TextInputs.Text,
             Pooling = Pooling,
-            Backbone = Backbone.Value,
-            BackboneParts = Backbone,
+            Backbone = Backbone,
+            BackboneParts = BackboneParts,
             Threshold = Threshold,
             Ticket = Ticket,
+            Pruned = Pruned,
             Metrics = Metrics,
             Lineage = new(context.Job, Data, recipe.ToDictionary()),
             Kept = new Dictionary<string, long>(),

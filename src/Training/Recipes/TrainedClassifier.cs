@@ -13,7 +13,7 @@ using Serving.Training.Settings;
 namespace Serving.Training.Recipes;
 
 /// <summary>A task version with its backbone.</summary>
-/// <remarks>As weights, it is the network that the masks leave: masked weights read as zero.</remarks>
+/// <remarks>As weights, it is the network that masks and pruned parts leave: what they drop reads as zero.</remarks>
 internal sealed class TrainedClassifier : IParameterSource, IDisposable
 {
     private readonly WeightFiles _weights;
@@ -112,8 +112,13 @@ internal sealed class TrainedClassifier : IParameterSource, IDisposable
         }
     }
 
-    public void Read(string name, int rows, int columns, int firstRow, Span<float> values) =>
-        new MaskedParameters(Backbone, _pack).Read(name, rows, columns, firstRow, values);
+    public void Read(string name, int rows, int columns, int firstRow, Span<float> values)
+    {
+        IParameterSource masked = new MaskedParameters(Backbone, _pack);
+        if (_pack.Manifest.Pruned is { } pruned)
+            masked = new PrunedParameters(masked, Config, pruned);
+        masked.Read(name, rows, columns, firstRow, values);
+    }
 
     /// <summary>Logits as the server computes them, to the bit.</summary>
     /// <returns>[rows][outputs]</returns>
@@ -122,7 +127,7 @@ internal sealed class TrainedClassifier : IParameterSource, IDisposable
     {
         using var encoder = BertEncoder.Load(backend, Config, Backbone, tokenizer: Tokenizer);
         _pack.ThrowUnlessFor(encoder);
-        using var masks = BertMasks.Load(backend, Config, _pack);
+        using var masks = BertMasks.Load(backend, Config, _pack, _pack.Manifest.Pruned);
         var (weight, bias) = _pack.ReadHead(Config.Hidden);
         using var weightTensor = backend.Allocate(bias.Length, Config.Hidden);
         using var biasTensor = backend.Allocate(1, bias.Length);

@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using Serving.Models.Bert;
-using Serving.Models.Parameters;
 using Serving.Models.Versions;
 using Serving.Tensors;
 using Serving.Tensors.Cpu;
@@ -43,7 +42,7 @@ public sealed class PrunedPartsTests : IDisposable
         Assert.Null(pruned.Problem(_encoder.Config));
         using var files = Golden.Folder.OpenWeights();
         using var smaller = BertEncoder.Load(
-            _backend, _encoder.Config, new Without(new CheckpointParameters(files), _encoder.Config, pruned));
+            _backend, _encoder.Config, new PrunedParameters(new CheckpointParameters(files), _encoder.Config, pruned));
         var source = new RandomMasks(_encoder.Config, seed: 1);
         using var masks = BertMasks.Load(_backend, _encoder.Config, source);
         using var parts = BertMasks.Load(_backend, _encoder.Config, source: null, pruned);
@@ -132,27 +131,4 @@ public sealed class PrunedPartsTests : IDisposable
 
     private static IReadOnlyList<int> Numbers(string list) =>
         [.. list.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(int.Parse)];
-
-    /// <summary>Weights with zeros behind the parts that are left out.</summary>
-    private sealed class Without(IParameterSource weights, BertConfig config, PrunedParts pruned) : IParameterSource
-    {
-        public void Read(string name, int rows, int columns, int firstRow, Span<float> values)
-        {
-            weights.Read(name, rows, columns, firstRow, values);
-            var headDim = config.Hidden / config.Heads;
-            for (var layer = 0; layer < config.Layers; layer++)
-            {
-                var output = BertTensors.Module(layer, BertMatrix.Output);
-                if (pruned.FeedForward.Contains(layer) && (name == output + ".weight" || name == output + ".bias"))
-                    values.Clear();
-                if (name != BertTensors.Weight(layer, BertMatrix.AttentionOutput))
-                    continue;
-                for (var i = 0; i < values.Length; i++)
-                {
-                    if (pruned.Heads[layer].Contains(i % columns / headDim))
-                        values[i] = 0;
-                }
-            }
-        }
-    }
 }
