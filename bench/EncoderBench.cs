@@ -21,6 +21,11 @@ internal static class EncoderBench
         var lengths =
             new Option<FileInfo?>("--lengths") { Description = "Tokens of each sequence, one number a line." };
         var tasks = new Option<int>("--tasks") { DefaultValueFactory = _ => 0, Description = "0 runs without masks." };
+        var pruned = new Option<double>("--pruned")
+        {
+            Description = "The part of heads and feed-forward layers that tasks leave out; 0 for masks instead."
+        };
+        var mixed = new Option<bool>("--mixed") { Description = "Every second sequence is under no task." };
         var threads = new Option<int>("--threads") { DefaultValueFactory = _ => Environment.ProcessorCount };
         var runs = new Option<int>("--runs") { DefaultValueFactory = _ => 10 };
         var bfloat16 = new Option<bool>("--bfloat16") { Description = "Keep weights in bfloat16." };
@@ -28,7 +33,7 @@ internal static class EncoderBench
         var json = CommonOptions.Json();
         var command = new Command("encoder", "A BERT encoder, sequences under many tasks in one batch.")
         {
-            shape, batch, seq, lengths, tasks, threads, runs, bfloat16, device, json
+            shape, batch, seq, lengths, tasks, pruned, mixed, threads, runs, bfloat16, device, json
         };
         command.SetAction(parsed =>
         {
@@ -42,6 +47,8 @@ internal static class EncoderBench
                 size,
                 tokens,
                 parsed.GetValue(tasks),
+                parsed.GetValue(pruned),
+                parsed.GetValue(mixed),
                 parsed.GetValue(device)!,
                 parsed.GetValue(threads),
                 parsed.GetValue(runs),
@@ -52,13 +59,16 @@ internal static class EncoderBench
     }
 
     private static void Run(
-        string shape, int batchSize, int[] lengths, int tasks, string device, int threads, int runs,
-        WeightFormat format, bool asJson)
+        string shape, int batchSize, int[] lengths, int tasks, double pruned, bool isMixed, string device, int threads,
+        int runs, WeightFormat format, bool asJson)
     {
         var config = Shapes.Bert(shape);
         using var backend = CommonOptions.CreateBackend(device, threads);
         using var encoder = BertEncoder.Load(backend, config, new RandomBertWeights(), format);
-        var masks = Enumerable.Range(0, tasks).Select(task => LoadMasks(backend, config, task)).ToArray();
+        BertMasks?[] masks =
+            [.. Enumerable.Range(0, tasks).Select(task => LoadTask(backend, config, task, pruned))];
+        if (isMixed)
+            masks = [.. masks.SelectMany(task => (BertMasks?[])[null, task])];
         var batches = Batches(lengths, batchSize, masks);
         using var workspace = encoder.CreateWorkspace(batches.Max(batch => batch.BranchTokens), batchSize);
         var peak = LinearBench.PeakGflops(backend);
@@ -77,6 +87,8 @@ internal static class EncoderBench
             ("sequences", lengths.Length),
             ("tokens", lengths.Sum()),
             ("tasks", tasks),
+            ("pruned", pruned),
+            ("mixed", isMixed),
             ("weights", format.ToString()),
             ("backend", backend.Description),
             ("median_ms", Measurement.Rounded(median.TotalMilliseconds)),
@@ -85,18 +97,30 @@ internal static class EncoderBench
             ("gflops", Measurement.Rounded(flops * 1e-9 / median.TotalSeconds)),
             ("peak_gflops", Measurement.Rounded(peak)));
         foreach (var mask in masks)
-            mask.Dispose();
+            mask?.Dispose();
     }
 
-    private static BertMasks LoadMasks(TensorBackend backend, BertConfig config, int task)
+    /// <param name="pruned">The part of heads and feed-forward layers that it leaves out; 0 for masks.</param>
+    private static BertMasks LoadTask(TensorBackend backend, BertConfig config, int task, double pruned)
     {
+        if (pruned > 0)
+        {
+            var heads = Spread(config.Heads, pruned);
+            return BertMasks.Load(backend, config, source: null, new(
+                [.. Enumerable.Repeat(heads, config.Layers)], Spread(config.Layers, pruned)));
+        }
+
         var random = new RandomMasks(seed: 1000 * task);
         random.Prepare(config);
         return BertMasks.Load(backend, config, random);
     }
 
+    /// <returns>A part of the numbers up to a count, as far from each other as can be.</returns>
+    private static int[] Spread(int count, double part) =>
+        [.. Enumerable.Range(0, count).Where(i => (int)((i + 1) * part) > (int)(i * part))];
+
     /// <summary>Batches in the order of the lengths; sequence i has task i modulo the tasks; sorted by task.</summary>
-    private static List<BertBatch> Batches(int[] lengths, int batchSize, BertMasks[] masks)
+    private static List<BertBatch> Batches(int[] lengths, int batchSize, BertMasks?[] masks)
     {
         var batches = new List<BertBatch>();
         foreach (var chunk in lengths.Select((length, i) => (length, i)).Chunk(batchSize))

@@ -45,6 +45,8 @@ internal sealed class GatedBackend : TensorBackend
 
     public override long WholeDeviceMultiplyAdds => _inner.WholeDeviceMultiplyAdds;
 
+    public override int SliceFeatures => _inner.SliceFeatures;
+
     /// <summary>Tokens of the forward passes so far.</summary>
     public List<int> Passes { get; } = new(capacity: 4096); // Room, so that the loop allocates nothing on its account.
 

@@ -71,6 +71,8 @@ public sealed unsafe partial class CpuBackend : TrainingBackend
     /// </remarks>
     public override long WholeDeviceMultiplyAdds => 1_000_000_000;
 
+    public override int SliceFeatures => Panels.Width;
+
     public override void Trim()
     {
         _pool.Trim();

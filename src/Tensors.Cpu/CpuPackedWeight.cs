@@ -6,13 +6,14 @@ namespace Serving.Tensors.Cpu;
 internal sealed unsafe class CpuPackedWeight : PackedWeight
 {
     private readonly NativeBuffer _buffer;
+    private readonly nint _firstByte;
+    private readonly bool _isSlice;
 
     public CpuPackedWeight(BufferPool pool, ReadOnlySpan<Tensor> weights, int outFeatures, WeightFormat format)
         : base(outFeatures, weights[0].Columns, format)
     {
-        var elementBytes = format == WeightFormat.Float32 ? sizeof(float) : sizeof(ushort);
         _buffer = pool.Rent(
-            (long)Kernels.Panels.Count(outFeatures) * InFeatures * Kernels.Panels.Width * elementBytes,
+            (long)Kernels.Panels.Count(outFeatures) * InFeatures * Kernels.Panels.Width * ElementBytes(format),
             hugePages: true);
         var row = 0;
         foreach (var weight in weights)
@@ -23,9 +24,30 @@ internal sealed unsafe class CpuPackedWeight : PackedWeight
         }
     }
 
+    private CpuPackedWeight(CpuPackedWeight whole, int firstFeature, int features)
+        : base(features, whole.InFeatures, whole.Format)
+    {
+        _buffer = whole._buffer;
+        _isSlice = true;
+        _firstByte = whole._firstByte + ((nint)firstFeature * InFeatures * ElementBytes(Format));
+    }
+
     public override long Bytes => _buffer.Bytes;
 
-    public void* Panels => _buffer.Floats;
+    public void* Panels => (byte*)_buffer.Floats + _firstByte;
 
-    public override void Dispose() => _buffer.Dispose();
+    public override PackedWeight Slice(int firstFeature, int features)
+    {
+        ThrowUnlessSlice(firstFeature, features, Kernels.Panels.Width);
+        return new CpuPackedWeight(this, firstFeature, features);
+    }
+
+    public override void Dispose()
+    {
+        if (!_isSlice)
+            _buffer.Dispose();
+    }
+
+    private static int ElementBytes(WeightFormat format) =>
+        format == WeightFormat.Float32 ? sizeof(float) : sizeof(ushort);
 }

@@ -29,7 +29,24 @@ public abstract class PackedWeight : IDisposable
     /// <summary>Bytes in memory.</summary>
     public abstract long Bytes { get; }
 
+    /// <summary>Some of the output features, as a weight over the same memory; it need not be disposed.</summary>
+    /// <param name="firstFeature">A multiple of <see cref="TensorBackend.SliceFeatures"/>.</param>
+    /// <param name="features">1 or more.</param>
+    /// <exception cref="ShapeException">They are not in the weight, or begin where no slice may.</exception>
+    public abstract PackedWeight Slice(int firstFeature, int features);
+
     public abstract void Dispose();
 
     public override string ToString() => $"[{OutFeatures}, {InFeatures}] {Format}";
+
+    /// <param name="multiple">Where a slice may begin.</param>
+    protected void ThrowUnlessSlice(int firstFeature, int features, int multiple)
+    {
+        if (firstFeature < 0 || features < 1 || firstFeature > OutFeatures - features || firstFeature % multiple != 0)
+        {
+            throw new ShapeException(
+                $"Slice: features {firstFeature} to {firstFeature + (long)features} of {this} are asked for; some that "
+                + $"it has, from a multiple of {multiple} on, are needed.");
+        }
+    }
 }

@@ -49,6 +49,9 @@ public abstract class TensorBackend : IDisposable
     /// <summary>From how many multiply-adds on a batch is worth the whole device, rather than one lane.</summary>
     public virtual long WholeDeviceMultiplyAdds => 0;
 
+    /// <summary>Slices of packed weights begin at multiples of it, see <see cref="PackedWeight.Slice"/>.</summary>
+    public virtual int SliceFeatures => 1;
+
     /// <summary>What a failed operation means.</summary>
     /// <returns>
     /// A <see cref="DeviceMemoryException"/> or a <see cref="DeviceLostException"/>, or what failed itself.

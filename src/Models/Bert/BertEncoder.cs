@@ -150,7 +150,7 @@ public sealed class BertEncoder : IDisposable
             var hidden = _config.Hidden;
             var attention = workspace.Attention.Slice(0, _hidden.Rows);
             var context = workspace.Context.Slice(0, _hidden.Rows);
-            Linear(layer, BertStacks.Attention, _hidden, Activation.None, residual: default, attention);
+            ProjectHeads(layer, BertStacks.Attention, _hidden, attention);
             var query = attention.SliceColumns(0, hidden);
             var key = attention.SliceColumns(hidden, hidden);
             var value = attention.SliceColumns(2 * hidden, hidden);
@@ -166,7 +166,7 @@ public sealed class BertEncoder : IDisposable
             var hidden = _config.Hidden;
             var attention = workspace.Attention.Slice(0, _hidden.Rows);
             var keyValue = attention.SliceColumns(0, 2 * hidden);
-            Linear(layer, BertStacks.Attention, _hidden, Activation.None, residual: default, keyValue);
+            ProjectHeads(layer, BertStacks.Attention, _hidden, keyValue);
 
             var rows = batch.OutputOffsets[^1];
             if (rows < _hidden.Rows)
@@ -180,7 +180,7 @@ public sealed class BertEncoder : IDisposable
 
             var query = attention.SliceColumns(2 * hidden, hidden).Slice(0, rows);
             var context = workspace.Context.Slice(0, rows);
-            Linear(layer, BertStacks.LastQuery, _hidden, Activation.None, residual: default, query);
+            ProjectHeads(layer, BertStacks.LastQuery, _hidden, query);
             var key = keyValue.SliceColumns(0, hidden);
             var value = keyValue.SliceColumns(hidden, hidden);
             _backend.Attention(query, workspace.OutputOffsets, key, value, _offsets, _config.Heads, context);
@@ -257,6 +257,34 @@ public sealed class BertEncoder : IDisposable
             Linear(layer, BertStacks.Output, firstBranch, endBranch, inner, Activation.None, x, sum);
             _backend.LayerNorm(sum, norm.Gamma, norm.Beta, _config.LayerNormEpsilon, x);
         }
+
+        /// <summary>Queries, keys or values; of branches that leave out heads, those of the others alone.</summary>
+        private readonly void ProjectHeads(int layer, int stack, Tensor x, Tensor output)
+        {
+            for (var first = 0; first < batch.BranchCount;)
+            {
+                var features = Features(layer, stack, first);
+                var end = first + 1;
+                while (end < batch.BranchCount && Features(layer, stack, end) == features)
+                    end++;
+                var (rows, projected) = (RowsOf(x, first, end), RowsOf(output, first, end));
+                if (features is null)
+                    Linear(layer, stack, first, end, rows, Activation.None, residual: default, projected);
+                foreach (var range in features ?? [])
+                {
+                    var (weight, bias) = _parameters.Layers[layer].Slice(stack, range);
+                    _backend.Linear(
+                        rows, weight, bias, [], Activation.None, residual: default,
+                        projected.SliceColumns(range.First, range.Count));
+                }
+
+                first = end;
+            }
+        }
+
+        /// <summary>The features of a stack that a branch needs; null for all.</summary>
+        private readonly ColumnRange[]? Features(int layer, int stack, int branch) =>
+            _rowOffsets.IsEmpty ? null : batch.Branches[branch].Masks?.Layers[layer].Features[stack];
 
         /// <summary>What heads that a branch leaves out would add to its output: nothing.</summary>
         private readonly void ClearPrunedHeads(int layer, Tensor context)

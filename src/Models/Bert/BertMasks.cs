@@ -76,14 +76,34 @@ public sealed class BertMasks : IDisposable
         }
 
         PackedMask? Mask(int? shape) => shape is { } index ? set!.Masks[index] : null;
-        BertLayerMasks Layer(int layer) => new(
-            [.. layers[layer].Select(Mask)],
-            pruned is null ? [] : HeadRange.Of(pruned.Heads[layer], config.Hidden / config.Heads),
-            HasFeedForward: pruned is null || !pruned.FeedForward.Contains(layer));
+        BertLayerMasks Layer(int layer)
+        {
+            PackedMask?[] masks = [.. layers[layer].Select(Mask)];
+            return new(
+                masks,
+                pruned is null ? [] : ColumnRange.OfHeads(pruned.Heads[layer], config.Hidden / config.Heads),
+                HasFeedForward: pruned is null || !pruned.FeedForward.Contains(layer),
+                [.. BertStacks.OfLayer(config, layer).Select((stack, i) =>
+                    pruned is null || pruned.Heads[layer].Count == 0 || masks[i] is not null
+                        ? null
+                        : Features(config, stack, pruned.Heads[layer], backend.SliceFeatures))]);
+        }
+
         return new(set, [.. Enumerable.Range(0, config.Layers).Select(Layer)], Mask(pooler));
     }
 
     public void Dispose() => _set?.Dispose();
+
+    /// <summary>The features of a stack that belong to heads which stay; null where it is not made of heads.</summary>
+    private static ColumnRange[]? Features(
+        BertConfig config, BertMatrix[] stack, IReadOnlyList<int> prunedHeads, int multiple)
+    {
+        if (stack[0] is not (BertMatrix.Query or BertMatrix.Key or BertMatrix.Value))
+            return null;
+        var heads = Enumerable.Range(0, stack.Length * config.Heads)
+            .Where(head => !prunedHeads.Contains(head % config.Heads));
+        return ColumnRange.From(ColumnRange.OfHeads(heads, config.Hidden / config.Heads), multiple);
+    }
 
     /// <summary>Which packed masks there will be, and where in them the matrices go.</summary>
     private sealed class Plan(IMaskSource? source)

@@ -15,7 +15,7 @@ public sealed class PrunedParameters(IParameterSource weights, BertConfig config
         {
             if (name != BertTensors.Weight(layer, BertMatrix.AttentionOutput))
                 continue;
-            foreach (var (first, count) in HeadRange.Of(pruned.Heads[layer], config.Hidden / config.Heads))
+            foreach (var (first, count) in ColumnRange.OfHeads(pruned.Heads[layer], config.Hidden / config.Heads))
             {
                 for (var row = 0; row < values.Length; row += columns)
                     values.Slice(row + first, count).Clear();

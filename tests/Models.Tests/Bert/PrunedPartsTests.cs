@@ -81,6 +81,19 @@ public sealed class PrunedPartsTests : IDisposable
             rows);
     }
 
+    /// <summary>Of 4 heads of 12 columns, in slices that begin at multiples of 32: by hand.</summary>
+    [Fact]
+    public void Ranges_HoldTheHeadsThatStay()
+    {
+        Assert.Equal([new(0, 24), new(36, 12)], ColumnRange.OfHeads([0, 1, 3], headDim: 12));
+        Assert.Empty(ColumnRange.OfHeads([], headDim: 12));
+
+        // 12 to 24 and 36 to 48 become 0 to 24 and 32 to 48; 24 to 36 and 36 to 48 are 24 to 48, which begin at 0.
+        Assert.Equal([new(0, 24), new(32, 16)], ColumnRange.From(ColumnRange.OfHeads([1, 3], 12), multiple: 32));
+        Assert.Equal([new(0, 48)], ColumnRange.From(ColumnRange.OfHeads([2, 3], 12), multiple: 32));
+        Assert.Equal([new(64, 64), new(192, 64)], ColumnRange.From(ColumnRange.OfHeads([1, 3], 64), multiple: 32));
+    }
+
     [Fact]
     public void Version_SaysWhatIsLeftOut_AndMustFitItsBackbone()
     {

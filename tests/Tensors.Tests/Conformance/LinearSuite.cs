@@ -41,6 +41,48 @@ public abstract class LinearSuite<TBackends>
             Product(backend, x, w, keep, rows, outFeatures, inFeatures), Tolerance.Product);
     }
 
+    /// <summary>A slice is its part of the whole product and touches nothing beside; disposing it frees nothing.</summary>
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Linear_OfASlice_IsItsPartOfTheWholeProduct(string name)
+    {
+        const int rows = 7;
+        const int outFeatures = 200;
+        const int inFeatures = 45;
+        using var backend = TBackends.Create(name, threads: 2);
+        var w = Values.Random(outFeatures * inFeatures, seed: 11);
+        var x = Values.Random(rows * inFeatures, seed: 12);
+        using var unpacked = Values.Tensor(backend, outFeatures, inFeatures, w);
+        using var input = Values.Tensor(backend, rows, inFeatures, x);
+        foreach (var format in Enum.GetValues<WeightFormat>())
+        {
+            using var weight = backend.PackWeight([unpacked], format);
+            using var whole = backend.Allocate(rows, outFeatures);
+            backend.Linear(input, weight, default, [], Activation.Gelu, default, whole);
+            foreach (var (blocks, features) in ((int, int)[])[(0, 200), (0, 1), (1, 32), (2, 33), (3, 100), (6, 8)])
+            {
+                var first = blocks * Math.Max(backend.SliceFeatures, 30);
+                var count = Math.Min(features, outFeatures - first);
+                using var slice = weight.Slice(first, count);
+                using var output = backend.Allocate(rows, outFeatures);
+                backend.Fill(output, 5f);
+                backend.Linear(
+                    input, slice, default, [], Activation.Gelu, default, output.SliceColumns(first, count));
+                Derivative.AssertClose(
+                    [.. whole.SliceColumns(first, count).ToArray().Select(value => (double)value)],
+                    output.SliceColumns(first, count).ToArray(), Tolerance.Product);
+                Assert.All(output.SliceColumns(0, first).ToArray(), value => Assert.Equal(5f, value));
+            }
+        }
+
+        using var again = backend.PackWeight([unpacked]);
+        Assert.Throws<ShapeException>(() => again.Slice(0, 0));
+        Assert.Throws<ShapeException>(() => again.Slice(0, 201));
+        Assert.Throws<ShapeException>(() => again.Slice(-backend.SliceFeatures, 5));
+        if (backend.SliceFeatures > 1)
+            Assert.Throws<ShapeException>(() => again.Slice(1, 5));
+    }
+
     [Theory]
     [MemberData(nameof(Names))]
     public void Linear_BFloat16_IsTheProductWithRoundedWeights(string name)

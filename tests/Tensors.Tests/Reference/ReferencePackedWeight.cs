@@ -15,6 +15,13 @@ internal sealed class ReferencePackedWeight : PackedWeight
 
     public override long Bytes => _allocation.Bytes;
 
+    public override PackedWeight Slice(int firstFeature, int features)
+    {
+        ThrowUnlessSlice(firstFeature, features, multiple: 1);
+        return new ReferencePackedWeight(
+            new(), features, _values[(firstFeature * InFeatures)..((firstFeature + features) * InFeatures)], Format);
+    }
+
     public float this[int outFeature, int inFeature] => _values[(outFeature * InFeatures) + inFeature];
 
     public override void Dispose() => _allocation.Dispose();
