@@ -55,10 +55,14 @@ public sealed class MaskCodeTests
         const int count = 1 << 20;
         var entropy = -((share * Math.Log2(share)) + ((1 - share) * Math.Log2(1 - share))) * count / 8;
         foreach (var kept in (double[])[share, 1 - share])
-            Assert.InRange(MaskCode.Encode(Random(count, kept, seed: 7), count)!.Length, 0.99 * entropy, 1.025 * entropy);
+        {
+            var bytes = MaskCode.Encode(Random(count, kept, seed: 7), count)!.Length;
+            Assert.InRange(bytes, 0.99 * entropy, 1.025 * entropy);
+        }
     }
 
-    /// <summary>85,524,480 weights with 5% zeros are at most 3.2 MB, a thousandth of BERT-base at most 3.2 kB.</summary>
+    /// <summary>85,524,480 weights with 5% zeros are at most 3.2 MB, a thousandth of BERT-base at most 3.2 kB.
+    /// </summary>
     [Fact]
     public void Encode_OfFivePercentZeros_IsAThirdOfTheBits()
     {

@@ -41,7 +41,8 @@ public abstract class LinearSuite<TBackends>
             Product(backend, x, w, keep, rows, outFeatures, inFeatures), Tolerance.Product);
     }
 
-    /// <summary>A slice is its part of the whole product and touches nothing beside; disposing it frees nothing.</summary>
+    /// <summary>A slice is its part of the whole product and touches nothing beside; disposing it frees nothing.
+    /// </summary>
     [Theory]
     [MemberData(nameof(Names))]
     public void Linear_OfASlice_IsItsPartOfTheWholeProduct(string name)

@@ -79,7 +79,8 @@ public sealed class TaskPruningRecipeTests : RecipeFixture
         Assert.InRange(again.Metrics["heads"], 0, result.Metrics["heads"]);
     }
 
-    /// <summary>Where all rows have one label, Matthews' correlation is 0: there is nothing to keep a part of.</summary>
+    /// <summary>Where all rows have one label, Matthews' correlation is 0: there is nothing to keep a part of.
+    /// </summary>
     [Fact]
     public void Metric_ThatStartsAtZero_IsRefusedWithTheReason()
     {
