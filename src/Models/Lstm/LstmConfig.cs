@@ -12,18 +12,24 @@ public sealed record LstmConfig : DecoderConfig
     private static readonly HashSet<string> Known = new(StringComparer.Ordinal)
     {
         "model_type", "architectures", "vocab_size", "embedding_size", "hidden_size", "num_hidden_layers",
-        "max_position_embeddings", "tie_word_embeddings", "bos_token_id", "eos_token_id"
+        "max_position_embeddings", "tie_word_embeddings", "latent_size", "bos_token_id", "eos_token_id"
     };
 
     /// <summary>Width of the token embeddings; that of the hidden states where the head is tied to them.</summary>
     public required int Embedding { get; init; }
+
+    /// <summary>
+    /// Dimensions of a text's latent, in a variational autoencoder (Bowman et al. 2016); 0 in a language model.
+    /// </summary>
+    public int Latent { get; init; }
 
     public override ModelShape Shape => new(LstmFolder.Kind, Layers, Hidden, Heads: 0, Vocab, MaxPositions);
 
     public override long MultiplyAdds(int tokens, int logitRows)
     {
         long hidden = Hidden;
-        return (tokens * 4 * hidden * (Embedding + hidden + ((Layers - 1) * 2 * hidden))) + (logitRows * hidden * Vocab);
+        var ofLayers = 4 * hidden * (Embedding + Latent + hidden + ((Layers - 1) * 2 * hidden));
+        return (tokens * ofLayers) + (logitRows * hidden * Vocab);
     }
 
     /// <summary>Reads a config.json.</summary>
@@ -41,7 +47,8 @@ public sealed record LstmConfig : DecoderConfig
             Hidden = Size("hidden_size"),
             Layers = Size("num_hidden_layers"),
             MaxPositions = Size("max_position_embeddings"),
-            TiesEmbeddings = fields.Flag("tie_word_embeddings") ?? true
+            TiesEmbeddings = fields.Flag("tie_word_embeddings") ?? true,
+            Latent = fields.Number("latent_size", least: 0, MostOfASize, fallback: 0)
         };
         if (config.TiesEmbeddings && config.Embedding != config.Hidden)
         {
@@ -66,6 +73,7 @@ public sealed record LstmConfig : DecoderConfig
         ["num_hidden_layers"] = Layers,
         ["max_position_embeddings"] = MaxPositions,
         ["tie_word_embeddings"] = TiesEmbeddings,
+        ["latent_size"] = Latent,
         ["bos_token_id"] = BeginToken,
         ["eos_token_id"] = EndToken
     };

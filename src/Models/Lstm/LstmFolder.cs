@@ -70,5 +70,5 @@ public sealed class LstmFolder(string path) : DecoderFolder(path)
     protected override string Describe(DecoderConfig config) => string.Create(
         CultureInfo.InvariantCulture,
         $"{Kind} {config.Vocab} {((LstmConfig)config).Embedding} {config.Hidden} {config.Layers} {config.MaxPositions} "
-        + $"{config.TiesEmbeddings} {config.BeginToken} {config.EndToken}\n");
+        + $"{((LstmConfig)config).Latent} {config.TiesEmbeddings} {config.BeginToken} {config.EndToken}\n");
 }

@@ -6,6 +6,18 @@ public static class LstmTensors
     public const string TokenEmbeddings = "embedding.weight";
     public const string Head = "lm_head.weight";
 
+    /// <summary>What makes the first layer's cell state of a latent.</summary>
+    public const string LatentToCell = "latent_to_cell";
+
+    /// <summary>What makes a latent's mean and the logarithm of its variance, of a text's last state.</summary>
+    public const string Posterior = "posterior";
+
+    public const string EncoderEmbeddings = "encoder.embedding.weight";
+
+    /// <summary>The encoder, one layer.</summary>
+    public static (string Input, string Recurrent, string InputBias, string RecurrentBias) Encoder { get; } = (
+        "encoder.lstm.weight_ih_l0", "encoder.lstm.weight_hh_l0", "encoder.lstm.bias_ih_l0", "encoder.lstm.bias_hh_l0");
+
     /// <summary>Of inputs: input, forget, cell and output gate, one behind the other.</summary>
     public static string InputWeight(int layer) => $"lstm.weight_ih_l{layer}";
 
@@ -27,7 +39,7 @@ public static class LstmTensors
         yield return (TokenEmbeddings, config.Vocab, config.Embedding);
         for (var layer = 0; layer < config.Layers; layer++)
         {
-            yield return (InputWeight(layer), gates, layer == 0 ? config.Embedding : config.Hidden);
+            yield return (InputWeight(layer), gates, Features(config, layer));
             yield return (RecurrentWeight(layer), gates, config.Hidden);
             yield return (InputBias(layer), 1, gates);
             yield return (RecurrentBias(layer), 1, gates);
@@ -35,7 +47,22 @@ public static class LstmTensors
 
         if (!config.TiesEmbeddings)
             yield return (Head, config.Vocab, config.Hidden);
+        if (config.Latent == 0)
+            yield break;
+        yield return (LatentToCell + ".weight", config.Hidden, config.Latent);
+        yield return (LatentToCell + ".bias", 1, config.Hidden);
+        yield return (EncoderEmbeddings, config.Vocab, config.Embedding);
+        yield return (Encoder.Input, gates, config.Embedding);
+        yield return (Encoder.Recurrent, gates, config.Hidden);
+        yield return (Encoder.InputBias, 1, gates);
+        yield return (Encoder.RecurrentBias, 1, gates);
+        yield return (Posterior + ".weight", 2 * config.Latent, config.Hidden);
+        yield return (Posterior + ".bias", 1, 2 * config.Latent);
     }
+
+    /// <summary>What a layer reads: the first embeddings, and the latent beside them.</summary>
+    public static int Features(LstmConfig config, int layer) =>
+        layer == 0 ? config.Embedding + config.Latent : config.Hidden;
 
     internal static bool IsVector(string name) => name.Contains("bias", StringComparison.Ordinal);
 }

@@ -26,7 +26,7 @@ public sealed class LstmModel : DecoderModel
         {
             _tokens = ParameterSet.AddMatrix(config.Embedding, (LstmTensors.TokenEmbeddings, config.Vocab));
             _layers = [.. Enumerable.Range(0, config.Layers).Select(layer => LstmLayer.Add(
-                ParameterSet, layer == 0 ? config.Embedding : config.Hidden, config.Hidden, LstmTensors.Layer(layer)))];
+                ParameterSet, LstmTensors.Features(config, layer), config.Hidden, LstmTensors.Layer(layer)))];
             _output = config.TiesEmbeddings
                 ? _tokens
                 : ParameterSet.AddMatrix(config.Hidden, (LstmTensors.Head, config.Vocab));

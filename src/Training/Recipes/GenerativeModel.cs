@@ -29,6 +29,13 @@ internal static class GenerativeModel
         }
 
         var config = folder.LoadConfig();
+        if (config is LstmConfig { Latent: > 0 })
+        {
+            throw new SettingException(
+                setting,
+                $"'{model}' is an autoencoder, whose texts follow from latents; a language model is needed.");
+        }
+
         return config.EndToken is null
             ? throw new SettingException(
                 setting,

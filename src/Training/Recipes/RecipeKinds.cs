@@ -14,6 +14,8 @@ public static class RecipeKinds
         RecipeKind.Of<MemoryRecipe>(),
         RecipeKind.Of<ConnectivityRecipe>(),
         RecipeKind.Of<ProjectionRecipe>(),
-        RecipeKind.Of<SweepRecipe>()
+        RecipeKind.Of<SweepRecipe>(),
+        RecipeKind.Of<ExposureBiasRecipe>(),
+        RecipeKind.Of<VaeRecipe>()
     ];
 }

@@ -82,4 +82,5 @@ def main():
     save(os.path.join(HERE, "lstm", "golden.safetensors"), result)
 
 
-main()
+if __name__ == "__main__":
+    main()
