@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using Serving.Backends;
+using Serving.Models.Decoders;
 using Serving.Models.Gpt2;
 using Serving.Tensors;
 
@@ -62,12 +63,12 @@ internal static class DecodeBench
     {
         using var backend = BackendFactory.Create(device, new() { Threads = threads });
         using var decoder = Gpt2Decoder.Load(backend, Small, new RandomBertWeights(), format);
-        var blocks = KeyValueCache.BlocksOf(prompt + Steps);
-        using var cache = new KeyValueCache(backend, Small, sequences * blocks);
+        var blocks = decoder.BlocksOf(prompt + Steps);
+        using var cache = decoder.CreateCache(sequences * blocks);
         using var workspace = decoder.CreateWorkspace(
             new(Math.Max(prompt, sequences), sequences, sequences, sequences * blocks));
-        var all = Enumerable.Range(0, sequences).Select(_ => new CachedSequence()).ToArray();
-        var batch = new Gpt2Batch();
+        var all = Enumerable.Range(0, sequences).Select(_ => new CachedSequence(KeyValueCache.BlockTokens)).ToArray();
+        var batch = new DecoderBatch();
         var prompts = Measurement.Median(runs, () =>
         {
             for (var i = 0; i < sequences; i++)

@@ -163,6 +163,11 @@ internal sealed class GatedBackend : TensorBackend
         Tensor query, IndexBuffer queryOffsets, in CachedKeys cache, int heads, Tensor output) =>
         _inner.CachedAttention(query, queryOffsets, in cache, heads, output);
 
+    public override void Lstm(
+        Tensor gates, PackedWeight recurrent, IndexBuffer steps, Tensor hidden, Tensor cell, Tensor cells,
+        Tensor output) =>
+        _inner.Lstm(gates, recurrent, steps, hidden, cell, cells, output);
+
     public override void Dispose()
     {
         _inner.Dispose();

@@ -220,6 +220,9 @@ internal static class JobsCommands
             $"evaluate {job.Spec.Evaluation.Task?.Task} on {job.Spec.Evaluation.Dataset}",
         JobSpec.RecipeOneofCase.TextEvaluation =>
             $"evaluate {job.Spec.TextEvaluation.Model} on {job.Spec.TextEvaluation.Dataset}",
+        JobSpec.RecipeOneofCase.ExposureBias =>
+            $"exposure bias of {job.Spec.ExposureBias.Model} on {job.Spec.ExposureBias.Dataset}",
+        JobSpec.RecipeOneofCase.Vae => $"autoencoder of {string.Join(", ", job.Spec.Vae.Datasets)}",
         _ => Name(job.Spec.RecipeCase)
     };
 

@@ -85,24 +85,7 @@ public sealed unsafe partial class CpuBackend
             var packedFloats = (long)panels * Panels.Width * terms;
             var leftStride = OddCacheLines(terms);
             var scratch = Scratch(packedFloats + (transposed == Transposed.Left ? (long)output.Rows * leftStride : 0));
-            var packing = new PackJob
-            {
-                Kernels = _kernels,
-                Operand = new()
-                {
-                    Values = Pointer(b),
-                    Stride = b.Stride,
-                    IsTransposed = transposed == Transposed.Right,
-                    Terms = terms,
-                    Columns = output.Columns,
-                    Scores = PointerOrNull(selection.Scores),
-                    ScoresStride = selection.Scores.Stride,
-                    Threshold = selection.Threshold,
-                    Panels = scratch
-                },
-                TermsPerItem = TermsPerItem
-            };
-            _threads.Run(ref packing, panels * packing.Parts);
+            Pack(b, transposed == Transposed.Right, terms, output.Columns, selection, scratch);
             var x = Pointer(a);
             var xStride = (nint)a.Stride;
             if (transposed == Transposed.Left)
@@ -138,6 +121,30 @@ public sealed unsafe partial class CpuBackend
                 Accumulate = accumulate
             });
         }
+    }
+
+    /// <summary>Lays a product's right operand out in panels.</summary>
+    /// <param name="isTransposed">[columns, terms], or else [terms, columns].</param>
+    private void Pack(Tensor b, bool isTransposed, int terms, int columns, Selection selection, float* panels)
+    {
+        var packing = new PackJob
+        {
+            Kernels = _kernels,
+            Operand = new()
+            {
+                Values = Pointer(b),
+                Stride = b.Stride,
+                IsTransposed = isTransposed,
+                Terms = terms,
+                Columns = columns,
+                Scores = PointerOrNull(selection.Scores),
+                ScoresStride = selection.Scores.Stride,
+                Threshold = selection.Threshold,
+                Panels = panels
+            },
+            TermsPerItem = TermsPerItem
+        };
+        _threads.Run(ref packing, Panels.Count(columns) * packing.Parts);
     }
 
     /// <summary>Runs a linear layer whose segments are merged, in blocks of rows and panels.</summary>

@@ -49,6 +49,10 @@ internal abstract unsafe class CpuKernels
 
     public abstract void CachedAttention(in CachedAttentionArguments job, float* scores);
 
+    public abstract void Lstm(in LstmArguments row);
+
+    public abstract void LstmGradient(in LstmArguments row);
+
     public abstract void LayerNorm(float* x, float* gamma, float* beta, float epsilon, float* y, int columns);
 
     public abstract float Dot(float* a, float* b, int columns);
@@ -105,6 +109,10 @@ internal sealed unsafe class CpuKernels<TSimd, TVec> : CpuKernels
 
     public override void CachedAttention(in CachedAttentionArguments job, float* scores) =>
         CachedAttentionKernel<TSimd, TVec>.Run(job, scores);
+
+    public override void Lstm(in LstmArguments row) => LstmKernel<TSimd, TVec>.Forward(row);
+
+    public override void LstmGradient(in LstmArguments row) => LstmKernel<TSimd, TVec>.Backward(row);
 
     public override void LayerNorm(float* x, float* gamma, float* beta, float epsilon, float* y, int columns) =>
         RowKernels<TSimd, TVec>.LayerNorm(x, gamma, beta, epsilon, y, columns);

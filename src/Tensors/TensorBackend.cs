@@ -174,5 +174,29 @@ public abstract class TensorBackend : IDisposable
         Tensor query, IndexBuffer queryOffsets, in CachedKeys cache, int heads, Tensor output) =>
         throw new NotSupportedException($"The backend '{Description}' runs no decoders.");
 
+    /// <summary>
+    /// A layer of long short-term memory through time (Hochreiter and Schmidhuber 1997; with the forget gate of Gers et
+    /// al. 2000): c' = f c + i g, h = o tanh(c').
+    /// </summary>
+    /// <remarks>
+    /// Rows lie step after step. A step has as many sequences as the one before, or fewer: the first of them go on. What
+    /// inputs contribute to the gates is one product over all steps, and done before.
+    /// </remarks>
+    /// <param name="gates">
+    /// [tokens, 4 hidden]: of each token W x + b, as input, forget, cell and output gate side by side. On return the
+    /// gates: i, f, o = sigmoid, g = tanh of that plus the recurrent product.
+    /// </param>
+    /// <param name="recurrent">[4 hidden, hidden]</param>
+    /// <param name="steps">Where each step's rows begin; one entry more than steps. No step is empty.</param>
+    /// <param name="hidden">[sequences of the first step, hidden], before the first step; none for zeros.</param>
+    /// <param name="cell">The same; there if hidden is.</param>
+    /// <param name="cells">[tokens, hidden]: c'</param>
+    /// <param name="output">[tokens, hidden]: h</param>
+    /// <exception cref="NotSupportedException">The backend runs no recurrent networks.</exception>
+    public virtual void Lstm(
+        Tensor gates, PackedWeight recurrent, IndexBuffer steps, Tensor hidden, Tensor cell, Tensor cells,
+        Tensor output) =>
+        throw new NotSupportedException($"The backend '{Description}' runs no recurrent networks.");
+
     public abstract void Dispose();
 }

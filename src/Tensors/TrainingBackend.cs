@@ -147,6 +147,22 @@ public abstract class TrainingBackend : TensorBackend
         Tensor keyGradient,
         Tensor valueGradient);
 
+    /// <summary>Gradients of <see cref="TensorBackend.Lstm"/>, back through time.</summary>
+    /// <param name="gates">[tokens, 4 hidden]: what the operation left there.</param>
+    /// <param name="recurrent">[4 hidden, hidden]</param>
+    /// <param name="cell">[sequences, hidden], before the first step; none for zeros.</param>
+    /// <param name="cells">[tokens, hidden]</param>
+    /// <param name="outputGradient">[tokens, hidden]</param>
+    /// <param name="gatesGradient">
+    /// [tokens, 4 hidden]: of what the operation found in the gates; may be the gates. The recurrent weight's gradient is
+    /// its product with the outputs of the steps before.
+    /// </param>
+    /// <param name="hiddenGradient">[sequences, hidden]: of what stood before the first step.</param>
+    /// <param name="cellGradient">The same.</param>
+    public abstract void LstmGradient(
+        Tensor gates, Tensor recurrent, IndexBuffer steps, Tensor cell, Tensor cells, Tensor outputGradient,
+        Tensor gatesGradient, Tensor hiddenGradient, Tensor cellGradient);
+
     /// <summary>Gradients of <see cref="TensorBackend.EmbeddingSum"/>, added to those of the tables.</summary>
     /// <param name="outputGradient">[ids, hidden]</param>
     /// <param name="typesGradient">None when it is not needed.</param>

@@ -44,6 +44,20 @@ internal static class RandomPurposes
         public const ulong Losses = 4;
     }
 
+    /// <summary>Of the seed of an autoencoder's run, beside those of its loop, and of the keys of its steps.</summary>
+    public static class Vae
+    {
+        public const ulong Weights = 3;
+        public const ulong Steps = 4;
+        public const ulong Noise = 5;
+        public const ulong Words = 6;
+        public const ulong EncoderSteps = 7;
+        public const ulong Texts = 8;
+        public const ulong Dropout = 9;
+        public const ulong Evaluation = 10;
+        public const ulong Information = 11;
+    }
+
     /// <summary>Of the key of a pretraining example.</summary>
     public static class Example
     {

@@ -25,11 +25,14 @@ public sealed class LanguageModelJobsTests
         Assert.Equal("a b", folder.LoadTokenizer().Decode(folder.LoadTokenizer().Encode("a b")));
     }
 
-    [Fact]
-    public async Task Model_ThatIsPublished_Writes_IsJudged_AndIsLearnedFromAgain()
+    [Theory]
+    [InlineData(Architecture.Gpt2)]
+    [InlineData(Architecture.Lstm)]
+    public async Task Model_ThatIsPublished_Writes_IsJudged_AndIsLearnedFromAgain(Architecture architecture)
     {
         await using var server = await StartAsync();
         var spec = new JobSpec { LanguageModel = Recipe(), Publish = new() { Model = "writer" } };
+        spec.LanguageModel.Architecture = architecture;
 
         var job = await RunAsync(server, spec);
 

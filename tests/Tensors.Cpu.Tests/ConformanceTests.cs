@@ -20,6 +20,8 @@ public sealed class CpuAttentionTests : AttentionSuite<CpuBackends>;
 
 public sealed class CpuCachedAttentionTests : CachedAttentionSuite<CpuBackends>;
 
+public sealed class CpuLstmTests : LstmSuite<CpuBackends>;
+
 public sealed class CpuAttentionGradientTests : AttentionGradientSuite<CpuBackends>;
 
 public sealed class CpuComparisonTests : ComparisonSuite<CpuBackends>;

@@ -20,6 +20,8 @@ public sealed class ReferenceAttentionTests : AttentionSuite<ReferenceBackends>;
 
 public sealed class ReferenceCachedAttentionTests : CachedAttentionSuite<ReferenceBackends>;
 
+public sealed class ReferenceLstmTests : LstmSuite<ReferenceBackends>;
+
 public sealed class ReferenceAttentionGradientTests : AttentionGradientSuite<ReferenceBackends>;
 
 public sealed class ReferenceGradientTests : GradientSuite<ReferenceBackends>;

@@ -48,6 +48,9 @@ public sealed class TorchAttentionTests : AttentionSuite<TorchBackends>;
 public sealed class TorchCachedAttentionTests : CachedAttentionSuite<TorchBackends>;
 
 [NeedsLibtorch]
+public sealed class TorchLstmTests : LstmSuite<TorchBackends>;
+
+[NeedsLibtorch]
 public sealed class TorchAttentionGradientTests : AttentionGradientSuite<TorchBackends>;
 
 [NeedsLibtorch]

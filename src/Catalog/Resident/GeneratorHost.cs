@@ -1,17 +1,17 @@
 using Serving.Decoding;
 using Serving.Inference.Generation;
 using Serving.Models;
-using Serving.Models.Gpt2;
+using Serving.Models.Decoders;
 
 namespace Serving.Catalog.Resident;
 
 /// <summary>A decoder, which writes text.</summary>
 public sealed class GeneratorHost : ModelHost
 {
-    private readonly Gpt2Decoder _decoder;
+    private readonly Decoder _decoder;
 
     private GeneratorHost(
-        string name, ModelDevice device, Gpt2Decoder decoder, BackboneDigest backbone, SamplingOptions defaults,
+        string name, ModelDevice device, Decoder decoder, BackboneDigest backbone, SamplingOptions defaults,
         GenerationEngine engine)
         : base(name, device)
     {
@@ -40,17 +40,17 @@ public sealed class GeneratorHost : ModelHost
     }
 
     internal static GeneratorHost Load(
-        string name, Gpt2Folder files, ModelDevice device, ModelHostOptions options, TimeProvider time)
+        string name, DecoderFolder files, ModelDevice device, ModelHostOptions options, TimeProvider time)
     {
         var tokenizer = files.LoadTokenizer();
         var defaults = ReadDefaults(files);
         var decoder = files.LoadDecoder(device.Backend, options.GeneratorWeightFormat);
         try
         {
-            GeneratorWarmUp.Run(device.Backend, decoder, time);
+            GeneratorWarmUp.Run(decoder, time);
             var engine = new GenerationEngine(
-                device.Lanes, decoder, tokenizer, options.ForGenerator(name, decoder.Config.MaxPositions), time);
-            return new(name, device, decoder, Gpt2Folder.DigestOf(decoder, tokenizer), defaults, engine);
+                device.Lanes, decoder, tokenizer, options.ForGenerator(name, decoder), time);
+            return new(name, device, decoder, files.DigestOf(decoder, tokenizer), defaults, engine);
         }
         catch
         {
@@ -60,7 +60,7 @@ public sealed class GeneratorHost : ModelHost
     }
 
     /// <exception cref="ModelFileException">A value is out of range.</exception>
-    private static SamplingOptions ReadDefaults(Gpt2Folder files)
+    private static SamplingOptions ReadDefaults(DecoderFolder files)
     {
         var own = files.LoadDefaults();
         var ours = new SamplingOptions();

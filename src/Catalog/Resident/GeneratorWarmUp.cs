@@ -1,5 +1,4 @@
-using Serving.Models.Gpt2;
-using Serving.Tensors;
+using Serving.Models.Decoders;
 
 namespace Serving.Catalog.Resident;
 
@@ -13,14 +12,14 @@ internal static class GeneratorWarmUp
     private static readonly TimeSpan MostTime = TimeSpan.FromSeconds(0.5);
 
     /// <summary>A prompt, then a token at a time, again and again.</summary>
-    public static void Run(TensorBackend backend, Gpt2Decoder decoder, TimeProvider time)
+    public static void Run(Decoder decoder, TimeProvider time)
     {
         var tokens = Math.Min(PromptTokens, decoder.Config.MaxPositions);
-        var blocks = KeyValueCache.BlocksOf(Math.Min(2 * tokens, decoder.Config.MaxPositions));
-        using var cache = new KeyValueCache(backend, decoder.Config, blocks);
+        var blocks = decoder.BlocksOf(Math.Min(2 * tokens, decoder.Config.MaxPositions));
+        using var cache = decoder.CreateCache(blocks);
         using var workspace = decoder.CreateWorkspace(new(tokens, Sequences: 1, LogitRows: 1, blocks));
-        var batch = new Gpt2Batch();
-        var sequence = new CachedSequence();
+        var batch = new DecoderBatch();
+        var sequence = new CachedSequence(decoder.BlockTokens);
         var begin = time.GetTimestamp();
         for (var step = 0; step < Steps && time.GetElapsedTime(begin) < MostTime; step++)
         {

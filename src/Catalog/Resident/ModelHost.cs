@@ -1,6 +1,6 @@
 using Serving.Models;
 using Serving.Models.Bert;
-using Serving.Models.Gpt2;
+using Serving.Models.Decoders;
 using Serving.Models.Kinds;
 using Serving.Tensors;
 
@@ -48,7 +48,7 @@ public abstract class ModelHost : IDisposable
             return model switch
             {
                 BertFolder files => EncoderHost.Load(name, files, device, options, time),
-                Gpt2Folder files => GeneratorHost.Load(name, files, device, options, time),
+                DecoderFolder files => GeneratorHost.Load(name, files, device, options, time),
                 var other => throw new ModelFileException(
                     $"{folder} is a {other.ReadShape().Kind}, which can be opened, but does not run here.")
             };

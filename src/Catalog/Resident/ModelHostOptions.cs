@@ -1,6 +1,6 @@
 using Serving.Inference.Classification;
 using Serving.Inference.Generation;
-using Serving.Models.Gpt2;
+using Serving.Models.Decoders;
 using Serving.Tensors;
 
 namespace Serving.Catalog.Resident;
@@ -32,16 +32,20 @@ public sealed record ModelHostOptions
     /// <summary>The most tokens in a decoder's cache.</summary>
     public int MaxCachedTokens { get; init; } = new GenerationOptions().MaxCachedTokens;
 
-    /// <summary>What the engine of a decoder is asked for; the longest text always fits.</summary>
-    public GenerationOptions ForGenerator(string model, int maxTokens)
+    /// <summary>
+    /// What the engine of a decoder is asked for; the longest text always fits, and where it is one block, the state of
+    /// a recurrent network, one for each sequence.
+    /// </summary>
+    public GenerationOptions ForGenerator(string model, Decoder decoder)
     {
-        var longest = maxTokens + KeyValueCache.BlockTokens;
+        var blocks = decoder.BlocksOf(decoder.Config.MaxPositions);
+        var longest = blocks * decoder.BlockTokens;
         return new()
         {
             Model = model,
             MaxSequences = MaxSequences,
             MaxStepTokens = Math.Max(MaxStepTokens, MaxSequences),
-            MaxCachedTokens = Math.Max(MaxCachedTokens, longest),
+            MaxCachedTokens = Math.Max(MaxCachedTokens, blocks == 1 ? MaxSequences * longest : longest),
             MaxQueuedRequests = MaxQueuedRequests,
             MaxQueuedTokens = Math.Max(MaxQueuedTokens, longest)
         };

@@ -1,5 +1,6 @@
 using Serving.Models;
 using Serving.Models.Gpt2;
+using Serving.Models.Lstm;
 using Serving.Tensors;
 
 namespace Serving.Catalog.Resident;
@@ -15,7 +16,9 @@ public static class ModelNeed
 
     /// <summary>Bytes of the parameters, of what lanes need for their batches, and of keys and values.</summary>
     public static long OfServing(ModelShape shape, ModelHostOptions options, int lanes) =>
-        shape.Kind == Gpt2Folder.Kind ? OfWriting(shape, options) : OfEncoding(shape, options, lanes);
+        shape.Kind is Gpt2Folder.Kind or LstmFolder.Kind
+            ? OfWriting(shape, options)
+            : OfEncoding(shape, options, lanes);
 
     private static long OfEncoding(ModelShape shape, ModelHostOptions options, int lanes)
     {
@@ -28,11 +31,14 @@ public static class ModelNeed
     private static long OfWriting(ModelShape shape, ModelHostOptions options)
     {
         var output = (long)shape.Vocabulary * shape.Hidden;
-        var cached = (long)Math.Max(options.MaxCachedTokens, shape.MaxTokens) * shape.Layers * 2 * shape.Hidden;
+        var cached = shape.Kind == LstmFolder.Kind
+            ? options.MaxSequences // A state each.
+            : Math.Max(options.MaxCachedTokens, shape.MaxTokens);
+        var cache = (long)cached * shape.Layers * 2 * shape.Hidden;
         var workspace = ((long)options.MaxStepTokens * RowsOfHidden * shape.Hidden)
             + ((long)options.MaxSequences * shape.Vocabulary);
         return ((Matrices(shape) + output) * BytesOf(options.GeneratorWeightFormat))
-            + (sizeof(float) * (Embeddings(shape) + cached + workspace));
+            + (sizeof(float) * (Embeddings(shape) + cache + workspace));
     }
 
     private static long Matrices(ModelShape shape) =>

@@ -1,5 +1,4 @@
 using Serving.Decoding;
-using Serving.Models.Gpt2;
 
 namespace Serving.Inference.Generation;
 
@@ -19,8 +18,8 @@ internal sealed class AnswerSequence : DecodingSequence
     /// <param name="mostTokens">Of prompt and answer.</param>
     public AnswerSequence(
         PendingGeneration request, string caller, int answer, AnswerSequence? first, int mostTokens,
-        TokenSampler sampler, AnswerText text, GenerationMetrics metrics)
-        : base(request, caller, mostTokens - 1) // Nothing is computed of the last token.
+        TokenSampler sampler, AnswerText text, GenerationMetrics metrics, int blockTokens)
+        : base(request, caller, mostTokens - 1, blockTokens) // Nothing is computed of the last token.
     {
         _request = request;
         _answer = answer;
@@ -38,7 +37,7 @@ internal sealed class AnswerSequence : DecodingSequence
     /// <summary>Whether the first answer still reads blocks of their prompt.</summary>
     public override bool Waits => _first is { Began: not null, End: null } first
         && first._sampler.Generated == 0
-        && first.KnownBlocks < first.MostShared / KeyValueCache.BlockTokens;
+        && first.KnownBlocks < first.MostShared / BlockTokens;
 
     protected override ReadOnlySpan<int> All => _sampler.Tokens;
 

@@ -1,5 +1,3 @@
-using Serving.Models.Gpt2;
-
 namespace Serving.Inference.Generation;
 
 /// <summary>Who has which blocks of a cache. What is promised to a sequence is there when it needs it.</summary>
@@ -10,6 +8,7 @@ namespace Serving.Inference.Generation;
 /// </remarks>
 internal sealed class BlockPool
 {
+    private readonly int _blockTokens;
     private readonly int[] _users;
     private readonly Stack<int> _free;
     private readonly Prefixes _prefixes;
@@ -19,16 +18,18 @@ internal sealed class BlockPool
     private readonly LinkedListNode<int>[] _nodes;
     private int _promised;
 
-    public BlockPool(int blocks)
+    /// <param name="blockTokens">Tokens of a block.</param>
+    public BlockPool(int blocks, int blockTokens)
     {
+        _blockTokens = blockTokens;
         _users = new int[blocks];
         _free = new(Enumerable.Range(0, blocks).Reverse());
-        _prefixes = new(blocks);
+        _prefixes = new(blocks, blockTokens);
         _nodes = [.. Enumerable.Range(0, blocks).Select(block => new LinkedListNode<int>(block))];
     }
 
     /// <summary>Tokens that can still be promised.</summary>
-    public int FreeTokens => (_users.Length - _promised) * KeyValueCache.BlockTokens;
+    public int FreeTokens => (_users.Length - _promised) * _blockTokens;
 
     /// <summary>Blocks that sequences have.</summary>
     public int Used => _users.Length - _free.Count - _idle.Count;
@@ -40,7 +41,7 @@ internal sealed class BlockPool
     public void Share(DecodingSequence sequence)
     {
         var cache = sequence.Cache;
-        while (cache.Tokens == cache.Room && cache.Tokens + KeyValueCache.BlockTokens <= sequence.MostShared
+        while (cache.Tokens == cache.Room && cache.Tokens + _blockTokens <= sequence.MostShared
             && _prefixes.TryFind(sequence.Prefix, sequence.Block(cache.Blocks.Count), out var block))
         {
             if (_users[block]++ == 0)
@@ -64,7 +65,7 @@ internal sealed class BlockPool
     /// <summary>Makes the blocks known that a sequence has filled.</summary>
     public void NoteFilled(DecodingSequence sequence)
     {
-        while ((sequence.KnownBlocks + 1) * KeyValueCache.BlockTokens <= sequence.Cache.Tokens)
+        while ((sequence.KnownBlocks + 1) * _blockTokens <= sequence.Cache.Tokens)
         {
             var tokens = sequence.Block(sequence.KnownBlocks);
             var block = sequence.Cache.Blocks[sequence.KnownBlocks];

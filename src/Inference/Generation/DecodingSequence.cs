@@ -1,6 +1,6 @@
 using Serving.Decoding;
 using Serving.Inference.Scheduling;
-using Serving.Models.Gpt2;
+using Serving.Models.Decoders;
 
 namespace Serving.Inference.Generation;
 
@@ -8,23 +8,25 @@ namespace Serving.Inference.Generation;
 /// <remarks>
 /// A prompt, a part of one and a token that was just generated are the same: tokens that are not in the cache yet.
 /// </remarks>
-internal abstract class DecodingSequence(WorkItem item, string caller, int mostTokens) : IWorkUnit
+/// <param name="mostTokens">That it may come to.</param>
+/// <param name="blockTokens">Of a block of the cache.</param>
+internal abstract class DecodingSequence(WorkItem item, string caller, int mostTokens, int blockTokens) : IWorkUnit
 {
     public WorkItem Item { get; } = item;
 
     public string FairKey { get; } = caller;
 
     /// <summary>Blocks of the cache that it may come to need.</summary>
-    public int Blocks { get; } = KeyValueCache.BlocksOf(mostTokens);
+    public int Blocks { get; } = (mostTokens + blockTokens - 1) / blockTokens;
 
     /// <summary>The tokens that those hold.</summary>
-    public int Tokens => Blocks * KeyValueCache.BlockTokens;
+    public int Tokens => Blocks * BlockTokens;
 
     public int Branches => 1;
 
     public bool NeedsWholeDevice => false; // A step may, of whatever sequences it is.
 
-    public CachedSequence Cache { get; } = new();
+    public CachedSequence Cache { get; } = new(blockTokens);
 
     /// <summary>When it began to run, as a timestamp; null while it is queued.</summary>
     public long? Began { get; set; }
@@ -67,6 +69,9 @@ internal abstract class DecodingSequence(WorkItem item, string caller, int mostT
     /// <summary>Whether nothing of it is left to be done.</summary>
     public abstract bool IsDone { get; }
 
+    /// <summary>Tokens of a block of the cache.</summary>
+    protected int BlockTokens { get; } = blockTokens;
+
     /// <summary>Its tokens so far that the decoder is to read.</summary>
     protected abstract ReadOnlySpan<int> All { get; }
 
@@ -74,8 +79,7 @@ internal abstract class DecodingSequence(WorkItem item, string caller, int mostT
     protected abstract int FirstWanted { get; }
 
     /// <summary>The tokens of one of its blocks.</summary>
-    public ReadOnlySpan<int> Block(int index) =>
-        All.Slice(index * KeyValueCache.BlockTokens, KeyValueCache.BlockTokens);
+    public ReadOnlySpan<int> Block(int index) => All.Slice(index * BlockTokens, BlockTokens);
 
     /// <summary>Notes that its next full block is known.</summary>
     /// <param name="prefix">The number of what it ends with.</param>
@@ -84,7 +88,7 @@ internal abstract class DecodingSequence(WorkItem item, string caller, int mostT
         Prefix = prefix;
         KnownBlocks++;
         if (isShared)
-            SharedTokens += KeyValueCache.BlockTokens;
+            SharedTokens += BlockTokens;
     }
 
     /// <summary>Decides on its part of the next step.</summary>

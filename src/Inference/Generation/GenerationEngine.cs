@@ -1,7 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Serving.Decoding;
 using Serving.Inference.Scheduling;
-using Serving.Models.Gpt2;
+using Serving.Models.Decoders;
 using Serving.Text.Bpe;
 
 namespace Serving.Inference.Generation;
@@ -14,7 +14,7 @@ namespace Serving.Inference.Generation;
 public sealed class GenerationEngine : IDisposable
 {
     private readonly LanePool _lanes;
-    private readonly Gpt2Decoder _decoder;
+    private readonly Decoder _decoder;
     private readonly BpeTokenizer _tokenizer;
     private readonly GenerationOptions _options;
     private readonly TimeProvider _time;
@@ -27,9 +27,9 @@ public sealed class GenerationEngine : IDisposable
     /// <param name="lanes">What it runs on, over the backend that the decoder is on.</param>
     /// <exception cref="ArgumentException">A limit is out of range.</exception>
     public GenerationEngine(
-        LanePool lanes, Gpt2Decoder decoder, BpeTokenizer tokenizer, GenerationOptions options, TimeProvider time)
+        LanePool lanes, Decoder decoder, BpeTokenizer tokenizer, GenerationOptions options, TimeProvider time)
     {
-        options.ThrowUnlessValid(decoder.Config.MaxPositions);
+        options.ThrowUnlessValid(decoder);
         _lanes = lanes;
         _decoder = decoder;
         _tokenizer = tokenizer;
@@ -41,7 +41,7 @@ public sealed class GenerationEngine : IDisposable
         _queue = new(lanes, options.QueueLimits, _engineMetrics, time);
         _steps = new(lanes, decoder, options, _queue, _engineMetrics, time);
         _engineMetrics.Observe(() => _queue.Waiting);
-        _metrics.Observe(() => Memory, () => _steps.Running, () => _steps.UsedBlocks, options.CacheBlocks);
+        _metrics.Observe(() => Memory, () => _steps.Running, () => _steps.UsedBlocks, options.CacheBlocks(decoder.BlockTokens));
         lanes.Add(_steps);
     }
 
@@ -103,7 +103,7 @@ public sealed class GenerationEngine : IDisposable
                 sequences[answer] = new AnswerSequence(
                     pending, request.Caller, answer, sequences[0] as AnswerSequence, most,
                     new(sampling, prompt.Ids, _decoder.Config.Vocab, _prompts.MostTokens, answer),
-                    new(_tokenizer, sampling.Stop), _metrics);
+                    new(_tokenizer, sampling.Stop), _metrics, _decoder.BlockTokens);
             }
 
             Enqueue(pending, sequences, place, nameof(request.Answers), cancellationToken);
@@ -135,7 +135,7 @@ public sealed class GenerationEngine : IDisposable
             var result = new ScoreResult(context, tokens[context..]);
             var pending = new PendingScore(request, result, _time);
             Enqueue(
-                pending, [new ScoredSequence(pending, request.Caller, tokens, result)], place, nameof(request.Text),
+                pending, [new ScoredSequence(pending, request.Caller, tokens, result, _decoder.BlockTokens)], place, nameof(request.Text),
                 cancellationToken);
             return pending.Answer;
         }

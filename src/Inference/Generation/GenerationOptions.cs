@@ -1,5 +1,5 @@
 using Serving.Inference.Scheduling;
-using Serving.Models.Gpt2;
+using Serving.Models.Decoders;
 
 namespace Serving.Inference.Generation;
 
@@ -33,15 +33,17 @@ public sealed record GenerationOptions
     /// <summary>Logits of a step: one row for each sequence, and some for texts that are scored.</summary>
     internal int MaxLogitRows => MaxSequences + Math.Min(MaxSequences, MaxStepTokens);
 
-    internal int CacheBlocks => MaxCachedTokens / KeyValueCache.BlockTokens;
-
     /// <summary>What may wait, paced requests aside.</summary>
     internal QueueLoad QueueLimits => new(MaxQueuedRequests, MaxQueuedTokens);
 
+    /// <summary>Blocks of the cache.</summary>
+    /// <param name="blockTokens">Tokens of a block.</param>
+    internal int CacheBlocks(int blockTokens) => MaxCachedTokens / blockTokens;
+
     /// <exception cref="ArgumentException">A limit is out of range, or leaves no room for the longest text.</exception>
-    internal void ThrowUnlessValid(int maxPositions)
+    internal void ThrowUnlessValid(Decoder decoder)
     {
-        var longest = KeyValueCache.BlocksOf(maxPositions) * KeyValueCache.BlockTokens;
+        var longest = decoder.BlocksOf(decoder.Config.MaxPositions) * decoder.BlockTokens;
         ThrowIfBelow(nameof(MaxSequences), MaxSequences, 1);
         ThrowIfBelow(nameof(MaxStepTokens), MaxStepTokens, MaxSequences);
         ThrowIfBelow(nameof(MaxCachedTokens), MaxCachedTokens, longest);

@@ -1,5 +1,5 @@
 using Serving.Inference.Scheduling;
-using Serving.Models.Gpt2;
+using Serving.Models.Decoders;
 using Serving.Tensors;
 
 namespace Serving.Inference.Generation;
@@ -12,7 +12,7 @@ namespace Serving.Inference.Generation;
 internal sealed class GenerationSteps : IEngine, IDisposable
 {
     private readonly LanePool _lanes;
-    private readonly Gpt2Config _config;
+    private readonly DecoderConfig _config;
     private readonly GenerationOptions _options;
     private readonly TimeProvider _time;
     private readonly WorkQueue<DecodingSequence> _queue;
@@ -34,7 +34,7 @@ internal sealed class GenerationSteps : IEngine, IDisposable
     private bool _isStopped;
 
     public GenerationSteps(
-        LanePool lanes, Gpt2Decoder decoder, GenerationOptions options, WorkQueue<DecodingSequence> queue,
+        LanePool lanes, Decoder decoder, GenerationOptions options, WorkQueue<DecodingSequence> queue,
         EngineMetrics engineMetrics, TimeProvider time)
     {
         _lanes = lanes;
@@ -45,7 +45,7 @@ internal sealed class GenerationSteps : IEngine, IDisposable
         _engineMetrics = engineMetrics;
         _runner = new(lanes.Backend, decoder, options);
         _planner = new(options);
-        _blocks = new(options.CacheBlocks);
+        _blocks = new(options.CacheBlocks(decoder.BlockTokens), decoder.BlockTokens);
         _wholeDeviceMultiplyAdds = options.WholeDeviceMultiplyAdds ?? lanes.Backend.WholeDeviceMultiplyAdds;
         _leaves = Leaves;
     }

@@ -1,5 +1,3 @@
-using Serving.Models.Gpt2;
-
 namespace Serving.Inference.Generation;
 
 /// <summary>Full blocks by what they hold: their tokens, and all tokens before them.</summary>
@@ -17,9 +15,9 @@ internal sealed class Prefixes
     private readonly HashSet<int>.AlternateLookup<Probe> _lookup;
     private long _lastId = Empty;
 
-    public Prefixes(int blocks)
+    public Prefixes(int blocks, int blockTokens)
     {
-        _contents = new(blocks);
+        _contents = new(blocks, blockTokens);
         _known = new(blocks, _contents);
         _lookup = _known.GetAlternateLookup<Probe>();
     }
@@ -61,16 +59,15 @@ internal sealed class Prefixes
     }
 
     /// <summary>What blocks hold, by which they are equal.</summary>
-    private sealed class Contents(int blocks) : IEqualityComparer<int>, IAlternateEqualityComparer<Probe, int>
+    private sealed class Contents(int blocks, int blockTokens) : IEqualityComparer<int>, IAlternateEqualityComparer<Probe, int>
     {
-        private readonly int[] _tokens = new int[blocks * KeyValueCache.BlockTokens];
+        private readonly int[] _tokens = new int[blocks * blockTokens];
 
         public long[] Before { get; } = new long[blocks];
 
         public long[] Ids { get; } = new long[blocks];
 
-        public Span<int> Tokens(int block) =>
-            _tokens.AsSpan(block * KeyValueCache.BlockTokens, KeyValueCache.BlockTokens);
+        public Span<int> Tokens(int block) => _tokens.AsSpan(block * blockTokens, blockTokens);
 
         public bool Equals(int one, int other) => Equals(Of(one), other);
 

@@ -1,12 +1,12 @@
 using Serving.Decoding;
-using Serving.Models.Gpt2;
+using Serving.Models.Decoders;
 using Serving.Text;
 using Serving.Text.Bpe;
 
 namespace Serving.Inference.Generation;
 
 /// <summary>Makes tokens of texts, as many as the model has positions for.</summary>
-internal sealed class PromptReader(Gpt2Config config, BpeTokenizer tokenizer)
+internal sealed class PromptReader(DecoderConfig config, BpeTokenizer tokenizer)
 {
     /// <summary>The longest text, in UTF-16 code units.</summary>
     public const int MaxTextLength = 1_000_000;

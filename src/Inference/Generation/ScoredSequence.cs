@@ -6,8 +6,8 @@ namespace Serving.Inference.Generation;
 /// <summary>A text that is scored: each token by the logits of the one before.</summary>
 /// <param name="tokens">Context and text.</param>
 /// <param name="result">What is filled.</param>
-internal sealed class ScoredSequence(WorkItem item, string caller, int[] tokens, ScoreResult result)
-    : DecodingSequence(item, caller, tokens.Length - 1)
+internal sealed class ScoredSequence(WorkItem item, string caller, int[] tokens, ScoreResult result, int blockTokens)
+    : DecodingSequence(item, caller, tokens.Length - 1, blockTokens)
 {
     private int _scored;
 

@@ -1,5 +1,5 @@
 using Serving.Decoding;
-using Serving.Models.Gpt2;
+using Serving.Models.Decoders;
 using Serving.Tensors;
 
 namespace Serving.Inference.Generation;
@@ -9,22 +9,23 @@ namespace Serving.Inference.Generation;
 internal sealed class StepRunner : IDisposable
 {
     private readonly TensorBackend _backend;
-    private readonly Gpt2Decoder _decoder;
-    private readonly KeyValueCache _cache;
-    private readonly Gpt2Workspace _workspace;
+    private readonly Decoder _decoder;
+    private readonly DecoderCache _cache;
+    private readonly DecoderWorkspace _workspace;
     private readonly SamplingWorkspace _sampling;
-    private readonly Gpt2Batch _batch = new();
+    private readonly DecoderBatch _batch = new();
     private readonly float[] _logits;
     private DeviceLostException? _loss;
 
-    public StepRunner(TensorBackend backend, Gpt2Decoder decoder, GenerationOptions options)
+    public StepRunner(TensorBackend backend, Decoder decoder, GenerationOptions options)
     {
         var config = decoder.Config;
         _backend = backend;
         _decoder = decoder;
-        _cache = new(backend, config, options.CacheBlocks);
+        var blocks = options.CacheBlocks(decoder.BlockTokens);
+        _cache = decoder.CreateCache(blocks);
         _workspace = decoder.CreateWorkspace(
-            new(options.MaxStepTokens, options.MaxSequences, options.MaxLogitRows, options.CacheBlocks));
+            new(options.MaxStepTokens, options.MaxSequences, options.MaxLogitRows, blocks));
         _sampling = new(config.Vocab);
         _logits = new float[config.Vocab];
     }

@@ -27,15 +27,7 @@ public sealed class Gpt2CheckpointParameters(WeightFiles files) : IParameterSour
             ReadTransposed(entry, rows, columns).AsSpan(firstRow * columns, values.Length).CopyTo(values);
         else
             files.ReadFloats(entry.Name, (long)firstRow * columns, values);
-        foreach (var value in values)
-        {
-            if (!float.IsFinite(value))
-            {
-                throw new ModelFileException(
-                    $"{files.Path}: {entry} has values that are no finite numbers as float32. The training that wrote "
-                    + "it went wrong, or the file is damaged: take an earlier state or fetch it again.");
-            }
-        }
+        files.ThrowUnlessFinite(entry, values);
     }
 
     /// <exception cref="ModelFileException">A tensor of the decoder is unknown, or there under two names.</exception>

@@ -1,16 +1,13 @@
 using Serving.Models.Bert;
+using Serving.Models.Decoders;
 using Serving.Models.Parameters;
 using Serving.Tensors;
 
 namespace Serving.Models.Gpt2;
 
 /// <summary>GPT-2 (Radford et al. 2019, sec. 2.3: norms before the layers, and one behind the last), frozen.</summary>
-/// <remarks>
-/// Prompts, parts of prompts and single tokens run together, each token over the cached keys of its sequence. On a
-/// backend that is batch invariant a token's logits do not depend on what it runs with. Forward allocates nothing on
-/// the managed heap.
-/// </remarks>
-public sealed class Gpt2Decoder : IDisposable
+/// <remarks>Each token sees the cached keys of its sequence. Forward allocates nothing on the managed heap.</remarks>
+public sealed class Gpt2Decoder : Decoder
 {
     private readonly TensorBackend _backend;
     private readonly Gpt2Parameters _parameters;
@@ -22,13 +19,13 @@ public sealed class Gpt2Decoder : IDisposable
         Config = config;
     }
 
-    public Gpt2Config Config { get; }
+    public override Gpt2Config Config { get; }
 
-    /// <summary>SHA-256 of the parameters alone.</summary>
-    public string Digest => _parameters.Digest;
+    public override string Digest => _parameters.Digest;
 
-    /// <summary>Bytes of the parameters on the device.</summary>
-    public long Bytes => _parameters.Bytes;
+    public override long Bytes => _parameters.Bytes;
+
+    public override int BlockTokens => KeyValueCache.BlockTokens;
 
     /// <summary>Reads all parameters.</summary>
     /// <exception cref="ModelFileException">A parameter is missing or has another shape.</exception>
@@ -37,41 +34,35 @@ public sealed class Gpt2Decoder : IDisposable
         WeightFormat format = WeightFormat.Float32) =>
         new(backend, config, Gpt2Parameters.Load(backend, config, weights, format));
 
-    /// <summary>Memory for batches up to some limits.</summary>
-    public Gpt2Workspace CreateWorkspace(Gpt2Limits limits) => new(_backend, Config, limits);
+    public override KeyValueCache CreateCache(int blocks) => new(_backend, Config, blocks);
 
-    /// <summary>Appends a batch's tokens to its sequences, and computes the logits that they want.</summary>
-    /// <param name="lane">A lane of the decoder's backend to run on; null for all of it.</param>
-    /// <returns>[logit rows, vocab], in the workspace: valid until its next use.</returns>
-    /// <exception cref="ShapeException">
-    /// The batch is empty or larger than the workspace; a sequence has no room in its blocks or is longer than the
-    /// model has positions. No sequence has changed.
-    /// </exception>
-    public Tensor Forward(Gpt2Batch batch, KeyValueCache cache, Gpt2Workspace workspace, TensorBackend? lane = null) =>
-        Forward(batch, cache, workspace, trace: null, lane);
+    public override Gpt2Workspace CreateWorkspace(DecoderLimits limits) => new(_backend, Config, limits);
+
+    public override Tensor Forward(
+        DecoderBatch batch, DecoderCache cache, DecoderWorkspace workspace, TensorBackend? lane = null) =>
+        Forward(batch, (KeyValueCache)cache, (Gpt2Workspace)workspace, trace: null, lane);
 
     /// <param name="trace">Sees each intermediate result under the name of the module that made it.</param>
     internal Tensor Forward(
-        Gpt2Batch batch, KeyValueCache cache, Gpt2Workspace workspace, Action<string, Tensor>? trace,
+        DecoderBatch batch, KeyValueCache cache, Gpt2Workspace workspace, Action<string, Tensor>? trace,
         TensorBackend? lane = null)
     {
-        Gpt2Checks.ThrowUnlessFits(batch, Config, workspace.Limits);
+        DecoderChecks.ThrowUnlessFits(batch, Config, workspace.Limits);
         workspace.WriteIndices(batch);
         var pass = new ForwardPass(this, batch, cache, workspace, lane ?? _backend, trace);
         pass.Embed();
         for (var layer = 0; layer < Config.Layers; layer++)
             pass.RunLayer(layer);
         var logits = pass.Predict();
-        for (var i = 0; i < batch.SequenceCount; i++)
-            batch.Sequences[i].Append(batch.Offsets[i + 1] - batch.Offsets[i]);
+        batch.Append();
         return logits;
     }
 
-    public void Dispose() => _parameters.Dispose();
+    public override void Dispose() => _parameters.Dispose();
 
     /// <summary>One batch on its way through the layers.</summary>
     private readonly ref struct ForwardPass(
-        Gpt2Decoder decoder, Gpt2Batch batch, KeyValueCache cache, Gpt2Workspace workspace, TensorBackend backend,
+        Gpt2Decoder decoder, DecoderBatch batch, KeyValueCache cache, Gpt2Workspace workspace, TensorBackend backend,
         Action<string, Tensor>? trace)
     {
         private readonly Gpt2Config _config = decoder.Config;

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Serving.Models.Decoders;
 using Serving.Models.Parameters;
 using Serving.Models.Safetensors;
 using Serving.Models.Tokenizers;
@@ -34,19 +35,10 @@ public static class Gpt2FolderWriter
             Add(writer, name, rows, columns, weights, format);
         written.Write(ModelFiles.Weights, writer.Write);
         written.Write(ModelFiles.Tokenizer, file => BpeFiles.Write(tokenizer, file));
-        written.Write(ModelFiles.TokenizerConfig, TokenizerConfig(config));
+        written.Write(ModelFiles.TokenizerConfig, DecoderFiles.TokenizerConfig(config, BpeTrainer.EndOfText));
         written.Write(ModelFiles.Config, Config(config));
         written.Flush();
     }
-
-    private static JsonObject TokenizerConfig(Gpt2Config config) => new()
-    {
-        ["tokenizer_class"] = "PreTrainedTokenizerFast", // All is in tokenizer.json.
-        ["bos_token"] = BpeTrainer.EndOfText,
-        ["eos_token"] = BpeTrainer.EndOfText,
-        ["model_max_length"] = config.MaxPositions,
-        ["clean_up_tokenization_spaces"] = false
-    };
 
     private static JsonObject Config(Gpt2Config config) => new()
     {

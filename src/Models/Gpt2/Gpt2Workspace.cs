@@ -1,16 +1,17 @@
+using Serving.Models.Decoders;
 using Serving.Tensors;
 
 namespace Serving.Models.Gpt2;
 
-/// <summary>The intermediate values of one forward pass at a time, allocated once for the largest batch.</summary>
-public sealed class Gpt2Workspace : IDisposable
+/// <summary>That of a GPT-2.</summary>
+public sealed class Gpt2Workspace : DecoderWorkspace
 {
     private readonly DeviceMemory _memory;
     private readonly int[] _values;
 
-    internal Gpt2Workspace(TensorBackend backend, Gpt2Config config, Gpt2Limits limits)
+    internal Gpt2Workspace(TensorBackend backend, Gpt2Config config, DecoderLimits limits)
+        : base(limits)
     {
-        Limits = limits;
         _memory = new(backend);
         var (tokens, hidden) = (limits.Tokens, config.Hidden);
         Hidden = _memory.Allocate(tokens, hidden);
@@ -31,10 +32,7 @@ public sealed class Gpt2Workspace : IDisposable
         _values = new int[Math.Max(Math.Max(tokens, limits.Blocks), limits.Sequences + 1)];
     }
 
-    public Gpt2Limits Limits { get; }
-
-    /// <summary>Bytes on the device.</summary>
-    public long Bytes => _memory.Bytes;
+    public override long Bytes => _memory.Bytes;
 
     internal Tensor Hidden { get; }
 
@@ -68,10 +66,10 @@ public sealed class Gpt2Workspace : IDisposable
 
     internal IndexBuffer LogitRows { get; }
 
-    public void Dispose() => _memory.Dispose();
+    public override void Dispose() => _memory.Dispose();
 
     /// <summary>Copies a batch's indices to the device, once for all layers.</summary>
-    internal void WriteIndices(Gpt2Batch batch)
+    internal void WriteIndices(DecoderBatch batch)
     {
         Tokens.WriteTokens(batch.Tokens);
         Offsets.Write(batch.Offsets);
@@ -83,7 +81,7 @@ public sealed class Gpt2Workspace : IDisposable
         Counts.Write(_values.AsSpan(0, batch.SequenceCount));
     }
 
-    private void WriteCacheRows(Gpt2Batch batch)
+    private void WriteCacheRows(DecoderBatch batch)
     {
         for (var i = 0; i < batch.SequenceCount; i++)
         {
@@ -99,7 +97,7 @@ public sealed class Gpt2Workspace : IDisposable
         CacheRows.Write(_values.AsSpan(0, batch.TokenCount));
     }
 
-    private void WriteBlocks(Gpt2Batch batch)
+    private void WriteBlocks(DecoderBatch batch)
     {
         var at = 0;
         foreach (var sequence in batch.Sequences)

@@ -1,6 +1,7 @@
 using Serving.Models.Bert;
 using Serving.Models.Gpt2;
 using Serving.Models.Json;
+using Serving.Models.Lstm;
 
 namespace Serving.Models.Kinds;
 
@@ -10,7 +11,8 @@ public static class ModelKinds
     private static readonly SortedDictionary<string, Func<string, IModelFolder>> Kinds = new(StringComparer.Ordinal)
     {
         [BertFolder.Kind] = static path => new BertFolder(path),
-        [Gpt2Folder.Kind] = static path => new Gpt2Folder(path)
+        [Gpt2Folder.Kind] = static path => new Gpt2Folder(path),
+        [LstmFolder.Kind] = static path => new LstmFolder(path)
     };
 
     /// <summary>Opens a folder; only config.json is read. Without a model_type it is a BERT.</summary>

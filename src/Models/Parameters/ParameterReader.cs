@@ -48,6 +48,13 @@ internal sealed class ParameterReader(DeviceMemory memory, IParameterSource weig
         return memory.PackWeight([part], format);
     }
 
+    /// <summary>A vector that the caller makes something of.</summary>
+    public float[] Vector(string name, int columns)
+    {
+        using var part = Read(name, 1, columns);
+        return part.ToArray();
+    }
+
     /// <summary>The digest of all that was read; call it once, at the end.</summary>
     public string Digest() => _digest.Finish();
 
@@ -57,10 +64,7 @@ internal sealed class ParameterReader(DeviceMemory memory, IParameterSource weig
     {
         var values = new List<float>();
         foreach (var (name, rows) in modules)
-        {
-            using var part = Read(name + ".bias", 1, rows);
-            values.AddRange(part.ToArray());
-        }
+            values.AddRange(Vector(name + ".bias", rows));
 
         var bias = memory.Allocate(1, values.Count);
         bias.CopyFrom(CollectionsMarshal.AsSpan(values));

@@ -51,6 +51,21 @@ public sealed class WeightFiles : IDisposable
         _fileOf[name].ReadFloats(name, first, values);
     }
 
+    /// <summary>Checks values that were read of a tensor.</summary>
+    /// <exception cref="ModelFileException">One is NaN or infinite.</exception>
+    internal void ThrowUnlessFinite(SafetensorsEntry entry, ReadOnlySpan<float> values)
+    {
+        foreach (var value in values)
+        {
+            if (!float.IsFinite(value))
+            {
+                throw new ModelFileException(
+                    $"{Path}: {entry} has values that are no finite numbers as float32. The training that wrote it went "
+                    + "wrong, or the file is damaged: take an earlier state or fetch it again.");
+            }
+        }
+    }
+
     /// <summary>A tensor by name.</summary>
     /// <exception cref="ModelFileException">It is not there.</exception>
     public SafetensorsEntry Entry(string name) => _entries.TryGetValue(name, out var entry)

@@ -5,15 +5,14 @@ using Serving.Models.Parameters;
 using Serving.Tensors;
 using Serving.Training.Autograd;
 using Serving.Training.Autograd.Operations;
+using Serving.Training.Decoders;
 using Serving.Training.Layers;
 
 namespace Serving.Training.Gpt2;
 
-/// <summary>GPT-2's parameters in training, and a forward pass that is recorded for the backward pass.</summary>
-/// <remarks>Also a source of weights: a decoder for serving can be made from it at any time.</remarks>
-public sealed class Gpt2Model : IParameterSource, IDisposable
+/// <summary>GPT-2 in training.</summary>
+public sealed class Gpt2Model : DecoderModel
 {
-    private readonly ParameterSet _parameters;
     private readonly Embedding _embedding;
     private readonly Parameter _types;
     private readonly DecoderLayer[] _layers;
@@ -21,22 +20,22 @@ public sealed class Gpt2Model : IParameterSource, IDisposable
     private readonly Parameter _output;
 
     private Gpt2Model(TrainingBackend backend, Gpt2Config config, IParameterSource weights)
+        : base(backend, weights)
     {
         Config = config;
         _types = new("token types", backend.Allocate(1, config.Hidden), decays: false); // Tokens have none: zeros.
-        _parameters = new(backend, weights);
         try
         {
-            var tokens = _parameters.AddMatrix(config.Hidden, (Gpt2Tensors.TokenEmbeddings, config.Vocab));
+            var tokens = ParameterSet.AddMatrix(config.Hidden, (Gpt2Tensors.TokenEmbeddings, config.Vocab));
             _embedding = new(
                 tokens,
-                _parameters.AddMatrix(config.Hidden, (Gpt2Tensors.PositionEmbeddings, config.MaxPositions)),
+                ParameterSet.AddMatrix(config.Hidden, (Gpt2Tensors.PositionEmbeddings, config.MaxPositions)),
                 _types);
             _layers = [.. Enumerable.Range(0, config.Layers).Select(AddLayer)];
             _finalNorm = AddNorm(Gpt2Tensors.FinalNorm);
             _output = config.TiesEmbeddings
                 ? tokens
-                : _parameters.AddMatrix(config.Hidden, (Gpt2Tensors.Head, config.Vocab));
+                : ParameterSet.AddMatrix(config.Hidden, (Gpt2Tensors.Head, config.Vocab));
         }
         catch
         {
@@ -45,25 +44,18 @@ public sealed class Gpt2Model : IParameterSource, IDisposable
         }
     }
 
-    public Gpt2Config Config { get; }
+    public override Gpt2Config Config { get; }
 
-    /// <summary>What logits are computed by, [vocab, hidden]; the token embeddings if they are tied.</summary>
-    public Weight Output => Weight.Of(_output);
-
-    /// <summary>All parameters, in a fixed order.</summary>
-    public IReadOnlyList<Parameter> Parameters => _parameters.All;
+    public override Weight Output => Weight.Of(_output);
 
     /// <summary>Copies weights onto the device; all are frozen.</summary>
     /// <exception cref="ModelFileException">One is missing or has another shape; nothing stays allocated.</exception>
     public static Gpt2Model Load(TrainingBackend backend, Gpt2Config config, IParameterSource weights) =>
         new(backend, config, weights);
 
-    /// <summary>Trains every parameter.</summary>
-    public void TrainAll() => _parameters.TrainAll();
+    public override Gpt2Decoder CreateDecoder(TensorBackend backend) => Gpt2Decoder.Load(backend, Config, this);
 
-    /// <summary>The last hidden states of all tokens, behind the last norm.</summary>
-    /// <returns>[tokens, hidden]</returns>
-    public Variable Forward(Tape tape, TokenBatch batch, DropoutKeys dropout) =>
+    public override Variable Forward(Tape tape, TokenBatch batch, DropoutKeys dropout) =>
         Forward(tape, batch, dropout, trace: null);
 
     /// <param name="trace">Sees each intermediate result under the name of the module that made it.</param>
@@ -85,28 +77,22 @@ public sealed class Gpt2Model : IParameterSource, IDisposable
         return x;
     }
 
-    public void Read(string name, int rows, int columns, int firstRow, Span<float> values) =>
-        _parameters.Read(name, rows, columns, firstRow, values);
-
-    public void Dispose()
+    public override void Dispose()
     {
-        _parameters.Dispose();
+        base.Dispose();
         _types.Dispose();
     }
 
-    /// <summary>Where a tensor lies.</summary>
-    internal (Parameter Parameter, int First, int Size) Find(string name) => _parameters.Find(name);
-
     private DecoderLayer AddLayer(int layer) => new(
         AddNorm(Gpt2Tensors.AttentionNorm(layer)),
-        Linear.Add(_parameters, Config.Hidden, (Gpt2Tensors.Attention(layer), 3 * Config.Hidden)),
-        Linear.Add(_parameters, Config.Hidden, (Gpt2Tensors.AttentionOutput(layer), Config.Hidden)),
+        Linear.Add(ParameterSet, Config.Hidden, (Gpt2Tensors.Attention(layer), 3 * Config.Hidden)),
+        Linear.Add(ParameterSet, Config.Hidden, (Gpt2Tensors.AttentionOutput(layer), Config.Hidden)),
         AddNorm(Gpt2Tensors.FeedForwardNorm(layer)),
-        Linear.Add(_parameters, Config.Hidden, (Gpt2Tensors.Intermediate(layer), Config.Inner)),
-        Linear.Add(_parameters, Config.Inner, (Gpt2Tensors.Output(layer), Config.Hidden)),
+        Linear.Add(ParameterSet, Config.Hidden, (Gpt2Tensors.Intermediate(layer), Config.Inner)),
+        Linear.Add(ParameterSet, Config.Inner, (Gpt2Tensors.Output(layer), Config.Hidden)),
         Config.Heads,
         Config.Activation);
 
     private LayerNorm AddNorm(string name) =>
-        LayerNorm.Add(_parameters, name, Config.Hidden, Config.LayerNormEpsilon);
+        LayerNorm.Add(ParameterSet, name, Config.Hidden, Config.LayerNormEpsilon);
 }

@@ -1,13 +1,13 @@
 using Serving.Decoding;
 using Serving.Tensors;
-using Serving.Training.Gpt2;
+using Serving.Training.Decoders;
 
 namespace Serving.Training.LanguageModels;
 
 /// <summary>Continues texts by several methods, and measures what comes out, beside the texts themselves.</summary>
 /// <param name="key">What is drawn follows from it, the method's number, the text and the place.</param>
 internal sealed class ContinuationEvaluator(
-    TrainingBackend backend, Gpt2Model model, int prefixLength, int continuationLength, ulong key)
+    TrainingBackend backend, DecoderModel model, int prefixLength, int continuationLength, ulong key)
 {
     /// <summary>What the texts' own continuations are called.</summary>
     public const string Text = "text";

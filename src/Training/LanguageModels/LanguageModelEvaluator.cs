@@ -1,6 +1,6 @@
 using Serving.Training.Autograd;
 using Serving.Training.Autograd.Operations;
-using Serving.Training.Gpt2;
+using Serving.Training.Decoders;
 using Serving.Training.Layers;
 using Serving.Training.Loop;
 using Serving.Training.TextMetrics;
@@ -19,7 +19,7 @@ namespace Serving.Training.LanguageModels;
 /// that came before in a greedy continuation of held-out text (Welleck et al. 2020, sec. 6). Null for none.
 /// </param>
 internal sealed class LanguageModelEvaluator(
-    Tape tape, Gpt2Model model, TokenWindows heldOut, UnlikelihoodSettings? repetitions)
+    Tape tape, DecoderModel model, TokenWindows heldOut, UnlikelihoodSettings? repetitions)
 {
     private const int MostContinuations = 64;
     private const int RepeatedTokens = 4;

@@ -1,9 +1,6 @@
-using Serving.Models.Bert;
-using Serving.Models.Gpt2;
-using Serving.Models.Parameters;
 using Serving.Tensors;
 using Serving.Training.Autograd;
-using Serving.Training.Gpt2;
+using Serving.Training.Decoders;
 using Serving.Training.Loop;
 using Metrics = System.Collections.Generic.IReadOnlyDictionary<string, double>;
 using Purpose = Serving.Training.RandomPurposes.LanguageModel;
@@ -19,14 +16,15 @@ internal sealed class LanguageModelLearner : ILearner<TokenWindow, Metrics, Lang
     private readonly StepParts _parts;
     private readonly Func<IEnumerable<int>, string> _describe;
 
+    /// <param name="model">Where training begins; the learner owns it.</param>
     /// <param name="describe">What some of the corpus's documents are, for people.</param>
     public LanguageModelLearner(
-        TrainingBackend backend, Gpt2Config config, IParameterSource weights, TokenWindows windows,
-        TokenWindows heldOut, LanguageModelSettings settings, Func<IEnumerable<int>, string> describe)
+        TrainingBackend backend, DecoderModel model, TokenWindows windows, TokenWindows heldOut,
+        LanguageModelSettings settings, Func<IEnumerable<int>, string> describe)
     {
         (_windows, _settings, _describe) = (windows, settings, describe);
         Tape = new(backend);
-        Model = Gpt2Model.Load(backend, config, weights);
+        Model = model;
         Model.TrainAll();
         Best = settings.Unlikelihood.IsOn ? null : new(Model.Parameters, []);
         _parts = new(Tape, Model, backend.AllocateScalars(2));
@@ -35,7 +33,7 @@ internal sealed class LanguageModelLearner : ILearner<TokenWindow, Metrics, Lang
 
     public Tape Tape { get; }
 
-    public Gpt2Model Model { get; }
+    public DecoderModel Model { get; }
 
     public IReadOnlyList<Parameter> Parameters => Model.Parameters;
 

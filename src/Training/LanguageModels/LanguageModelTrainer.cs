@@ -1,9 +1,6 @@
-using Serving.Models.Bert;
-using Serving.Models.Gpt2;
-using Serving.Models.Parameters;
 using Serving.Tensors;
 using Serving.Training.Checkpoints;
-using Serving.Training.Gpt2;
+using Serving.Training.Decoders;
 using Serving.Training.Loop;
 using Serving.Training.Optimization;
 using Metrics = System.Collections.Generic.IReadOnlyDictionary<string, double>;
@@ -23,15 +20,14 @@ public sealed class LanguageModelTrainer : IDisposable
     private readonly LanguageModelLearner _learner;
     private readonly TrainingLoop<TokenWindow, Metrics, LanguageModelState> _loop;
 
-    /// <param name="weights">Where training begins, see <see cref="Gpt2InitialParameters"/>.</param>
+    /// <param name="model">Where training begins; the trainer owns it.</param>
     /// <param name="windows">What is learned from; sequences no longer than the model's positions.</param>
     /// <param name="heldOut">What is judged by.</param>
     /// <param name="describe">What some of the documents are, for people; null for their numbers.</param>
     /// <exception cref="ArgumentException">A setting is out of range.</exception>
     public LanguageModelTrainer(
         TrainingBackend backend,
-        Gpt2Config config,
-        IParameterSource weights,
+        DecoderModel model,
         TokenWindows windows,
         TokenWindows heldOut,
         LanguageModelSettings settings,
@@ -40,7 +36,7 @@ public sealed class LanguageModelTrainer : IDisposable
     {
         settings.Validate();
         describe ??= documents => $"documents {ItemNumbers.List(documents.Select(document => document + 1L))}";
-        _learner = new(backend, config, weights, windows, heldOut, settings, describe);
+        _learner = new(backend, model, windows, heldOut, settings, describe);
         var order = new DataOrder(windows.Count, settings.BatchSize, dropsIncomplete: false, settings.Seed);
         var steps = (long)settings.Epochs * order.StepsPerEpoch;
         _loop = new(_learner.Tape, _learner, new()
@@ -59,7 +55,7 @@ public sealed class LanguageModelTrainer : IDisposable
         }, time ?? TimeProvider.System);
     }
 
-    public Gpt2Model Model => _learner.Model;
+    public DecoderModel Model => _learner.Model;
 
     /// <summary>Trains to the end, from the last checkpoint if there is one.</summary>
     /// <param name="checkpoints">Null for none.</param>

@@ -1,7 +1,7 @@
 using Serving.Decoding;
 using Serving.Training.Autograd;
 using Serving.Training.Autograd.Operations;
-using Serving.Training.Gpt2;
+using Serving.Training.Decoders;
 using Serving.Training.Layers;
 using Serving.Training.Loop;
 using Serving.Training.TextMetrics;
@@ -23,7 +23,7 @@ public sealed record NextTokenRepetition(
     int Window, double Repeated, double WronglyRepeated, double RepeatedInText);
 
 /// <summary>Takes a model's likeliest token behind each of a text.</summary>
-internal sealed class NextTokenEvaluator(Tape tape, Gpt2Model model)
+internal sealed class NextTokenEvaluator(Tape tape, DecoderModel model)
 {
     private static readonly int[] Windows = [16, 32, 128, 512];
 

@@ -1,7 +1,7 @@
 using Serving.Decoding;
-using Serving.Models.Gpt2;
+using Serving.Models.Decoders;
 using Serving.Tensors;
-using Serving.Training.Gpt2;
+using Serving.Training.Decoders;
 
 namespace Serving.Training.LanguageModels;
 
@@ -16,15 +16,10 @@ internal sealed class TextDecoder : IDisposable
 {
     private const int MostSequences = 64; // At once, which limits the cache.
 
-    private readonly TrainingBackend _backend;
-    private readonly Gpt2Decoder _decoder;
+    private readonly Decoder _decoder;
 
     /// <param name="model">Its present weights are copied.</param>
-    public TextDecoder(TrainingBackend backend, Gpt2Model model)
-    {
-        _backend = backend;
-        _decoder = Gpt2Decoder.Load(backend, model.Config, model);
-    }
+    public TextDecoder(TensorBackend backend, DecoderModel model) => _decoder = model.CreateDecoder(backend);
 
     /// <summary>With the likeliest token at each place.</summary>
     /// <inheritdoc cref="Continue(IReadOnlyList{ReadOnlyMemory{int}}, int, TokenChoice, CancellationToken)"/>
@@ -57,20 +52,20 @@ internal sealed class TextDecoder : IDisposable
         ReadOnlyMemory<int>[] prefixes, int length, TokenChoice choose, CancellationToken cancellationToken)
     {
         var count = prefixes.Length;
-        var ofSequence = KeyValueCache.BlocksOf(prefixes[0].Length + length);
-        using var cache = new KeyValueCache(_backend, _decoder.Config, count * ofSequence);
+        var ofSequence = _decoder.BlocksOf(prefixes[0].Length + length);
+        using var cache = _decoder.CreateCache(count * ofSequence);
         using var workspace = _decoder.CreateWorkspace(
             new(count * prefixes[0].Length, count, LogitRows: count, count * ofSequence));
         var sequences = new CachedSequence[count];
         for (var i = 0; i < count; i++)
         {
-            sequences[i] = new();
+            sequences[i] = new(_decoder.BlockTokens);
             for (var block = 0; block < ofSequence; block++)
                 sequences[i].AddBlock((i * ofSequence) + block);
         }
 
         int[][] continuations = [.. prefixes.Select(_ => new int[length])];
-        var batch = new Gpt2Batch();
+        var batch = new DecoderBatch();
         for (var at = 0; at < length; at++)
         {
             cancellationToken.ThrowIfCancellationRequested();

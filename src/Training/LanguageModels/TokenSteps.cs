@@ -1,7 +1,7 @@
 using Serving.Tensors;
 using Serving.Training.Autograd;
 using Serving.Training.Autograd.Operations;
-using Serving.Training.Gpt2;
+using Serving.Training.Decoders;
 using Serving.Training.Layers;
 using Serving.Training.Loop;
 
@@ -9,7 +9,7 @@ namespace Serving.Training.LanguageModels;
 
 /// <summary>What steps of a language model run on.</summary>
 /// <param name="Sums">Two: of losses and of penalties.</param>
-internal sealed record StepParts(Tape Tape, Gpt2Model Model, ScalarBuffer Sums)
+internal sealed record StepParts(Tape Tape, DecoderModel Model, ScalarBuffer Sums)
 {
     /// <summary>What was added since the step began: losses, and penalties times their weight.</summary>
     public double Total(double penaltyWeight)

@@ -56,6 +56,9 @@ public sealed class ParameterSet(TrainingBackend backend, IParameterSource weigh
             parameter.Train(backend);
     }
 
+    /// <summary>Whether there is a tensor of a name.</summary>
+    public bool Has(string name) => _byName.ContainsKey(name);
+
     /// <summary>Where a matrix lies.</summary>
     public (Parameter Parameter, int FirstRow, int Rows) Find(string name) => _byName[name];
 

@@ -1,3 +1,4 @@
+using Serving.Tensors;
 using Serving.Training.Autograd;
 using Serving.Training.Layers;
 
@@ -19,6 +20,9 @@ internal interface ILearner<TExample, TReport, TState>
     /// <summary>A copy of what is kept of the best state; null where evaluations are not compared.</summary>
     BestState? Best { get; }
 
+    /// <summary>What else checkpoints hold: tensors that the learner itself moves, by name. Nothing by default.</summary>
+    IEnumerable<(string Name, Tensor Tensor)> Others => [];
+
     /// <summary>Begins a step: makes its examples.</summary>
     /// <param name="step">From 1.</param>
     /// <param name="epoch">From 0.</param>
@@ -32,7 +36,10 @@ internal interface ILearner<TExample, TReport, TState>
     /// <summary>Tokens of an example.</summary>
     int Tokens(TExample example);
 
-    /// <summary>Adds to a step's gradients what does not come from its examples; nothing by default.</summary>
+    /// <summary>
+    /// Adds to a step's gradients what does not come from its examples, and moves what the learner itself moves; nothing
+    /// by default.
+    /// </summary>
     /// <param name="step">From 1.</param>
     void Penalize(long step)
     {

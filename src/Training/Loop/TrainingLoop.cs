@@ -87,10 +87,10 @@ internal sealed class TrainingLoop<TExample, TReport, TState> : IDisposable
             throw Diverged(FormattableString.Invariant($"The loss is {step.Loss} at step {number}."), number);
         if (_losses.IsJump(step.Loss, out var usual))
             observer.Warned(number, Diagnosis(number).OfJump(step.Loss, usual, number));
-        _learner.Penalize(number);
         var learningRate = _settings.LearningRate.At(number, State.Elapsed);
         try
         {
+            _learner.Penalize(number);
             _optimizer.Step(learningRate);
         }
         catch (DivergedException exception)
@@ -138,7 +138,10 @@ internal sealed class TrainingLoop<TExample, TReport, TState> : IDisposable
     private void Save(CheckpointFolder<TState> checkpoints) => checkpoints.Save(
         State.Step,
         _learner.ToCheckpoint(State),
-        [.. Trained.Select(parameter => (ValueOf(parameter), parameter.Value)), .. _optimizer.State],
+        [
+            .. Trained.Select(parameter => (ValueOf(parameter), parameter.Value)), .. _optimizer.State,
+            .. _learner.Others
+        ],
         _learner.Best?.Blobs ?? []);
 
     private void Resume(CheckpointFolder<TState> checkpoints)
@@ -148,7 +151,7 @@ internal sealed class TrainingLoop<TExample, TReport, TState> : IDisposable
             return;
         foreach (var parameter in Trained)
             checkpoint.Read(ValueOf(parameter), parameter.Value);
-        foreach (var (name, tensor) in _optimizer.State)
+        foreach (var (name, tensor) in _optimizer.State.Concat(_learner.Others))
             checkpoint.Read(name, tensor);
         State = _learner.Resume(checkpoint.State);
         _optimizer.Steps = State.Step;

@@ -58,3 +58,15 @@ public sealed record BudgetSchedule(float Peak, TimeSpan Budget, double WarmUp) 
 
     float ILearningRateSchedule.At(long step, TimeSpan elapsed) => At(elapsed);
 }
+
+/// <summary>Falls along half a cosine to 0, again and again (Loshchilov and Hutter 2017, eq. 5).</summary>
+/// <param name="Peak">The rate at the beginning of a cycle; above 0.</param>
+/// <param name="Cycles">Of all steps, equally long.</param>
+public sealed record RestartingSchedule(float Peak, long TotalSteps, int Cycles) : ILearningRateSchedule
+{
+    public float At(long step, TimeSpan elapsed)
+    {
+        var place = (step - 1) * Cycles % TotalSteps / (double)TotalSteps;
+        return (float)(Peak * (1 + Math.Cos(Math.PI * place)) / 2);
+    }
+}

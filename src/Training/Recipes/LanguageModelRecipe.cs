@@ -1,8 +1,8 @@
 using Serving.Models;
-using Serving.Models.Bert;
+using Serving.Models.Decoders;
 using Serving.Models.Gpt2;
+using Serving.Models.Lstm;
 using Serving.Models.Parameters;
-using Serving.Models.Safetensors;
 using Serving.Models.Tokenizers;
 using Serving.Storage;
 using Serving.Tensors;
@@ -10,12 +10,13 @@ using Serving.Text.Bpe;
 using Serving.Text.Trainers;
 using Serving.Training.Gpt2;
 using Serving.Training.LanguageModels;
+using Serving.Training.Lstm;
 using Serving.Training.Settings;
 using Purpose = Serving.Training.RandomPurposes.LanguageModel;
 
 namespace Serving.Training.Recipes;
 
-/// <summary>Trains a GPT-2 on text, from scratch with its own vocabulary, or from a model.</summary>
+/// <summary>Trains a decoder on text, from scratch with its own vocabulary, or from a model.</summary>
 [Recipe("language_model", "train lm", "Learns to continue text, from scratch or from a model: a model that generates.")]
 public sealed record LanguageModelRecipe : Recipe
 {
@@ -37,7 +38,7 @@ public sealed record LanguageModelRecipe : Recipe
 
     /// <summary>Gives the tokens and the shape, too.</summary>
     [Setting(
-        "The model to go on from, a GPT-2; its tokens and its shape stay.", Kind = SettingKind.Model,
+        "The model to go on from; its tokens and its shape stay.", Kind = SettingKind.Model,
         Otherwise = "none: from scratch")]
     public string? Model { get; init; }
 
@@ -48,19 +49,32 @@ public sealed record LanguageModelRecipe : Recipe
     public int VocabularySize { get; init; } = 8192;
 
     [Setting(
-        "The width of the hidden states; a multiple of the heads.", Name = HiddenSetting, Min = 1, Max = MostHidden)]
+        "The width of the hidden states; of a GPT-2, a multiple of the heads.", Name = HiddenSetting, Min = 1, Max = MostHidden)]
     public int Hidden { get; init; } = 256;
 
     [Setting("Layers of the model.", Min = 1, Max = 128, Unit = "layers")]
     public int Layers { get; init; } = 4;
 
-    [Setting("Attention heads of a layer.", Min = 1, Max = MostHidden, Unit = "heads")]
+    [Setting("Attention heads of a layer of a GPT-2.", Min = 1, Max = MostHidden, Unit = "heads")]
     public int Heads { get; init; } = 4;
 
     [Setting(
         "Tokens of a training sequence; from scratch, also the most that the model can read.", Min = 2, Max = 8192,
         Unit = "tokens")]
     public int SequenceLength { get; init; } = 256;
+
+    [Setting("What a model from scratch is made of.")]
+    public Architecture Architecture { get; init; }
+
+    [Setting(
+        "The width of the token embeddings of an LSTM; another one needs a free output.", Min = 0, Max = MostHidden,
+        Zero = "that of the hidden states")]
+    public int EmbeddingSize { get; init; }
+
+    [Setting(
+        "Gives the output layer weights of its own; left out, they are those of the token embeddings.",
+        Name = "free_output", On = false)]
+    public bool TiesEmbeddings { get; init; } = true;
 
     [Setting("Stores weights in half the bytes.", Name = "store_bfloat16", On = WeightFormat.BFloat16)]
     public WeightFormat Format { get; init; }
@@ -76,6 +90,8 @@ public sealed record LanguageModelRecipe : Recipe
 
     /// <summary>Documents of the datasets that are not learned from.</summary>
     private int HeldOut => ValidationDatasets.Count == 0 ? HeldOutDocuments : 0;
+
+    private int OwnEmbedding => EmbeddingSize == 0 ? Hidden : EmbeddingSize;
 
     public override void Validate(IRecipeInputs inputs)
     {
@@ -109,39 +125,62 @@ public sealed record LanguageModelRecipe : Recipe
             context, "corpus", Documents(context.Inputs).Skip(HeldOut), tokenizer, config.EndToken!.Value);
         using var heldOut = OpenStream(
             context, "held-out", HeldOutTexts(context.Inputs), tokenizer, config.EndToken!.Value);
-        IParameterSource weights =
-            new Gpt2InitialParameters(CounterRandom.Key(Settings.Seed, Purpose.Weights), config);
-        using var file = Model is null ? null : OpenWeights(context.Inputs.ModelFolder(Model), out weights);
+        var begin = Model is null
+            ? GenerativeModel.Load(context.Backend, config, InitialParameters(config))
+            : GenerativeModel.Load(context.Backend, GenerativeModel.Folder(context.Inputs, Model));
         using var trainer = new LanguageModelTrainer(
-            context.Backend, config, weights, new(stream, SequenceLength), new(heldOut, SequenceLength), Settings,
+            context.Backend, begin, new(stream, SequenceLength), new(heldOut, SequenceLength), Settings,
             context.Time,
             new DocumentOrigins(
                 CorpusRows.Read(context.Inputs, Datasets).Skip(HeldOut), _ => true, stream.Documents).Describe);
         var state = trainer.Run(context.Observer, new(context.Checkpoints), context.CancellationToken);
         var model = context.NewArtifact("model");
-        Gpt2FolderWriter.Write(model, config, tokenizer, trainer.Model, Format);
+        GenerativeModel.Write(model, config, tokenizer, trainer.Model, Format);
         return new((state.Best ?? state.Last)!, TaskVersion: null, model);
     }
 
-    private Gpt2Config Config(IRecipeInputs inputs, BpeTokenizer tokenizer) => Model is null
-        ? new()
-        {
-            Vocab = tokenizer.Vocabulary.Count,
-            Hidden = Hidden,
-            Layers = Layers,
-            Heads = Heads,
-            Inner = 4 * Hidden,
-            MaxPositions = SequenceLength,
-            BeginToken = tokenizer.Vocabulary.GetId(BpeTrainer.EndOfText),
-            EndToken = tokenizer.Vocabulary.GetId(BpeTrainer.EndOfText)
-        }
-        : new Gpt2Folder(inputs.ModelFolder(Model)).LoadConfig();
+    private DecoderConfig Config(IRecipeInputs inputs, BpeTokenizer tokenizer)
+    {
+        if (Model is not null)
+            return GenerativeModel.Folder(inputs, Model).LoadConfig();
+        var end = tokenizer.Vocabulary.GetId(BpeTrainer.EndOfText);
+        return Architecture == Architecture.Lstm
+            ? new LstmConfig
+            {
+                Vocab = tokenizer.Vocabulary.Count,
+                Embedding = OwnEmbedding,
+                Hidden = Hidden,
+                Layers = Layers,
+                MaxPositions = SequenceLength,
+                TiesEmbeddings = TiesEmbeddings,
+                BeginToken = end,
+                EndToken = end
+            }
+            : new Gpt2Config
+            {
+                Vocab = tokenizer.Vocabulary.Count,
+                Hidden = Hidden,
+                Layers = Layers,
+                Heads = Heads,
+                Inner = 4 * Hidden,
+                MaxPositions = SequenceLength,
+                TiesEmbeddings = TiesEmbeddings,
+                BeginToken = end,
+                EndToken = end
+            };
+    }
+
+    private IParameterSource InitialParameters(DecoderConfig config)
+    {
+        var seed = CounterRandom.Key(Settings.Seed, Purpose.Weights);
+        return config is Gpt2Config gpt2 ? new Gpt2InitialParameters(seed, gpt2) : new UniformParameters(seed);
+    }
 
     /// <summary>The model's tokenizer; from scratch, one that is made of the texts that are learned from.</summary>
     private BpeTokenizer LoadTokenizer(RecipeContext context)
     {
         if (Model is not null)
-            return new Gpt2Folder(context.Inputs.ModelFolder(Model)).LoadTokenizer();
+            return GenerativeModel.Folder(context.Inputs, Model).LoadTokenizer();
         var path = Path.Combine(context.Checkpoints, ModelFiles.Tokenizer);
         if (!File.Exists(path))
         {
@@ -162,20 +201,28 @@ public sealed record LanguageModelRecipe : Recipe
         return TokenStream.Open(path);
     }
 
-    private static WeightFiles OpenWeights(string folder, out IParameterSource weights)
-    {
-        var files = new Gpt2Folder(folder).OpenWeights(out _, out var parameters);
-        weights = parameters;
-        return files;
-    }
-
     private void ThrowUnlessShaped()
     {
-        SettingException.ThrowUnless(
-            Hidden % Heads == 0, HiddenSetting, Hidden, $"a multiple of the {Heads} heads, at most {MostHidden}");
-        var ofLayer = 12.0 * Hidden * Hidden;
+        var isLstm = Architecture == Architecture.Lstm;
+        if (isLstm)
+        {
+            SettingException.ThrowUnless(
+                !TiesEmbeddings || OwnEmbedding == Hidden, nameof(EmbeddingSize), EmbeddingSize,
+                $"{Hidden}, as the hidden states have, or a free output");
+        }
+        else
+        {
+            SettingException.ThrowUnless(
+                EmbeddingSize == 0, nameof(EmbeddingSize), EmbeddingSize, "0: a GPT-2's embeddings are hidden states");
+            SettingException.ThrowUnless(
+                Hidden % Heads == 0, HiddenSetting, Hidden, $"a multiple of the {Heads} heads, at most {MostHidden}");
+        }
+
+        // Of an LSTM 4 gates over input and state; of a GPT-2 attention and feed-forward layer.
+        var ofLayers = (isLstm ? 8.0 : 12.0) * Layers * Hidden * Math.Max(Hidden, OwnEmbedding);
+        var ofTokens = (TiesEmbeddings ? 1.0 : 2.0) * VocabularySize * Math.Max(Hidden, OwnEmbedding);
         TrainingMemory.ThrowUnlessFits(
-            ((VocabularySize + SequenceLength) * (double)Hidden) + (Layers * ofLayer), HiddenSetting);
+            ofTokens + ofLayers + (isLstm ? 0 : (double)SequenceLength * Hidden), HiddenSetting);
     }
 
     private void ThrowUnlessGoesOn(IRecipeInputs inputs)

@@ -15,6 +15,8 @@ public static class RecipeKinds
         RecipeKind.Of<ConnectivityRecipe>(),
         RecipeKind.Of<ProjectionRecipe>(),
         RecipeKind.Of<SweepRecipe>(),
+        RecipeKind.Of<ExposureBiasRecipe>(),
+        RecipeKind.Of<VaeRecipe>(),
         RecipeKind.Of<PruningRecipe>(),
         RecipeKind.Of<TaskPruningRecipe>()
     ];

@@ -1,8 +1,6 @@
-using Serving.Models.Gpt2;
 using Serving.Tensors;
 using Serving.Training.Analysis;
 using Serving.Training.Autograd;
-using Serving.Training.Gpt2;
 using Serving.Training.LanguageModels;
 using Serving.Training.Settings;
 
@@ -19,7 +17,7 @@ public sealed record TextEvaluationRecipe : Recipe
 {
     private const int ShownWindow = 128; // Of the tables of Welleck et al. 2020.
 
-    [Setting("What is judged, a GPT-2.", Kind = SettingKind.Model)]
+    [Setting("What is judged, a model that continues text.", Kind = SettingKind.Model)]
     public required string Model { get; init; }
 
     [Setting("The text that it is judged on; the model should not have learned from it.", Kind = SettingKind.Dataset)]
@@ -75,10 +73,10 @@ public sealed record TextEvaluationRecipe : Recipe
     public override RecipeResult Run(RecipeContext context)
     {
         Validate(context.Inputs);
-        var folder = new Gpt2Folder(context.Inputs.ModelFolder(Model));
+        var folder = GenerativeModel.Folder(context.Inputs, Model);
         var tokenizer = folder.LoadTokenizer();
-        using var weights = folder.OpenWeights(out var config, out var parameters);
-        using var model = Gpt2Model.Load(context.Backend, config, parameters);
+        using var model = GenerativeModel.Load(context.Backend, folder);
+        var config = model.Config;
         using var tape = new Tape(context.Backend);
         Directory.CreateDirectory(context.Checkpoints);
         var path = Path.Combine(context.Checkpoints, "text.tokens");

@@ -1,6 +1,7 @@
 using Serving.Decoding;
 using Serving.Inference.Generation;
 using Serving.Inference.Scheduling;
+using Serving.Models.Decoders;
 using Serving.Models.Gpt2;
 using Serving.Testing;
 using Serving.Text;
@@ -25,10 +26,10 @@ public sealed class GenerationEngineTests
         using var workspace = fixture.Decoder.CreateWorkspace(new(Tokens: 64, Sequences: 1, LogitRows: 1, Blocks: 4));
         foreach (var token in tokens)
         {
-            var sequence = new CachedSequence();
+            var sequence = new CachedSequence(KeyValueCache.BlockTokens);
             for (var block = 0; block < 4; block++)
                 sequence.AddBlock(block);
-            var batch = new Gpt2Batch();
+            var batch = new DecoderBatch();
             batch.Add(sequence, [.. ids], LogitRows.Last);
             var logits = fixture.Decoder.Forward(batch, cache, workspace).ToArray();
             Assert.Equal(Array.IndexOf(logits, logits.Max()), token.Token);

@@ -1,4 +1,5 @@
 using Serving.Inference.Generation;
+using Serving.Models.Decoders;
 using Serving.Models.Gpt2;
 using Serving.Testing;
 using Serving.Text;
@@ -30,10 +31,10 @@ public sealed class ScoreTests
         Assert.Equal(scored, result.Tokens);
         using var cache = new KeyValueCache(fixture.Backend, config, blocks: 4);
         using var workspace = fixture.Decoder.CreateWorkspace(new(Tokens: 64, Sequences: 1, LogitRows: 64, Blocks: 4));
-        var sequence = new CachedSequence();
+        var sequence = new CachedSequence(KeyValueCache.BlockTokens);
         for (var block = 0; block < 4; block++)
             sequence.AddBlock(block);
-        var batch = new Gpt2Batch();
+        var batch = new DecoderBatch();
         batch.Add(sequence, [.. before, .. scored], LogitRows.All);
         var logits = fixture.Decoder.Forward(batch, cache, workspace).ToArray().Chunk(config.Vocab).ToList();
         for (var i = 0; i < scored.Length; i++)

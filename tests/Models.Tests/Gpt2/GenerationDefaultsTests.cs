@@ -1,3 +1,4 @@
+using Serving.Models.Decoders;
 using Serving.Models.Gpt2;
 using Serving.Testing;
 

@@ -1,3 +1,4 @@
+using Serving.Models.Decoders;
 using Serving.Models.Gpt2;
 using Serving.Models.Safetensors;
 using Serving.Tensors;
@@ -24,7 +25,7 @@ public sealed class Gpt2GoldenTests
         using var golden = SafetensorsFile.Open(Golden.At("gpt2/golden.safetensors"));
         using var backend = new CpuBackend(threads);
         using var decoder = new Gpt2Folder(Golden.At("gpt2")).LoadDecoder(backend);
-        using var run = new Gpt2Run(backend, decoder);
+        using var run = new Gpt2Run(decoder);
         var seen = 0;
 
         var logits = run.Step(Parts(golden), (name, output) =>
@@ -51,7 +52,7 @@ public sealed class Gpt2GoldenTests
         using var golden = SafetensorsFile.Open(Golden.At("gpt2/golden.safetensors"));
         using var backend = new CpuBackend(2);
         using var decoder = new Gpt2Folder(Golden.At("gpt2")).LoadDecoder(backend, WeightFormat.BFloat16);
-        using var run = new Gpt2Run(backend, decoder);
+        using var run = new Gpt2Run(decoder);
         var logits = run.Step(Parts(golden));
         for (var sequence = 0; sequence < Sequences; sequence++)
             AssertClose(Floats(golden, $"{sequence}.logits"), logits[sequence], BFloat16Tolerance);
@@ -65,7 +66,7 @@ public sealed class Gpt2GoldenTests
     }
 
     private static List<(CachedSequence, int[])> Parts(SafetensorsFile golden) =>
-        [.. Enumerable.Range(0, Sequences).Select(sequence => (new CachedSequence(), Tokens(golden, sequence)))];
+        [.. Enumerable.Range(0, Sequences).Select(sequence => (new CachedSequence(KeyValueCache.BlockTokens), Tokens(golden, sequence)))];
 
     private static float[] Floats(SafetensorsFile golden, string name)
     {

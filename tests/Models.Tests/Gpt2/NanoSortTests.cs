@@ -1,3 +1,4 @@
+using Serving.Models.Decoders;
 using Serving.Models.Gpt2;
 using Serving.Models.Safetensors;
 using Serving.Tensors;
@@ -26,12 +27,12 @@ public sealed class NanoSortTests
         using var stored = SafetensorsFile.Open(SharedFiles.At(Partials));
         using var backend = new CpuBackend(2);
         using var decoder = new Gpt2Folder(folder.Path).LoadDecoder(backend);
-        using var run = new Gpt2Run(backend, decoder);
+        using var run = new Gpt2Run(decoder);
         int[] ids = [.. Read(stored, "idx").Select(id => (int)id)];
         var seen = new Dictionary<string, float[]>();
 
         var logits = run.Step(
-            [.. ids.Chunk(Tokens).Select(sequence => (new CachedSequence(), sequence))],
+            [.. ids.Chunk(Tokens).Select(sequence => (new CachedSequence(KeyValueCache.BlockTokens), sequence))],
             (name, output) => seen[name] = output.ToArray());
 
         seen["logits"] = [.. logits.SelectMany(rows => rows)];

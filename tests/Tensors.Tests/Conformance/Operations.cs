@@ -9,6 +9,8 @@ internal static class Operations
     private static readonly int[] CausalQueryOffsets = [0, 3, 3, 80, 81];
     private static readonly int[] CausalKeyOffsets = [0, 5, 7, 97, 98];
 
+    private static readonly int[] LstmSteps = [0, 5, 9, 12, 13, 14];
+
     public static IReadOnlyDictionary<string, Action<Operands>> All { get; } = new SortedDictionary<
         string, Action<Operands>>(StringComparer.Ordinal)
     {
@@ -29,6 +31,18 @@ internal static class Operations
                 o.Tensor(24, 36), o.Tensor(24, 36), o.Indices(5, 0, 3, 1, 2), o.Indices(0, 3, 4, 5),
                 o.Indices(11, 1, 3), BlockRows: 4),
             heads: 3, o.Tensor(8, 36)),
+        ["Lstm"] = o => o.Backend.Lstm(
+            o.Tensor(14, 4 * 19), o.Weight(4 * 19, 19), o.Indices(LstmSteps), o.Tensor(5, 19), o.Tensor(5, 19),
+            o.Tensor(14, 19), o.Tensor(14, 19)),
+        ["Lstm, from zeros, bfloat16"] = o => o.Backend.Lstm(
+            o.Tensor(14, 4 * 19), o.Weight(4 * 19, 19, WeightFormat.BFloat16), o.Indices(LstmSteps), default, default,
+            o.Tensor(14, 19), o.Tensor(14, 19)),
+        ["LstmGradient"] = o => o.Backend.LstmGradient(
+            o.Tensor(14, 4 * 19), o.Tensor(4 * 19, 19), o.Indices(LstmSteps), o.Tensor(5, 19), o.Tensor(14, 19),
+            o.Tensor(14, 19), o.Tensor(14, 4 * 19), o.Tensor(5, 19), o.Tensor(5, 19)),
+        ["LstmGradient, from zeros"] = o => o.Backend.LstmGradient(
+            o.Tensor(14, 4 * 19), o.Tensor(4 * 19, 19), o.Indices(LstmSteps), default, o.Tensor(14, 19),
+            o.Tensor(14, 19), o.Tensor(14, 4 * 19), o.Tensor(5, 19), o.Tensor(5, 19)),
         ["Project"] = o => o.Backend.Project(o.Tensor(21, 33), o.Tensor(3, 33), o.Tensor(1, 3), o.Tensor(21, 3)),
         ["LayerNorm"] = o => o.Backend.LayerNorm(
             o.Tensor(21, 33), o.Tensor(1, 33), o.Tensor(1, 33), 1e-5f, o.Tensor(21, 33)),

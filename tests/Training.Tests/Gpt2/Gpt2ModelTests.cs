@@ -1,3 +1,4 @@
+using Serving.Models.Decoders;
 using Serving.Models.Gpt2;
 using Serving.Models.Safetensors;
 using Serving.Models.Tests;
@@ -5,6 +6,7 @@ using Serving.Tensors;
 using Serving.Tensors.Cpu;
 using Serving.Training.Autograd;
 using Serving.Training.Autograd.Operations;
+using Serving.Training.Decoders;
 using Serving.Training.Gpt2;
 using Serving.Training.Layers;
 using Serving.Training.Optimization;
@@ -75,10 +77,10 @@ public sealed class Gpt2ModelTests : IDisposable
         using var decoder = Gpt2Decoder.Load(_backend, _model.Config, _model);
         using var cache = new KeyValueCache(_backend, _model.Config, blocks: 4);
         using var workspace = decoder.CreateWorkspace(new(Tokens: 64, Sequences: 1, LogitRows: 64, Blocks: 4));
-        var sequence = new CachedSequence();
+        var sequence = new CachedSequence(KeyValueCache.BlockTokens);
         for (var i = 0; i < 3; i++)
             sequence.AddBlock(i);
-        var batch = new Gpt2Batch();
+        var batch = new DecoderBatch();
         batch.Add(sequence, Tokens(2), LogitRows.All);
         var expected = decoder.Forward(batch, cache, workspace).ToArray();
 

@@ -5,6 +5,7 @@ using Serving.Tensors;
 using Serving.Tensors.Cpu;
 using Serving.Training.Autograd;
 using Serving.Training.Autograd.Operations;
+using Serving.Training.Decoders;
 using Serving.Training.Gpt2;
 using Serving.Training.LanguageModels;
 using Serving.Training.Layers;

@@ -1,7 +1,8 @@
 using Serving.Models;
-using Serving.Models.Gpt2;
+using Serving.Models.Decoders;
+using Serving.Models.Kinds;
+using Serving.Models.Lstm;
 using Serving.Tensors;
-using Serving.Training.Gpt2;
 using Serving.Training.LanguageModels;
 using Serving.Training.Recipes;
 using Serving.Training.Settings;
@@ -26,17 +27,19 @@ public sealed class LanguageModelRecipeTests : RecipeFixture
         Settings = new() { Epochs = 3, BatchSize = 16, LearningRate = 3e-3f, Dropout = 0.1f, Seed = 1 }
     };
 
-    [Fact]
-    public void Model_ThatIsLearned_PredictsHeldOutText_AsItIsServed()
+    [Theory]
+    [InlineData(Architecture.Gpt2, 30)]
+    [InlineData(Architecture.Lstm, 50)]
+    public void Model_ThatIsLearned_PredictsHeldOutText_AsItIsServed(Architecture architecture, double most)
     {
-        var result = Run("lm", Recipe);
+        var result = Run("lm", Recipe with { Architecture = architecture });
 
-        var folder = new Gpt2Folder(result.Model!);
+        var folder = Folder(result);
         using var decoder = folder.LoadDecoder(Backend);
         var tokenizer = folder.LoadTokenizer();
         Assert.Equal((32, 2, Sequence), (decoder.Config.Hidden, decoder.Config.Layers, decoder.Config.MaxPositions));
         Assert.Equal(tokenizer.Vocabulary.Count - 1, decoder.Config.EndToken);
-        Assert.InRange(result.Metrics["perplexity"], 1, 30); // Of about 320 tokens; the texts repeat themselves.
+        Assert.InRange(result.Metrics["perplexity"], 1, most); // Of about 320 tokens; the texts repeat themselves.
         Assert.Equal(Math.Exp(result.Metrics["loss"]), result.Metrics["perplexity"], 1e-9);
 
         var texts = CorpusRows.Read(this, ["corpus"]).Take(20).Select(row => row.Text).ToList();
@@ -62,7 +65,7 @@ public sealed class LanguageModelRecipeTests : RecipeFixture
 
         var result = Run("lm", recipe with { Settings = recipe.Settings with { Epochs = 1 } });
 
-        var tokenizer = new Gpt2Folder(result.Model!).LoadTokenizer();
+        var tokenizer = Folder(result).LoadTokenizer();
         var texts = CorpusRows.Read(this, ["corpus"]).Take(20).Select(row => row.Text).ToList();
         var tokens = texts.Sum(text => tokenizer.Encode(text).Count + 1);
         Assert.Equal(
@@ -71,10 +74,12 @@ public sealed class LanguageModelRecipeTests : RecipeFixture
         Assert.Equal(texts[0], tokenizer.Decode(tokenizer.Encode(texts[0])));
     }
 
-    [Fact]
-    public void Run_InterruptedAndResumed_EndsWithTheSameBits()
+    [Theory]
+    [InlineData(Architecture.Gpt2)]
+    [InlineData(Architecture.Lstm)]
+    public void Run_InterruptedAndResumed_EndsWithTheSameBits(Architecture architecture)
     {
-        var recipe = Recipe with { Settings = Recipe.Settings with { CheckpointInterval = 5 } };
+        var recipe = Recipe with { Architecture = architecture, Settings = Recipe.Settings with { CheckpointInterval = 5 } };
         var whole = Run("whole", recipe);
         var steps = 0;
         Assert.Throws<OperationCanceledException>(() => recipe.Run(Context("cut", () =>
@@ -107,6 +112,29 @@ public sealed class LanguageModelRecipeTests : RecipeFixture
     }
 
     [Fact]
+    public void Lstm_WithAFreeOutput_HasEmbeddingsOfItsOwn_AndIsGoneOnFrom()
+    {
+        var recipe = Recipe with
+        {
+            Architecture = Architecture.Lstm,
+            EmbeddingSize = 12,
+            TiesEmbeddings = false,
+            Settings = Recipe.Settings with
+            {
+                Unlikelihood = new() { SequenceRate = 0.5, PrefixLength = 6, ContinuationLength = 12 }
+            }
+        };
+        var first = Run("first", recipe with { Settings = Recipe.Settings });
+
+        var second = Run("second", recipe with { Model = "first" });
+
+        var config = Assert.IsType<LstmFolder>(Folder(second)).LoadConfig();
+        Assert.Equal((12, 32, 2, false), (config.Embedding, config.Hidden, config.Layers, config.TiesEmbeddings));
+        Assert.InRange(second.Metrics["loss"], 0, first.Metrics["loss"]);
+        Assert.InRange(second.Metrics["seq_rep_4"], 0, 1);
+    }
+
+    [Fact]
     public void BestState_IsWhatComesOut()
     {
         // At this rate the model gets worse long before the end.
@@ -119,8 +147,8 @@ public sealed class LanguageModelRecipeTests : RecipeFixture
 
         var result = recipe.Run(Context("lm", () => steps++));
 
-        using var decoder = new Gpt2Folder(result.Model!).LoadDecoder(Backend);
-        var tokenizer = new Gpt2Folder(result.Model!).LoadTokenizer();
+        using var decoder = Folder(result).LoadDecoder(Backend);
+        var tokenizer = Folder(result).LoadTokenizer();
         var end = decoder.Config.EndToken!.Value;
         int[] stream =
         [
@@ -196,6 +224,12 @@ public sealed class LanguageModelRecipeTests : RecipeFixture
     {
         Refused(Recipe with { Datasets = [] }, "There is no text; name at least one dataset.");
         Refused(Recipe with { HeldOutDocuments = 200 }, "no more than 200 documents, which are held out");
+        Refused(
+            Recipe with { EmbeddingSize = 8 },
+            "embedding_size: It is 8; it must be 0: a GPT-2's embeddings are hidden states.");
+        Refused(
+            Recipe with { Architecture = Architecture.Lstm, EmbeddingSize = 8 },
+            "embedding_size: It is 8; it must be 32, as the hidden states have, or a free output.");
         Refused(Recipe with { Heads = 5 }, "hidden_size: It is 32; it must be a multiple of the 5 heads");
         Refused(Recipe with { VocabularySize = 256 }, "vocabulary_size: It is 256; it must be 257 to");
         Refused(
@@ -210,9 +244,8 @@ public sealed class LanguageModelRecipeTests : RecipeFixture
     /// <summary>Of greedy continuations of the corpus's first texts.</summary>
     private double RepetitionOf(RecipeResult result)
     {
-        var folder = new Gpt2Folder(result.Model!);
-        using var weights = folder.OpenWeights(out var config, out var parameters);
-        using var model = Gpt2Model.Load(Backend, config, parameters);
+        var folder = Folder(result);
+        using var model = GenerativeModel.Load(Backend, folder);
         var tokenizer = folder.LoadTokenizer();
         using var decoder = new TextDecoder(Backend, model);
         var prefixes = CorpusRows.Read(this, ["corpus"]).Take(30)
@@ -223,22 +256,24 @@ public sealed class LanguageModelRecipeTests : RecipeFixture
     private void Refused(LanguageModelRecipe recipe, string message) => Assert.Contains(
         message, Assert.Throws<SettingException>(() => recipe.Validate(this)).Message, StringComparison.Ordinal);
 
+    private static DecoderFolder Folder(RecipeResult result) => (DecoderFolder)ModelKinds.Open(result.Model!);
+
     private static byte[] Weights(string model) => File.ReadAllBytes(Path.Combine(model, ModelFiles.Weights));
 
     /// <summary>The cross-entropy of all tokens but the first, a sequence at a time, by the decoder that is served.
     /// </summary>
-    private double LossOf(Gpt2Decoder decoder, int[] stream)
+    private double LossOf(Decoder decoder, int[] stream)
     {
-        using var cache = new KeyValueCache(Backend, decoder.Config, blocks: 2);
+        using var cache = decoder.CreateCache(blocks: 2);
         using var workspace = decoder.CreateWorkspace(new(Sequence, Sequences: 1, LogitRows: Sequence, Blocks: 2));
         var sum = 0.0;
         for (var first = 0; first < stream.Length - 1; first += Sequence)
         {
             var count = Math.Min(Sequence, stream.Length - 1 - first);
-            var sequence = new CachedSequence();
+            var sequence = new CachedSequence(decoder.BlockTokens);
             sequence.AddBlock(0);
             sequence.AddBlock(1);
-            var batch = new Gpt2Batch();
+            var batch = new DecoderBatch();
             batch.Add(sequence, stream.AsSpan(first, count), LogitRows.All);
             var logits = decoder.Forward(batch, cache, workspace).ToArray().Chunk(decoder.Config.Vocab).ToList();
             for (var i = 0; i < count; i++)

@@ -1,16 +1,17 @@
-namespace Serving.Models.Gpt2;
+namespace Serving.Models.Decoders;
 
 /// <summary>The blocks of one sequence, and how many tokens they hold.</summary>
 /// <remarks>A forward pass appends its tokens. Blocks must have room for them before.</remarks>
-public sealed class CachedSequence
+/// <param name="blockTokens">Tokens of a block, see <see cref="Decoder.BlockTokens"/>.</param>
+public sealed class CachedSequence(int blockTokens)
 {
     private readonly List<int> _blocks = [];
 
-    /// <summary>How many tokens have their keys and values there.</summary>
+    /// <summary>How many tokens they hold.</summary>
     public int Tokens { get; private set; }
 
     /// <summary>How many fit into its blocks.</summary>
-    public int Room => _blocks.Count * KeyValueCache.BlockTokens;
+    public int Room => _blocks.Count * blockTokens;
 
     public IReadOnlyList<int> Blocks => _blocks;
 

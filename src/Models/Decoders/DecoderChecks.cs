@@ -1,12 +1,12 @@
 using Serving.Tensors;
 
-namespace Serving.Models.Gpt2;
+namespace Serving.Models.Decoders;
 
 /// <summary>What a batch must be to run.</summary>
-internal static class Gpt2Checks
+internal static class DecoderChecks
 {
     /// <exception cref="ShapeException">It does not fit.</exception>
-    public static void ThrowUnlessFits(Gpt2Batch batch, Gpt2Config config, Gpt2Limits limits)
+    public static void ThrowUnlessFits(DecoderBatch batch, DecoderConfig config, DecoderLimits limits)
     {
         if (batch.SequenceCount == 0 || batch.SequenceCount > limits.Sequences || batch.TokenCount > limits.Tokens
             || batch.Rows.Length > limits.LogitRows)

@@ -1,6 +1,6 @@
 using Serving.Tensors;
 
-namespace Serving.Training.Gpt2;
+namespace Serving.Training.Decoders;
 
 /// <summary>Sequences of token ids, one after another.</summary>
 public sealed class TokenBatch

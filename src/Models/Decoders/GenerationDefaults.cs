@@ -1,4 +1,4 @@
-namespace Serving.Models.Gpt2;
+namespace Serving.Models.Decoders;
 
 /// <summary>What generation_config.json says of requests that don't; null is what it does not say.</summary>
 /// <remarks>Values are as they are written; whoever uses them knows their ranges.</remarks>

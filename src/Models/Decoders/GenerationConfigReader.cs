@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Serving.Models.Json;
 
-namespace Serving.Models.Gpt2;
+namespace Serving.Models.Decoders;
 
 /// <summary>Reads generation_config.json: what changes a text is done or refused; what is not known, too.</summary>
 internal static class GenerationConfigReader

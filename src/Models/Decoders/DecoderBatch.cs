@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using Serving.Tensors;
 
-namespace Serving.Models.Gpt2;
+namespace Serving.Models.Decoders;
 
 /// <summary>Of which of its tokens a sequence wants logits.</summary>
 public enum LogitRows
@@ -17,7 +17,7 @@ public enum LogitRows
 }
 
 /// <summary>The next tokens of some sequences: prompts, parts of them, or one token each. Reusable.</summary>
-public sealed class Gpt2Batch
+public sealed class DecoderBatch
 {
     private readonly List<TokenIds> _tokens = [];
     private readonly List<int> _offsets = [0];
@@ -40,6 +40,13 @@ public sealed class Gpt2Batch
     internal ReadOnlySpan<int> Rows => CollectionsMarshal.AsSpan(_logitRows);
 
     internal ReadOnlySpan<CachedSequence> Sequences => CollectionsMarshal.AsSpan(_sequences);
+
+    /// <summary>Notes that its sequences have its tokens now.</summary>
+    internal void Append()
+    {
+        for (var i = 0; i < SequenceCount; i++)
+            _sequences[i].Append(_offsets[i + 1] - _offsets[i]);
+    }
 
     public void Clear()
     {
