@@ -38,8 +38,8 @@ public abstract class DecoderFolder(string path) : IModelFolder
     /// <exception cref="ModelFileException">A field is unknown or has a value that does not run here.</exception>
     public GenerationDefaults LoadDefaults()
     {
-        var path = File(ModelFiles.GenerationConfig);
-        return ModelFiles.IsThere(path) ? GenerationDefaults.Load(path) : new();
+        var file = File(ModelFiles.GenerationConfig);
+        return ModelFiles.IsThere(file) ? GenerationDefaults.Load(file) : new();
     }
 
     public ModelShape ReadShape() => LoadConfig().Shape;

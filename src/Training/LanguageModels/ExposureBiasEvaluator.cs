@@ -96,12 +96,23 @@ internal sealed class ExposureBiasEvaluator(
         TextDecoder decoder, IReadOnlyList<ReadOnlyMemory<int>> prefixes, int length, ulong keyOfTexts,
         CancellationToken cancellationToken)
     {
-        var sampling = new DecodingMethod(Temperature: 1);
         return decoder.Continue(
             prefixes, length,
-            (text, at, logits) => sampling.Choose(
+            (text, at, logits) => Draw(
                 GoingOn(logits), CounterRandom.Uniform(CounterRandom.Bits(keyOfTexts, (ulong)text), (ulong)at)),
             cancellationToken);
+    }
+
+    private static int Draw(double[] p, double uniform)
+    {
+        for (var token = 0; token < p.Length; token++)
+        {
+            uniform -= p[token];
+            if (uniform < 0)
+                return token;
+        }
+
+        return Array.FindLastIndex(p, each => each > 0); // What rounding left.
     }
 
     /// <summary>Of each prefix, how far the two distributions of the next token are from each other.</summary>
@@ -118,7 +129,7 @@ internal sealed class ExposureBiasEvaluator(
                 [.. prefixes.Select(Begun)], length: 1,
                 (text, _, logits) =>
                 {
-                    distributions[text] = Probabilities(GoingOn(logits));
+                    distributions[text] = GoingOn(logits);
                     return 0;
                 },
                 cancellationToken);
@@ -126,20 +137,19 @@ internal sealed class ExposureBiasEvaluator(
         }
     }
 
-    /// <summary>Logits with which no text ends.</summary>
-    private float[] GoingOn(ReadOnlySpan<float> logits)
+    /// <summary>The probabilities of the tokens with which a text goes on; that of its end is 0.</summary>
+    private double[] GoingOn(ReadOnlySpan<float> logits)
     {
-        var all = logits.ToArray();
-        all[_end] = float.NegativeInfinity;
-        return all;
-    }
-
-    private static double[] Probabilities(float[] logits)
-    {
-        var largest = (double)logits.Max();
-        double[] p = [.. logits.Select(logit => Math.Exp(logit - largest))];
+        var p = new double[logits.Length];
+        var largest = double.NegativeInfinity;
+        for (var token = 0; token < p.Length; token++)
+            largest = token == _end ? largest : Math.Max(largest, logits[token]);
+        for (var token = 0; token < p.Length; token++)
+            p[token] = token == _end ? 0 : Math.Exp(logits[token] - largest);
         var sum = p.Sum();
-        return [.. p.Select(each => each / sum)];
+        for (var token = 0; token < p.Length; token++)
+            p[token] /= sum;
+        return p;
     }
 
     private static List<int[]> Shuffled(IReadOnlyList<int[]> prefixes, ulong keyOfTexts) =>
