@@ -21,8 +21,15 @@ public sealed class LstmFolder(string path) : DecoderFolder(path)
 
     public override LstmDecoder LoadDecoder(TensorBackend backend, WeightFormat format = WeightFormat.Float32)
     {
+        var config = LoadConfig();
+        if (config.Latent > 0)
+        {
+            throw new ModelFileException(
+                $"{Path} is an autoencoder: its texts follow from latents, and it does not run as a language model.");
+        }
+
         using var weights = OpenWeights(out var parameters);
-        return LstmDecoder.Load(backend, LoadConfig(), parameters, format);
+        return LstmDecoder.Load(backend, config, parameters, format);
     }
 
     public override WeightFiles OpenWeights(out IParameterSource parameters)

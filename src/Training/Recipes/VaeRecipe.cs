@@ -73,7 +73,8 @@ public sealed record VaeRecipe : Recipe
 
     public override IReadOnlyList<string> DatasetNames => [.. Datasets, .. ValidationDatasets];
 
-    public override RecipeOutputs Outputs => RecipeOutputs.Model;
+    /// <summary>The model is among the artifacts; nothing serves it.</summary>
+    public override RecipeOutputs Outputs => RecipeOutputs.Report;
 
     private int OwnEmbedding => EmbeddingSize == 0 ? Hidden : EmbeddingSize;
 

@@ -79,6 +79,17 @@ public sealed class LstmFolderTests : IDisposable
         }
     }
 
+    [Fact]
+    public void Autoencoders_AreKept_ButDoNotRunAsLanguageModels()
+    {
+        var folder = new LstmFolder(Golden.At("vae"));
+        Assert.Equal(5, folder.LoadConfig().Latent);
+        using var backend = new CpuBackend(1);
+        Assert.EndsWith(
+            "is an autoencoder: its texts follow from latents, and it does not run as a language model.",
+            Assert.Throws<ModelFileException>(() => folder.LoadDecoder(backend)).Message, StringComparison.Ordinal);
+    }
+
     private void Change(Action<JsonObject> change)
     {
         var path = Path.Combine(_folder, ModelFiles.Config);
