@@ -179,8 +179,8 @@ public abstract class TensorBackend : IDisposable
     /// al. 2000): c' = f c + i g, h = o tanh(c').
     /// </summary>
     /// <remarks>
-    /// Rows lie step after step. A step has as many sequences as the one before, or fewer: the first of them go on. What
-    /// inputs contribute to the gates is one product over all steps, and done before.
+    /// Rows lie step after step. A step has as many sequences as the one before, or fewer: the first of them go on.
+    /// What inputs contribute to the gates is one product over all steps, and done before.
     /// </remarks>
     /// <param name="gates">
     /// [tokens, 4 hidden]: of each token W x + b, as input, forget, cell and output gate side by side. On return the

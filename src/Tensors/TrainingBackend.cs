@@ -154,8 +154,8 @@ public abstract class TrainingBackend : TensorBackend
     /// <param name="cells">[tokens, hidden]</param>
     /// <param name="outputGradient">[tokens, hidden]</param>
     /// <param name="gatesGradient">
-    /// [tokens, 4 hidden]: of what the operation found in the gates; may be the gates. The recurrent weight's gradient is
-    /// its product with the outputs of the steps before.
+    /// [tokens, 4 hidden]: of what the operation found in the gates; may be the gates. The recurrent weight's gradient
+    /// is its product with the outputs of the steps before.
     /// </param>
     /// <param name="hiddenGradient">[sequences, hidden]: of what stood before the first step.</param>
     /// <param name="cellGradient">The same.</param>

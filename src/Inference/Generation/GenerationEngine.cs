@@ -41,7 +41,8 @@ public sealed class GenerationEngine : IDisposable
         _queue = new(lanes, options.QueueLimits, _engineMetrics, time);
         _steps = new(lanes, decoder, options, _queue, _engineMetrics, time);
         _engineMetrics.Observe(() => _queue.Waiting);
-        _metrics.Observe(() => Memory, () => _steps.Running, () => _steps.UsedBlocks, options.CacheBlocks(decoder.BlockTokens));
+        _metrics.Observe(
+            () => Memory, () => _steps.Running, () => _steps.UsedBlocks, options.CacheBlocks(decoder.BlockTokens));
         lanes.Add(_steps);
     }
 
@@ -135,8 +136,8 @@ public sealed class GenerationEngine : IDisposable
             var result = new ScoreResult(context, tokens[context..]);
             var pending = new PendingScore(request, result, _time);
             Enqueue(
-                pending, [new ScoredSequence(pending, request.Caller, tokens, result, _decoder.BlockTokens)], place, nameof(request.Text),
-                cancellationToken);
+                pending, [new ScoredSequence(pending, request.Caller, tokens, result, _decoder.BlockTokens)], place,
+                nameof(request.Text), cancellationToken);
             return pending.Answer;
         }
         finally

@@ -59,7 +59,8 @@ internal sealed class Prefixes
     }
 
     /// <summary>What blocks hold, by which they are equal.</summary>
-    private sealed class Contents(int blocks, int blockTokens) : IEqualityComparer<int>, IAlternateEqualityComparer<Probe, int>
+    private sealed class Contents(int blocks, int blockTokens)
+        : IEqualityComparer<int>, IAlternateEqualityComparer<Probe, int>
     {
         private readonly int[] _tokens = new int[blocks * blockTokens];
 

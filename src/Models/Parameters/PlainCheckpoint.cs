@@ -23,8 +23,8 @@ internal sealed class PlainCheckpoint : IParameterSource
         if (files.Entries.Keys.Order(StringComparer.Ordinal).FirstOrDefault(name => !names.Contains(name)) is { } other)
         {
             throw new ModelFileException(
-                $"{files.Path}: {files.Entries[other]} is no part of {model}, as config.json has it, and may change what "
-                + "the model computes. Correct config.json, or remove the tensor.");
+                $"{files.Path}: {files.Entries[other]} is no part of {model}, as config.json has it, and may change "
+                + "what the model computes. Correct config.json, or remove the tensor.");
         }
     }
 

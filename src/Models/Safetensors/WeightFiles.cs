@@ -60,8 +60,8 @@ public sealed class WeightFiles : IDisposable
             if (!float.IsFinite(value))
             {
                 throw new ModelFileException(
-                    $"{Path}: {entry} has values that are no finite numbers as float32. The training that wrote it went "
-                    + "wrong, or the file is damaged: take an earlier state or fetch it again.");
+                    $"{Path}: {entry} has values that are no finite numbers as float32. The training that wrote it "
+                    + "went wrong, or the file is damaged: take an earlier state or fetch it again.");
             }
         }
     }

@@ -12,8 +12,8 @@ internal sealed record ExposureBiasOptions(int ContinuationLength, int NGram, in
 
 /// <summary>Measures whether a model does worse behind its own texts than behind real ones (He et al. 2021).</summary>
 /// <remarks>
-/// All texts begin at the beginning of a text, and none ends: the end is never drawn, and distributions are those of the
-/// tokens that go on. Everything is drawn from the whole of these distributions, alike for all kinds of prefixes.
+/// All texts begin at the beginning of a text, and none ends: the end is never drawn, and distributions are those of
+/// the tokens that go on. Everything is drawn from the whole of these distributions, alike for all kinds of prefixes.
 /// </remarks>
 /// <param name="teacher">What the model's training texts were drawn from; null if it is not known.</param>
 /// <param name="texts">Real ones from their beginning, not learned from; prefixes are made of them.</param>
@@ -91,7 +91,9 @@ internal sealed class ExposureBiasEvaluator(
 
     private ReadOnlyMemory<int> Begun(int[] text) => (int[])[_begin, .. text];
 
-    /// <summary>Continues texts by what is drawn; the text's number and the place decide on it, not its prefix.</summary>
+    /// <summary>
+    /// Continues texts by what is drawn; the text's number and the place decide on it, not its prefix.
+    /// </summary>
     private List<int[]> Draw(
         TextDecoder decoder, IReadOnlyList<ReadOnlyMemory<int>> prefixes, int length, ulong keyOfTexts,
         CancellationToken cancellationToken)

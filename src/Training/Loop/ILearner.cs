@@ -20,7 +20,8 @@ internal interface ILearner<TExample, TReport, TState>
     /// <summary>A copy of what is kept of the best state; null where evaluations are not compared.</summary>
     BestState? Best { get; }
 
-    /// <summary>What else checkpoints hold: tensors that the learner itself moves, by name. Nothing by default.</summary>
+    /// <summary>What else checkpoints hold: tensors that the learner itself moves, by name; nothing by default.
+    /// </summary>
     IEnumerable<(string Name, Tensor Tensor)> Others => [];
 
     /// <summary>Begins a step: makes its examples.</summary>
@@ -37,8 +38,8 @@ internal interface ILearner<TExample, TReport, TState>
     int Tokens(TExample example);
 
     /// <summary>
-    /// Adds to a step's gradients what does not come from its examples, and moves what the learner itself moves; nothing
-    /// by default.
+    /// Adds to a step's gradients what does not come from its examples, and moves what the learner itself moves;
+    /// nothing by default.
     /// </summary>
     /// <param name="step">From 1.</param>
     void Penalize(long step)

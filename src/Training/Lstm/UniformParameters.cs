@@ -4,8 +4,8 @@ using Serving.Tensors;
 namespace Serving.Training.Lstm;
 
 /// <summary>
-/// A recurrent network before any training: all parameters uniform about 0, biases among them (Zaremba et al. 2014, sec.
-/// 4.1).
+/// A recurrent network before any training: all parameters uniform about 0, biases among them (Zaremba et al. 2014,
+/// sec. 4.1).
 /// </summary>
 /// <remarks>A parameter's values depend on the seed and its name alone.</remarks>
 /// <param name="bound">The largest value.</param>

@@ -26,7 +26,8 @@ public sealed record ExposureBiasRecipe : Recipe
 
     [Setting(
         "The model that the judged one's training texts were drawn from, with the same tokens: distances of "
-        + "distributions are measured, too.", Kind = SettingKind.Model, Otherwise = "none: quality and diversity alone")]
+        + "distributions are measured, too.",
+        Kind = SettingKind.Model, Otherwise = "none: quality and diversity alone")]
     public string? Teacher { get; init; }
 
     [Setting("Numbers of tokens that texts begin with.", Min = 1)]
@@ -73,8 +74,8 @@ public sealed record ExposureBiasRecipe : Recipe
         {
             throw new SettingException(
                 nameof(Teacher),
-                $"'{Teacher}' has other tokens than '{Model}', so their distributions can't be compared. Train '{Model}' "
-                + "from it, or both with one vocabulary.");
+                $"'{Teacher}' has other tokens than '{Model}', so their distributions can't be compared. Train "
+                + $"'{Model}' from it, or both with one vocabulary.");
         }
     }
 
@@ -140,7 +141,8 @@ public sealed record ExposureBiasRecipe : Recipe
             throw new SettingException(
                 nameof(Dataset),
                 $"'{Dataset}' has {texts.Count} texts of {Longest} tokens or more, what the longest prefix and its "
-                + $"continuation need; at least {2 * LeastTexts} are needed. Ask for shorter ones, or give longer texts.");
+                + $"continuation need; at least {2 * LeastTexts} are needed. Ask for shorter ones, or give longer "
+                + "texts.");
         }
 
         var ofEach = Math.Min(MostPrefixes, texts.Count / 2);
@@ -156,7 +158,8 @@ public sealed record ExposureBiasRecipe : Recipe
         Func<ExposureBiasReport, ExposureBiasOf> of)
     {
         PlotSeries Series(string label, Func<ExposureBiasOf, double?> value, bool isLine = true) => new(
-            label, [.. reports.Select(report => ((double)report.PrefixLength, value(of(report)) ?? double.NaN))], isLine);
+            label, [.. reports.Select(report => ((double)report.PrefixLength, value(of(report)) ?? double.NaN))],
+            isLine);
         context.WriteReport(name.Replace('_', '-') + ".svg", SvgPlot.Chart(
             $"{Model} on {Dataset}: {title}", "tokens of the prefix", "real over other; distances the other way",
             [

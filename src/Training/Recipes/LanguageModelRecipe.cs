@@ -49,7 +49,8 @@ public sealed record LanguageModelRecipe : Recipe
     public int VocabularySize { get; init; } = 8192;
 
     [Setting(
-        "The width of the hidden states; of a GPT-2, a multiple of the heads.", Name = HiddenSetting, Min = 1, Max = MostHidden)]
+        "The width of the hidden states; of a GPT-2, a multiple of the heads.", Name = HiddenSetting, Min = 1,
+        Max = MostHidden)]
     public int Hidden { get; init; } = 256;
 
     [Setting("Layers of the model.", Min = 1, Max = 128, Unit = "layers")]

@@ -97,7 +97,8 @@ public sealed record VaeRecipe : Recipe
         {
             throw new SettingException(
                 nameof(HeldOutTexts),
-                $"The datasets have no more than {HeldOut} texts, which are held out; give more text, or hold out less.");
+                $"The datasets have no more than {HeldOut} texts, which are held out; give more text, or hold out "
+                + "less.");
         }
     }
 
@@ -216,8 +217,8 @@ public sealed record VaeRecipe : Recipe
             "Reconstruction", "steps", "nats a text", [Series("reconstruction", each => each.Reconstruction)]));
     }
 
-    private static string Describe(IEnumerable<(Sentence Sentence, string Dataset, long Line)> sentences) => string.Join(
-        "; ", sentences.GroupBy(each => each.Dataset, each => each.Line, StringComparer.Ordinal)
+    private static string Describe(IEnumerable<(Sentence Sentence, string Dataset, long Line)> sentences) =>
+        string.Join("; ", sentences.GroupBy(each => each.Dataset, each => each.Line, StringComparer.Ordinal)
             .Select(group => $"lines {Loop.ItemNumbers.List(group)} of the dataset '{group.Key}'"));
 
     private IEnumerable<(string Dataset, long Line, string Text)> Rows(IRecipeInputs inputs) =>

@@ -17,7 +17,8 @@ internal sealed class EncoderLoop(
     Tape tape, VaeModel model, VaePass pass, IReadOnlyList<Sentence> sentences, AdamOptimizer optimizer,
     VaeSettings settings)
 {
-    /// <summary>As in their code: the loss is looked at every so many steps, and there are no more than so many.</summary>
+    /// <summary>As in their code: the loss is looked at every so many steps, and there are no more than so many.
+    /// </summary>
     private const int Window = 15;
     private const int Most = 99;
 

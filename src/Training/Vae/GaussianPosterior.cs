@@ -55,9 +55,9 @@ public sealed class GaussianPosterior(float[] statistics, int latent)
     }
 
     /// <summary>
-    /// The mutual information of text and latent, E KL(q(z|x) ‖ q(z)), in nats, with one draw a text and the mean of all
-    /// texts' Gaussians for q(z) (Hoffman and Johnson 2016; He et al. 2019, sec. 4.2): at most the logarithm of how many
-    /// texts there are.
+    /// The mutual information of text and latent, E KL(q(z|x) ‖ q(z)), in nats, with one draw a text and the mean of
+    /// all texts' Gaussians for q(z) (Hoffman and Johnson 2016; He et al. 2019, sec. 4.2): at most the logarithm of how
+    /// many texts there are.
     /// </summary>
     /// <param name="key">What is drawn follows from it.</param>
     public double MutualInformation(ulong key)
@@ -75,7 +75,8 @@ public sealed class GaussianPosterior(float[] statistics, int latent)
         return total / Texts;
     }
 
-    /// <summary>Dimensions whose mean varies from text to text, by 0.01 or more (Burda et al. 2016, sec. 5.1).</summary>
+    /// <summary>Dimensions whose mean varies from text to text, by 0.01 or more (Burda et al. 2016, sec. 5.1).
+    /// </summary>
     public int ActiveUnits()
     {
         const double least = 0.01;

@@ -51,7 +51,8 @@ public sealed record KlSchedule
     public int Cycles { get; init; } = 4;
 
     /// <summary>R of the paper.</summary>
-    [Setting("The part of a cycle, or of all steps, in which the weight rises; it is 1 in the rest.", Above = 0, Max = 1)]
+    [Setting(
+        "The part of a cycle, or of all steps, in which the weight rises; it is 1 in the rest.", Above = 0, Max = 1)]
     public double Rise { get; init; } = 0.5;
 
     /// <summary>The weight of a step, 0 to 1.</summary>

@@ -2,7 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace Serving.Training.Vae;
 
-/// <summary>What each step of a run was, in a file: a step that runs again, after a checkpoint, is written again.</summary>
+/// <summary>What each step of a run was, in a file: a step that runs again, after a checkpoint, is written again.
+/// </summary>
 internal sealed class StepRecords(string path) : IDisposable
 {
     private const int Size = 4;

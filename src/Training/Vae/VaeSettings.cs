@@ -27,7 +27,8 @@ public sealed record VaeSettings
     public float Dropout { get; init; } = 0.5f;
 
     [Setting(
-        "The part of words that the decoder does not see, so that it needs the latent (word dropout).", Min = 0, Max = 1)]
+        "The part of words that the decoder does not see, so that it needs the latent (word dropout).", Min = 0,
+        Max = 1)]
     public double WordDropout { get; init; }
 
     [SettingGroup("kl")]

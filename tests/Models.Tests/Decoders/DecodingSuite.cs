@@ -31,7 +31,8 @@ public abstract class DecodingSuite : IDisposable
         var random = new Random(seed);
         using var alone = new DecoderRun(Decoder, seed);
         using var together = new DecoderRun(Decoder, seed + 100);
-        int[][] texts = [.. Enumerable.Range(0, 8).Select(_ => Random(random, random.Next(1, Decoder.Config.MaxPositions + 1)))];
+        int[][] texts = [.. Enumerable.Range(0, 8).Select(
+            _ => Random(random, random.Next(1, Decoder.Config.MaxPositions + 1)))];
         var whole = texts.Select(text =>
         {
             var sequence = alone.NewSequence();

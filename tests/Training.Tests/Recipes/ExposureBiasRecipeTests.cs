@@ -83,7 +83,8 @@ public sealed class ExposureBiasRecipeTests : RecipeFixture
         Run("student", Student with { Settings = Student.Settings with { Epochs = 1 } });
         Run("other", Student with { VocabularySize = 300, Settings = Student.Settings with { Epochs = 1 } });
         Refused(Recipe with { PrefixLengths = [] }, "prefix_lengths: There is none; give at least one number");
-        Refused(Recipe with { PrefixLengths = [30] }, "continuation_length: It is 10; it must be 1 to 2, what 'student'");
+        Refused(
+            Recipe with { PrefixLengths = [30] }, "continuation_length: It is 10; it must be 1 to 2, what 'student'");
         Refused(Recipe with { Model = "backbone" }, "'backbone' does not continue text; ");
         Refused(Recipe with { Teacher = "other" }, "teacher: 'other' has other tokens than 'student'");
         var few = Assert.Throws<SettingException>(

@@ -79,7 +79,11 @@ public sealed class LanguageModelRecipeTests : RecipeFixture
     [InlineData(Architecture.Lstm)]
     public void Run_InterruptedAndResumed_EndsWithTheSameBits(Architecture architecture)
     {
-        var recipe = Recipe with { Architecture = architecture, Settings = Recipe.Settings with { CheckpointInterval = 5 } };
+        var recipe = Recipe with
+        {
+            Architecture = architecture,
+            Settings = Recipe.Settings with { CheckpointInterval = 5 }
+        };
         var whole = Run("whole", recipe);
         var steps = 0;
         Assert.Throws<OperationCanceledException>(() => recipe.Run(Context("cut", () =>

@@ -124,7 +124,8 @@ public sealed class VaeRecipeTests : RecipeFixture
         Refused(Recipe with { Datasets = [] }, "There is no text; name at least one dataset.");
         Refused(Recipe with { EmbeddingSize = 8 }, "embedding_size: It is 8; it must be 24, as the hidden states have");
         Refused(
-            Recipe with { Settings = new() { Kl = new() { Cycles = 0 } } }, "kl.cycles: It is 0; it must be 1 to 10000.");
+            Recipe with { Settings = new() { Kl = new() { Cycles = 0 } } },
+            "kl.cycles: It is 0; it must be 1 to 10000.");
         Refused(
             Recipe with { Settings = new() { Kl = new() { Rise = 0 } } },
             "kl.rise: It is 0; it must be above 0, at most 1.");

@@ -12,7 +12,8 @@ public sealed class KlScheduleTests
         Assert.Equal([.. cycle, .. cycle], Weights(schedule, 16));
     }
 
-    /// <summary>Cycles of 10/3 steps begin at steps 0, 3 1/3 and 6 2/3: places 0, 0.3, 0.6, 0.9; 0.2, 0.5, 0.8; ...</summary>
+    /// <summary>Cycles of 10/3 steps begin at steps 0, 3 1/3 and 6 2/3: places 0, 0.3, 0.6, 0.9; 0.2, 0.5, 0.8; ...
+    /// </summary>
     [Fact]
     public void Cyclical_OfCyclesThatDoNotDivideTheSteps_KeepsTheirPlaces()
     {
