@@ -15,7 +15,7 @@ public sealed record PrunedParts(IReadOnlyList<IReadOnlyList<int>> Heads, IReadO
     public int HeadCount() => Heads.Sum(layer => layer.Count);
 
     /// <summary>What is wrong with them for a backbone; null if nothing is.</summary>
-    internal string? Problem(BertConfig config)
+    public string? Problem(BertConfig config)
     {
         if (Heads.Count != config.Layers)
             return $"they are of {Heads.Count} layers, the backbone has {config.Layers}";

@@ -17,6 +17,8 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
     private readonly ScalarBuffer _loss;
     private readonly Pooling _pooling;
     private readonly SparsityController? _sparsity;
+    private readonly PrunedParts? _pruned;
+    private readonly IReadOnlyList<ILayerGates>? _gates;
 
     /// <param name="settings">With the rates of this backbone.</param>
     /// <param name="start">Its masks are for a method that trains weights.</param>
@@ -27,6 +29,8 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
     {
         _data = data;
         _pooling = settings.PoolingOf(config);
+        _pruned = start.Pruned;
+        _gates = _pruned is null ? null : ClosedGates.Of(config, _pruned);
         _loss = backend.AllocateScalars(1);
         Tape = new(backend);
         Model = BertModel.Load(backend, config, weights);
@@ -100,7 +104,9 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
         var trained = Frozen is null ? BertEncoder.Load(Tape.Backend, Model.Config, Model) : null;
         try
         {
-            using var masks = Scores is null ? null : BertMasks.Load(Tape.Backend, Model.Config, Scores);
+            using var masks = Scores is null && _pruned is null
+                ? null
+                : BertMasks.Load(Tape.Backend, Model.Config, Scores, _pruned);
             var logits = ClassifierEvaluator.Logits(
                 Tape.Backend, Frozen ?? trained!, masks, _pooling, Head.Weight.Value, Head.Bias.Value,
                 _data.Validation, cancellationToken);
@@ -183,7 +189,8 @@ internal sealed class ClassifierLearner : ILearner<ClassifierExample, Evaluation
             var (tape, model, scores) = (_learner.Tape, _learner.Model, _learner.Scores);
             _sum = null;
             var batch = new SequenceBatch([.. part.Select(example => example.Sequence)]);
-            var vectors = model.Vectors(tape, batch, _learner._pooling, scores, dropout);
+            var vectors = model.Vectors(
+                tape, batch, _learner._pooling, scores, dropout, _learner._gates);
             var output = _learner.Head.Forward(tape, vectors, dropout);
             var (scale, loss) = (1f / Examples.Count, _learner._loss[0]);
             if (_learner._data.IsRegression)

@@ -8,6 +8,9 @@ public sealed record ClassifierStart
     /// <summary>Masks that stay as they are: weights that they drop count as 0 and learn nothing.</summary>
     public IMaskSource? Masks { get; init; }
 
+    /// <summary>Parts of the backbone that are left out: they add nothing and learn nothing.</summary>
+    public PrunedParts? Pruned { get; init; }
+
     /// <summary>The head: weight [labels, hidden] and bias [labels]; null for a random one.</summary>
     public (float[] Weight, float[] Bias)? Head { get; init; }
 

@@ -76,7 +76,7 @@ internal sealed class PruningRun
         }
 
         var model = _context.NewArtifact("model");
-        CopyFolder(WeightsOf(ticket.Seed, _plan.Last), model);
+        RecipeContext.CopyFolder(WeightsOf(ticket.Seed, _plan.Last), model);
         return new(metrics, WriteTask(ticket, model, digests, metrics), model);
     }
 
@@ -230,13 +230,6 @@ internal sealed class PruningRun
         if (Directory.Exists(folder)) // Of an attempt that was interrupted.
             Directory.Delete(folder, recursive: true);
         BertFolderWriter.Write(folder, _config, _tokenizer, tensors, weights);
-    }
-
-    private static void CopyFolder(string from, string to)
-    {
-        DiskFileSystem.Instance.EnsureFolder(to);
-        foreach (var file in Directory.EnumerateFiles(from))
-            DiskFileSystem.Instance.Copy(file, Path.Combine(to, Path.GetFileName(file)));
     }
 
     private string WriteTask(

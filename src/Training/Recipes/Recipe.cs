@@ -98,6 +98,14 @@ public sealed record RecipeContext
         DiskFileSystem.Instance.Replace(path, Encoding.UTF8.GetBytes(contents));
     }
 
+    /// <summary>Copies the files of a folder into another, which is made.</summary>
+    internal static void CopyFolder(string from, string to)
+    {
+        DiskFileSystem.Instance.EnsureFolder(to);
+        foreach (var file in Directory.EnumerateFiles(from))
+            DiskFileSystem.Instance.Copy(file, Path.Combine(to, Path.GetFileName(file)));
+    }
+
     /// <summary>A folder for results, empty: what an interrupted attempt left is removed.</summary>
     internal string NewArtifact(string name)
     {

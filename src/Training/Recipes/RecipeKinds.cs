@@ -18,6 +18,7 @@ public static class RecipeKinds
         RecipeKind.Of<ExposureBiasRecipe>(),
         RecipeKind.Of<VaeRecipe>(),
         RecipeKind.Of<PruningRecipe>(),
-        RecipeKind.Of<TaskPruningRecipe>()
+        RecipeKind.Of<TaskPruningRecipe>(),
+        RecipeKind.Of<HeadPruningRecipe>()
     ];
 }

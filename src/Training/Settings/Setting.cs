@@ -76,10 +76,10 @@ public sealed class Setting
         null or "" or bool => "",
         _ when Kind is SettingKind.Flag or SettingKind.Task => "",
         var value when !IsList && !IsInRange(value) => "",
-        Enum value => Choices.FirstOrDefault(choice => choice.Value.Equals(value))?.Name ?? "",
+        Enum value => NameOf(value),
         IFormattable value => value.ToString(format: null, CultureInfo.InvariantCulture),
-        IEnumerable values and not string => string.Join(" ", values.Cast<object>().Select(
-            value => Convert.ToString(value, CultureInfo.InvariantCulture))),
+        IEnumerable values and not string => string.Join(" ", values.Cast<object>().Select(value =>
+            value is Enum choice ? NameOf(choice) : Convert.ToString(value, CultureInfo.InvariantCulture))),
         var value => value.ToString()!
     };
 
@@ -108,6 +108,8 @@ public sealed class Setting
         foreach (var value in IsList ? ((IEnumerable)present).Cast<object>() : [present])
             SettingException.ThrowUnless(IsInRange(value), Name, value, Needed!);
     }
+
+    private string NameOf(Enum value) => Choices.FirstOrDefault(choice => choice.Value.Equals(value))?.Name ?? "";
 
     private bool IsInRange(object value)
     {
