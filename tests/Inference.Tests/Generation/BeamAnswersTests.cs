@@ -1,6 +1,7 @@
 using Serving.Decoding;
 using Serving.Decoding.Beams;
 using Serving.Inference.Generation;
+using Serving.Models.Decoders;
 using Serving.Models.Gpt2;
 using Serving.Testing;
 using static Serving.Inference.Tests.Generation.GenerationFixture;
@@ -168,12 +169,12 @@ public sealed class BeamAnswersTests
     private static double[] Logits(GenerationFixture fixture, int[] tokens)
     {
         const int blocks = 4;
-        using var cache = new KeyValueCache(fixture.Backend, fixture.Decoder.Config, blocks);
+        using var cache = fixture.Decoder.CreateCache(blocks);
         using var workspace = fixture.Decoder.CreateWorkspace(new(Tokens: 64, Sequences: 1, LogitRows: 1, blocks));
-        var sequence = new CachedSequence();
+        var sequence = new CachedSequence(fixture.Decoder.BlockTokens);
         for (var block = 0; block < blocks; block++)
             sequence.AddBlock(block);
-        var batch = new Gpt2Batch();
+        var batch = new DecoderBatch();
         batch.Add(sequence, tokens, LogitRows.Last);
         return Array.ConvertAll(fixture.Decoder.Forward(batch, cache, workspace).ToArray(), logit => (double)logit);
     }
