@@ -1,6 +1,6 @@
 namespace Serving.Decoding.Beams;
 
-/// <summary>Beam search behind a prompt: in each step the most probable texts go on, as many as there are beams.</summary>
+/// <summary>Beam search behind a prompt: in each step the most probable texts go on, as many as beams.</summary>
 /// <remarks>
 /// As BeamSearchScorer in transformers' generation/beam_search.py: a text ends with a stop token, or with a stop
 /// string, if it is among the best of its step, as many as there are beams. Penalties and bans change
@@ -119,7 +119,7 @@ public sealed class BeamSearch
         return BeamEnd.StopString;
     }
 
-    /// <summary>Beams whose text goes on keep their slot; other ways go to slots of those whose text does not.</summary>
+    /// <summary>Beams whose text goes on keep their slot; other ways go to slots of those that end.</summary>
     private void GoOn(Span<bool> isReplaced)
     {
         Span<bool> isKept = stackalloc bool[_beams.Length];
