@@ -3,9 +3,10 @@ using Serving.Bench;
 
 return await new RootCommand("Measurements of the product, with random weights.")
 {
-    DecodeBench.Create(),
+    DecoderBench.Create(),
     EmbedBench.Create(),
     EncoderBench.Create(),
+    GenerateBench.Create(),
     LeakBench.Create(),
     LinearBench.Create(),
     SamplingBench.Create(),

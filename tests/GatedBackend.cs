@@ -82,6 +82,20 @@ internal sealed class GatedBackend : TensorBackend
     public override void EmbeddingSum(
         Tensor tokens, Tensor positions, Tensor types, IndexBuffer ids, Tensor output)
     {
+        Enter(ids);
+        _inner.EmbeddingSum(tokens, positions, types, ids, output);
+    }
+
+    public override void EmbeddingSum(
+        PackedWeight tokens, Tensor positions, Tensor types, IndexBuffer ids, Tensor output)
+    {
+        Enter(ids);
+        _inner.EmbeddingSum(tokens, positions, types, ids, output);
+    }
+
+    /// <summary>A pass stands before the gate.</summary>
+    private void Enter(IndexBuffer ids)
+    {
         lock (Passes)
             Passes.Add(ids.Tokens.Length);
         _began.Release();
@@ -101,8 +115,6 @@ internal sealed class GatedBackend : TensorBackend
             if (id.Token == PoisonToken)
                 throw new InvalidOperationException("poison");
         }
-
-        _inner.EmbeddingSum(tokens, positions, types, ids, output);
     }
 
     public override void Trim()

@@ -52,7 +52,8 @@ internal sealed class GeneratedAnswers(string prompt)
         new AnswerRecord(
             prompt, _started.Model, _started.Sampling.Seed, i, answer.Text.ToString(),
             NameOf(_finished.Answers[i].FinishReason), _started.Prompt.Tokens, _finished.Answers[i].Tokens,
-            _started.Prompt.Truncated ? true : null, _hasTokens ? answer.Tokens : null),
+            _started.Prompt.Truncated ? true : null, _finished.Answers[i].HasScore ? _finished.Answers[i].Score : null,
+            _hasTokens ? answer.Tokens : null),
         Json));
 
     /// <returns>"end_of_text"</returns>
@@ -60,7 +61,7 @@ internal sealed class GeneratedAnswers(string prompt)
 
     private sealed record AnswerRecord(
         string Prompt, string Model, ulong Seed, int Answer, string Text, string FinishReason, int PromptTokens,
-        int GeneratedTokens, bool? Truncated, IReadOnlyList<TokenRecord>? Tokens);
+        int GeneratedTokens, bool? Truncated, double? Score, IReadOnlyList<TokenRecord>? Tokens);
 
     private sealed record TokenRecord(int Id, string Text, double Logprob, IReadOnlyList<TokenRecord>? Top)
     {

@@ -7,6 +7,13 @@ namespace Serving.Cli;
 /// <summary>The options of a command that are fields of <see cref="Sampling"/>.</summary>
 internal sealed class SamplingFlags
 {
+    private static readonly Dictionary<string, EarlyStopping> EarlyStoppings = new(StringComparer.Ordinal)
+    {
+        ["when-likely"] = EarlyStopping.WhenLikely,
+        ["at-once"] = EarlyStopping.AtOnce,
+        ["when-certain"] = EarlyStopping.WhenCertain
+    };
+
     private readonly List<Flag> _flags =
     [
         Whole("--max-new-tokens", "The most tokens of an answer (1 or more; default: the model's, or 256).",
@@ -53,7 +60,17 @@ internal sealed class SamplingFlags
         Whole("--top-logprobs", "Of so many of the most probable tokens, too (0 to 20; default: 0).",
             (sampling, value) => sampling.TopLogprobs = value),
         Whole("--num-return-sequences", "How many answers to a prompt (1 to 16; default: 1).",
-            (sampling, value) => sampling.NumReturnSequences = value)
+            (sampling, value) => sampling.NumReturnSequences = value),
+        Whole("--best-of", "Draws so many answers and prints the most probable ones (up to 16; default: 0, off).",
+            (sampling, value) => sampling.BestOf = value),
+        Whole("--num-beams", "Searches with so many beams instead of drawing (1 to 16; default: 1, off).",
+            (sampling, value) => sampling.NumBeams = value),
+        Number("--length-penalty", "Of beams: divides by tokens^this; more favors longer texts (default: 1).",
+            (sampling, value) => sampling.LengthPenalty = value),
+        new Flag<string>(
+            new Option<string>("--early-stopping") { Description = "Of beams: when the search ends." }
+                .AcceptOnlyFromAmong([.. EarlyStoppings.Keys]),
+            (sampling, value) => sampling.EarlyStopping = EarlyStoppings[value])
     ];
 
     public void AddTo(Command command)

@@ -88,6 +88,18 @@ public sealed record SamplingOptions
     /// <summary>Of how many of the most probable tokens the log-probabilities are wanted, too.</summary>
     public int TopLogProbabilities { get; init; }
 
+    /// <summary>The same where no token is drawn: what chooses among them is off.</summary>
+    public SamplingOptions WithoutDraws() => this with
+    {
+        Temperature = 0,
+        TopK = 0,
+        TopP = 1,
+        MinP = 0,
+        TypicalP = 1,
+        EpsilonCutoff = 0,
+        EtaCutoff = 0
+    };
+
     internal bool IsGreedy => Temperature == 0;
 
     internal bool WantsLogProbabilities => LogProbabilities || TopLogProbabilities > 0;

@@ -41,6 +41,18 @@ internal sealed class TokenHistory
     /// <summary>How often each of the counted tokens was there; empty if no penalty asks.</summary>
     public Dictionary<int, int> Counts => _counts ?? None;
 
+    /// <summary>Becomes another history of the same prompt and options.</summary>
+    public void CopyFrom(TokenHistory other)
+    {
+        other.Tokens.CopyTo(_tokens);
+        Count = other.Count;
+        if (_counts is null)
+            return;
+        _counts.Clear();
+        foreach (var (token, count) in other.Counts)
+            _counts.Add(token, count);
+    }
+
     public void Append(int token)
     {
         if (_counts is not null && Count >= _firstCounted)

@@ -6,6 +6,24 @@ namespace Serving.Tensors.Cpu;
 /// <summary>What decoders need beside the rest.</summary>
 public sealed unsafe partial class CpuBackend
 {
+    public override void EmbeddingSum(
+        PackedWeight tokens, Tensor positions, Tensor types, IndexBuffer ids, Tensor output)
+    {
+        Shapes.EmbeddingSum(tokens, positions, types, ids, output);
+        var job = new PackedEmbeddingJob
+        {
+            Kernels = _kernels,
+            Tokens = ((CpuPackedWeight)tokens).Panels,
+            Format = tokens.Format,
+            Positions = new(Pointer(positions), positions.Stride),
+            Types = new(Pointer(types), types.Stride),
+            Ids = (TokenIds*)Pointer(ids),
+            Output = new(Pointer(output), output.Stride),
+            Columns = output.Columns
+        };
+        _threads.Run(ref job, output.Rows);
+    }
+
     public override void ScatterRows(Tensor x, IndexBuffer rows, Tensor output)
     {
         Shapes.ScatterRows(x, rows, output);
@@ -49,6 +67,26 @@ public sealed unsafe partial class CpuBackend
                 ScratchFloatsPerWorker = scratchFloats
             };
             _threads.Run(ref job, (queryOffsets.Values.Length - 1) * heads);
+        }
+    }
+
+    /// <summary>Sums of embeddings out of a packed table, a token a time.</summary>
+    private struct PackedEmbeddingJob : IParallelJob
+    {
+        public CpuKernels Kernels;
+        public void* Tokens;
+        public WeightFormat Format;
+        public MatrixRows Positions;
+        public MatrixRows Types;
+        public TokenIds* Ids;
+        public MatrixRows Output;
+        public int Columns;
+
+        public readonly void Execute(int item, int worker)
+        {
+            var ids = Ids[item];
+            PackedRows.Read(Tokens, Format, Columns, ids.Token, Output[item]);
+            Kernels.Sum(Output[item], Positions[ids.Position], Types[ids.Type], Output[item], Columns);
         }
     }
 

@@ -13,14 +13,21 @@ internal sealed unsafe class CpuPackedWeight : PackedWeight
         : base(outFeatures, weights[0].Columns, format)
     {
         _buffer = pool.Rent(
-            (long)Kernels.Panels.Count(outFeatures) * InFeatures * Kernels.Panels.Width * ElementBytes(format),
-            hugePages: true);
-        var row = 0;
-        foreach (var weight in weights)
+            Kernels.Panels.Count(outFeatures) * (long)Kernels.Panels.Bytes(InFeatures, format), hugePages: true);
+        try
         {
-            Kernels.Panels.PackWeight(
-                CpuBackend.Pointer(weight), weight.Stride, row, weight.Rows, InFeatures, _buffer.Pointer, format);
-            row += weight.Rows;
+            var row = 0;
+            foreach (var weight in weights)
+            {
+                Kernels.Panels.PackWeight(
+                    CpuBackend.Pointer(weight), weight.Stride, row, weight.Rows, InFeatures, _buffer.Pointer, format);
+                row += weight.Rows;
+            }
+        }
+        catch (NotFiniteNumberException)
+        {
+            _buffer.Dispose();
+            throw;
         }
     }
 
@@ -29,7 +36,8 @@ internal sealed unsafe class CpuPackedWeight : PackedWeight
     {
         _buffer = whole._buffer;
         _isSlice = true;
-        _firstByte = whole._firstByte + ((nint)firstFeature * InFeatures * ElementBytes(Format));
+        _firstByte = whole._firstByte
+            + (firstFeature / Kernels.Panels.Width * Kernels.Panels.Bytes(InFeatures, Format));
     }
 
     public override long Bytes => _buffer.Bytes;
@@ -47,7 +55,4 @@ internal sealed unsafe class CpuPackedWeight : PackedWeight
         if (!_isSlice)
             _buffer.Dispose();
     }
-
-    private static int ElementBytes(WeightFormat format) =>
-        format == WeightFormat.Float32 ? sizeof(float) : sizeof(ushort);
 }

@@ -5,6 +5,19 @@ namespace Serving.Tensors.Torch;
 /// <summary>What decoders need: rows that go to where they belong, and attention over cached keys.</summary>
 public sealed partial class TorchBackend
 {
+    public override void EmbeddingSum(
+        PackedWeight tokens, Tensor positions, Tensor types, IndexBuffer ids, Tensor output)
+    {
+        Shapes.EmbeddingSum(tokens, positions, types, ids, output);
+        if (output.Rows == 0)
+            return;
+        using var operation = _context.Begin();
+        var rows = TokenRows(ids);
+        View(output).copy_(((TorchPackedWeight)tokens).Rows(rows[0])
+            .add_(View(positions).index_select(0, rows[1]))
+            .add_(View(types).index_select(0, rows[2])));
+    }
+
     public override void ScatterRows(Tensor x, IndexBuffer rows, Tensor output)
     {
         Shapes.ScatterRows(x, rows, output);

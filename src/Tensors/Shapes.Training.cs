@@ -99,7 +99,8 @@ public static partial class Shapes
         if (!typesGradient.IsNone)
             EmbeddingSum(tokensGradient, positionsGradient, typesGradient, ids, outputGradient);
         else
-            Embeddings(tokensGradient, positionsGradient, types: default, ids, outputGradient);
+            Embeddings(
+                tokensGradient.Rows, tokensGradient.Columns, positionsGradient, types: default, ids, outputGradient);
     }
 
     public static void AddRows(Tensor x, Tensor output)

@@ -85,26 +85,33 @@ public static partial class Shapes
     {
         if (types.Columns != tokens.Columns)
             throw new ShapeException($"EmbeddingSum: the tables {tokens} and {types} differ in width.");
-        Embeddings(tokens, positions, types, ids, output);
+        Embeddings(tokens.Rows, tokens.Columns, positions, types, ids, output);
     }
 
+    public static void EmbeddingSum(
+        PackedWeight tokens, Tensor positions, Tensor types, IndexBuffer ids, Tensor output)
+    {
+        if (types.Columns != tokens.InFeatures)
+            throw new ShapeException($"EmbeddingSum: the tables {tokens} and {types} differ in width.");
+        Embeddings(tokens.OutFeatures, tokens.InFeatures, positions, types, ids, output);
+    }
+
+    /// <param name="vocab">Rows of the table of tokens.</param>
+    /// <param name="hidden">Its width.</param>
     /// <param name="types">None where nothing is looked up in it.</param>
     private static void Embeddings(
-        Tensor tokens, Tensor positions, Tensor types, IndexBuffer ids, Tensor output)
+        int vocab, int hidden, Tensor positions, Tensor types, IndexBuffer ids, Tensor output)
     {
-        if (positions.Columns != tokens.Columns)
-            throw new ShapeException($"EmbeddingSum: the tables {tokens} and {positions} differ in width.");
+        if (positions.Columns != hidden)
+            throw new ShapeException($"EmbeddingSum: the tables [{vocab}, {hidden}] and {positions} differ in width.");
         var all = ids.Tokens;
-        if (output.Rows != all.Length || output.Columns != tokens.Columns)
-        {
-            throw new ShapeException(
-                $"EmbeddingSum: the output is {output}; [{all.Length}, {tokens.Columns}] is needed.");
-        }
+        if (output.Rows != all.Length || output.Columns != hidden)
+            throw new ShapeException($"EmbeddingSum: the output is {output}; [{all.Length}, {hidden}] is needed.");
 
         foreach (var id in all)
         {
-            if ((uint)id.Token >= (uint)tokens.Rows)
-                throw new ShapeException($"EmbeddingSum: token {id.Token} is not in the table {tokens}.");
+            if ((uint)id.Token >= (uint)vocab)
+                throw new ShapeException($"EmbeddingSum: token {id.Token} is not in the table [{vocab}, {hidden}].");
             if ((uint)id.Position >= (uint)positions.Rows)
                 throw new ShapeException($"EmbeddingSum: position {id.Position} is not in the table {positions}.");
             if (!types.IsNone && (uint)id.Type >= (uint)types.Rows)

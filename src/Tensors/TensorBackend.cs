@@ -76,6 +76,7 @@ public abstract class TensorBackend : IDisposable
     /// <summary>Lays weights out for <see cref="Linear"/>, stacked along their output features.</summary>
     /// <param name="weights">Each [outFeatures, inFeatures] with the same inFeatures.</param>
     /// <exception cref="ShapeException">The weights differ in inFeatures.</exception>
+    /// <exception cref="NotFiniteNumberException">The format is Int8, and a weight is NaN or infinite.</exception>
     public abstract PackedWeight PackWeight(ReadOnlySpan<Tensor> weights, WeightFormat format = WeightFormat.Float32);
 
     /// <summary>Allocates masks in one block.</summary>
@@ -124,6 +125,13 @@ public abstract class TensorBackend : IDisposable
     /// <param name="output">[ids, hidden]</param>
     public abstract void EmbeddingSum(
         Tensor tokens, Tensor positions, Tensor types, IndexBuffer ids, Tensor output);
+
+    /// <summary>The same with a table that products use, too, in the output layer: it is held once.</summary>
+    /// <param name="tokens">[vocab, hidden]; its rows as products see them, rounded as its format is.</param>
+    /// <exception cref="NotSupportedException">The backend runs no decoders.</exception>
+    public virtual void EmbeddingSum(
+        PackedWeight tokens, Tensor positions, Tensor types, IndexBuffer ids, Tensor output) =>
+        throw new NotSupportedException($"The backend '{Description}' runs no decoders.");
 
     /// <summary>Scaled dot-product attention (Vaswani et al. 2017, eq. 1) over all heads, by sequence.</summary>
     /// <param name="query">[queries, hidden]</param>

@@ -163,7 +163,10 @@ public abstract class TrainingBackend : TensorBackend
         Tensor gates, Tensor recurrent, IndexBuffer steps, Tensor cell, Tensor cells, Tensor outputGradient,
         Tensor gatesGradient, Tensor hiddenGradient, Tensor cellGradient);
 
-    /// <summary>Gradients of <see cref="TensorBackend.EmbeddingSum"/>, added to those of the tables.</summary>
+    /// <summary>
+    /// Gradients of <see cref="TensorBackend.EmbeddingSum(Tensor, Tensor, Tensor, IndexBuffer, Tensor)"/>, added to
+    /// those of the tables.
+    /// </summary>
     /// <param name="outputGradient">[ids, hidden]</param>
     /// <param name="typesGradient">None when it is not needed.</param>
     public abstract void EmbeddingGradient(

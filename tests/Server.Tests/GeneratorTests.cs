@@ -119,6 +119,38 @@ public sealed class GeneratorTests
         });
     }
 
+    [Fact]
+    public async Task Generate_BeamsAndBestOf_GiveTheBestFirst()
+    {
+        await using var server = await StartAsync();
+        var responses = await RunAsync(server, With(new()
+        {
+            MaxNewTokens = 6,
+            NumBeams = 4,
+            NumReturnSequences = 3,
+            LengthPenalty = 0.5,
+            EarlyStopping = EarlyStopping.WhenCertain,
+            TopP = 0.5
+        }));
+
+        var effective = responses[0].Started.Sampling;
+        Assert.Equal(
+            (4, 3, 0.5, EarlyStopping.WhenCertain, 0.0, 1.0),
+            (effective.NumBeams, effective.NumReturnSequences, effective.LengthPenalty, effective.EarlyStopping,
+                effective.Temperature, effective.TopP));
+        var answers = responses[^1].Finished.Answers;
+        Assert.Equal(3, answers.Count);
+        Assert.Equal(answers.OrderByDescending(answer => answer.Score), answers);
+        Assert.Equal(3, answers.Select(answer => answer.Score).Distinct().Count());
+
+        responses = await RunAsync(server, With(new() { MaxNewTokens = 6, Seed = 4, BestOf = 8 }));
+        var best = Assert.Single(responses[^1].Finished.Answers);
+        responses = await RunAsync(server, With(new() { MaxNewTokens = 6, Seed = 4, BestOf = 8, NumReturnSequences = 8 }));
+        Assert.Equal(best.Score, responses[^1].Finished.Answers.Max(answer => answer.Score));
+        responses = await RunAsync(server, With(new() { MaxNewTokens = 6, Seed = 4 }));
+        Assert.False(responses[^1].Finished.Answers[0].HasScore);
+    }
+
     private static IReadOnlyList<(string Field, GenerateRequest Request)> BadRequests =>
     [
         ("sampling.temperature", With(new() { Temperature = double.NaN })),
@@ -144,6 +176,15 @@ public sealed class GeneratorTests
         ("sampling.top_logprobs", With(new() { TopLogprobs = 21 })),
         ("sampling.num_return_sequences", With(new() { NumReturnSequences = 0 })),
         ("sampling.num_return_sequences", With(new() { NumReturnSequences = int.MaxValue })),
+        ("sampling.num_beams", With(new() { NumBeams = 0 })),
+        ("sampling.num_beams", With(new() { NumBeams = 17 })),
+        ("sampling.num_return_sequences", With(new() { NumBeams = 2, NumReturnSequences = 3 })),
+        ("sampling.length_penalty", With(new() { NumBeams = 2, LengthPenalty = double.NaN })),
+        ("sampling.early_stopping", With(new() { NumBeams = 2, EarlyStopping = (EarlyStopping)9 })),
+        ("sampling.top_logprobs", With(new() { NumBeams = 2, TopLogprobs = 1 })),
+        ("sampling.best_of", With(new() { BestOf = 17 })),
+        ("sampling.best_of", With(new() { BestOf = 2, NumReturnSequences = 3 })),
+        ("sampling.best_of", With(new() { BestOf = 2, NumBeams = 2 })),
         ("prompt", new() { Prompt = new string('#', 65) }),
         ("truncation", new() { Prompt = "a", Truncation = (PromptTruncation)9 }),
         ("priority", new() { Prompt = "a", Priority = 101 }),

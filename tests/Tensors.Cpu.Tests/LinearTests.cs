@@ -62,6 +62,31 @@ public sealed class LinearTests
             Values.Bits(Product(backend, x, w, keep, rows, outFeatures, inFeatures, WeightFormat.BFloat16)));
     }
 
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void Linear_Int8_IsTheProductWithRoundedWeights(string width, int rows, int outFeatures, int inFeatures)
+    {
+        using var backend = CpuBackends.Backend(width);
+        var x = Values.Random(rows * inFeatures, seed: 7);
+        var w = Values.Random(outFeatures * inFeatures, seed: 8);
+        var keep = Values.RandomBits(outFeatures * inFeatures, keep: 0.5, seed: 9);
+        float[] rounded = [.. w.Chunk(inFeatures).SelectMany(row => row.Chunk(Int8Blocks.Terms)).SelectMany(Rounded)];
+
+        Assert.Equal(
+            Values.Bits(ScalarGemm.Run(x, rounded, keep: [], rows, outFeatures, inFeatures)),
+            Values.Bits(Product(backend, x, w, keep: null, rows, outFeatures, inFeatures, WeightFormat.Int8)));
+        Assert.Equal(
+            Values.Bits(ScalarGemm.Run(x, rounded, keep, rows, outFeatures, inFeatures)),
+            Values.Bits(Product(backend, x, w, keep, rows, outFeatures, inFeatures, WeightFormat.Int8)));
+
+        static IEnumerable<float> Rounded(float[] block)
+        {
+            var numbers = new sbyte[block.Length];
+            var scale = Int8Blocks.Quantize(block, numbers);
+            return numbers.Select(number => number * scale);
+        }
+    }
+
     private static float[] Product(
         CpuBackend backend,
         float[] x,

@@ -101,7 +101,7 @@ public sealed class LeakTests
             if (cycle == warmUp)
                 before = Usage.Now(backend);
             using var encoder = BertEncoder.Load(
-                backend, Config, new InitialParameters(seed: 1), (WeightFormat)(cycle % 2));
+                backend, Config, new InitialParameters(seed: 1), (WeightFormat)(cycle % 3));
             using var workspace = encoder.CreateWorkspace(maxTokens: 1024, maxBranches: 16);
             using var masks = Masks(backend, cycle % 5);
             Run(encoder, workspace, [null, masks], cycle);

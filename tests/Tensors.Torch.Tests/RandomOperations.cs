@@ -52,6 +52,13 @@ internal static class RandomOperations
                 o.Tensor(9, columns), o.Tensor(7, columns), o.Tensor(2, columns), o.Tokens(ids),
                 o.Tensor(ids.Length, columns));
         },
+        ["EmbeddingSum, packed"] = (o, r) =>
+        {
+            var (ids, columns) = (Ids(r), Size(r));
+            o.Backend.EmbeddingSum(
+                o.Weight(9, columns, (WeightFormat)r.Next(3)), o.Tensor(7, columns), o.Tensor(2, columns),
+                o.Tokens(ids), o.Tensor(ids.Length, columns));
+        },
         ["EmbeddingGradient"] = (o, r) =>
         {
             var (ids, columns) = (Ids(r), Size(r));
@@ -134,7 +141,7 @@ internal static class RandomOperations
             [.. Enumerable.Range(0, r.Next(6)).Select(_ => new RowSegment(r.Next(9), masks[r.Next(masks.Length)]))];
         var rows = segments.Length == 0 ? Size(r) : segments.Sum(segment => segment.Rows);
         o.Backend.Linear(
-            o.Tensor(rows, inFeatures), o.Weight(outFeatures, inFeatures, (WeightFormat)r.Next(2)),
+            o.Tensor(rows, inFeatures), o.Weight(outFeatures, inFeatures, (WeightFormat)r.Next(3)),
             r.Next(2) == 0 ? default : o.Tensor(1, outFeatures), segments, (Activation)r.Next(3),
             r.Next(2) == 0 ? default : o.Tensor(rows, outFeatures), o.Tensor(rows, outFeatures));
     }

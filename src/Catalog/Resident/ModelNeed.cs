@@ -23,11 +23,11 @@ public static class ModelNeed
     private static long OfEncoding(ModelShape shape, ModelHostOptions options, int lanes)
     {
         var tokens = (long)lanes * Math.Max(options.MaxBatchTokens, shape.MaxTokens);
-        return (Matrices(shape) * BytesOf(options.WeightFormat))
+        return options.WeightFormat.Bytes(Matrices(shape))
             + (sizeof(float) * (Embeddings(shape) + (tokens * RowsOfHidden * shape.Hidden)));
     }
 
-    /// <remarks>The word embeddings are the output matrix, too.</remarks>
+    /// <remarks>As if the word embeddings were not the output matrix, which some models' are not.</remarks>
     private static long OfWriting(ModelShape shape, ModelHostOptions options)
     {
         var output = (long)shape.Vocabulary * shape.Hidden;
@@ -37,7 +37,7 @@ public static class ModelNeed
         var cache = (long)cached * shape.Layers * 2 * shape.Hidden;
         var workspace = ((long)options.MaxStepTokens * RowsOfHidden * shape.Hidden)
             + ((long)options.MaxSequences * shape.Vocabulary);
-        return ((Matrices(shape) + output) * BytesOf(options.GeneratorWeightFormat))
+        return options.GeneratorWeightFormat.Bytes(Matrices(shape) + output)
             + (sizeof(float) * (Embeddings(shape) + cache + workspace));
     }
 
@@ -45,7 +45,4 @@ public static class ModelNeed
         (long)MatricesPerLayer * shape.Layers * shape.Hidden * shape.Hidden;
 
     private static long Embeddings(ModelShape shape) => ((long)shape.Vocabulary + shape.MaxTokens) * shape.Hidden;
-
-    private static int BytesOf(WeightFormat format) =>
-        format == WeightFormat.BFloat16 ? sizeof(ushort) : sizeof(float);
 }

@@ -11,14 +11,20 @@ internal sealed class AnswerSequence : DecodingSequence
     private readonly TokenSampler _sampler;
     private readonly AnswerText _text;
     private readonly GenerationMetrics _metrics;
+    private readonly AnswerChoice? _choice;
+    private readonly bool _showsTokens;
     private TimeSpan _firstToken;
+    private double _sum; // Of log-probabilities, if answers are chosen by them.
 
     /// <param name="answer">Which of the answers to the prompt.</param>
     /// <param name="first">The first of them; null for itself.</param>
     /// <param name="mostTokens">Of prompt and answer.</param>
+    /// <param name="choice">Takes it when it is complete; null where each answer goes to its reader as it comes.</param>
+    /// <param name="showsTokens">Whether log-probabilities are wanted.</param>
     public AnswerSequence(
         PendingGeneration request, string caller, int answer, AnswerSequence? first, int mostTokens,
-        TokenSampler sampler, AnswerText text, GenerationMetrics metrics, int blockTokens)
+        TokenSampler sampler, AnswerText text, GenerationMetrics metrics, int blockTokens, AnswerChoice? choice,
+        bool showsTokens)
         : base(request, caller, mostTokens - 1, blockTokens) // Nothing is computed of the last token.
     {
         _request = request;
@@ -27,6 +33,8 @@ internal sealed class AnswerSequence : DecodingSequence
         _sampler = sampler;
         _text = text;
         _metrics = metrics;
+        _choice = choice;
+        _showsTokens = showsTokens;
     }
 
     /// <summary>Null while it goes on.</summary>
@@ -47,6 +55,7 @@ internal sealed class AnswerSequence : DecodingSequence
     {
         var token = _sampler.Next(logits, workspace);
         _metrics.TokenCame();
+        _sum += token.LogProbability ?? 0;
         if (_sampler.Generated == 1)
             NoteFirst();
         if (token.IsStop)
@@ -59,20 +68,24 @@ internal sealed class AnswerSequence : DecodingSequence
 
     private void Append(SampledToken token, ReadOnlySpan<TokenLogProbability> top)
     {
-        _text.Append(token.Token, token.LogProbability, top);
+        _text.Append(token.Token, _showsTokens ? token.LogProbability : null, top);
         if (_text.IsStopped)
             Finish(FinishReason.Stop);
         else if (_sampler.IsFull)
             Finish(FinishReason.Length);
-        else if (_text.HasReady)
+        else if (_text.HasReady && _choice is null)
             _request.Write(new(_answer, _text.TakeText(), _text.TakeTokens(), End: null));
     }
 
     private void Finish(FinishReason reason)
     {
         _text.Finish();
-        End = new(reason, _sampler.Generated);
-        _request.Write(new(_answer, _text.TakeText(), _text.TakeTokens(), End));
+        End = new(reason, _sampler.Generated, _choice is null ? null : _sum / _sampler.Generated);
+        var part = new GenerationPart(_answer, _text.TakeText(), _text.TakeTokens(), End);
+        if (_choice is null)
+            _request.Write(part);
+        else
+            _choice.Add(part);
     }
 
     private void NoteFirst()

@@ -80,6 +80,12 @@ internal sealed class BlockPool
     public void Release(DecodingSequence sequence)
     {
         _promised -= sequence.Blocks;
+        Restart(sequence);
+    }
+
+    /// <summary>Takes a sequence's blocks back; it keeps what it was promised.</summary>
+    public void Restart(DecodingSequence sequence)
+    {
         for (var i = sequence.Cache.Blocks.Count - 1; i >= 0; i--) // The end goes first: without it the rest is of use.
         {
             var block = sequence.Cache.Blocks[i];
@@ -91,7 +97,7 @@ internal sealed class BlockPool
                 _free.Push(block);
         }
 
-        sequence.Cache.Clear();
+        sequence.Restart();
     }
 
     private int Take()

@@ -19,10 +19,19 @@ internal abstract class DecodingSequence(WorkItem item, string caller, int mostT
     /// <summary>Blocks of the cache that it may come to need.</summary>
     public int Blocks { get; } = (mostTokens + blockTokens - 1) / blockTokens;
 
-    /// <summary>The tokens that those hold.</summary>
-    public int Tokens => Blocks * BlockTokens;
+    /// <summary>The tokens that those hold, and those of what joins with it.</summary>
+    public int Tokens => Blocks * BlockTokens * Branches;
 
-    public int Branches => 1;
+    public int Branches => 1 + Others.Count;
+
+    /// <summary>Whether it waits in the queue itself.</summary>
+    public virtual bool IsUnit => true;
+
+    /// <summary>What joins when it does, of the same item and as long.</summary>
+    public virtual IReadOnlyList<DecodingSequence> Others => [];
+
+    /// <summary>Whether its tokens are not those any more that its blocks were computed of.</summary>
+    public virtual bool IsReplaced => false;
 
     public bool NeedsWholeDevice => false; // A step may, of whatever sequences it is.
 
@@ -89,6 +98,14 @@ internal abstract class DecodingSequence(WorkItem item, string caller, int mostT
         KnownBlocks++;
         if (isShared)
             SharedTokens += BlockTokens;
+    }
+
+    /// <summary>Begins anew, without blocks.</summary>
+    public virtual void Restart()
+    {
+        Cache.Clear();
+        KnownBlocks = 0;
+        Prefix = Prefixes.Empty;
     }
 
     /// <summary>Decides on its part of the next step.</summary>

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Serving.Decoding;
+using Serving.Decoding.Beams;
 using Serving.Inference.Scheduling;
 using Serving.Models.Decoders;
 using Serving.Text.Bpe;
@@ -98,16 +99,12 @@ public sealed class GenerationEngine : IDisposable
             var prompt = Tokenize(() => _prompts.Read(request));
             var pending = new PendingGeneration(request, _time);
             var most = (int)Math.Min((long)prompt.Ids.Length + sampling.MaxTokens, _prompts.MostTokens);
-            var sequences = new DecodingSequence[request.Answers];
-            for (var answer = 0; answer < sequences.Length; answer++)
-            {
-                sequences[answer] = new AnswerSequence(
-                    pending, request.Caller, answer, sequences[0] as AnswerSequence, most,
-                    new(sampling, prompt.Ids, _decoder.Config.Vocab, _prompts.MostTokens, answer),
-                    new(_tokenizer, sampling.Stop), _metrics, _decoder.BlockTokens);
-            }
-
-            Enqueue(pending, sequences, place, nameof(request.Answers), cancellationToken);
+            var sequences = request.Searches
+                ? [Search(request, pending, sampling, prompt.Ids, most)]
+                : Draw(request, pending, sampling, prompt.Ids, most);
+            Enqueue(
+                pending, sequences, place, request.Searches ? nameof(request.Beams) : nameof(request.Answers),
+                cancellationToken);
             return new(pending, prompt, sampling);
         }
     }
@@ -170,20 +167,47 @@ public sealed class GenerationEngine : IDisposable
         _steps.Dispose();
     }
 
-    private SamplingOptions WithEnd(GenerationRequest request) =>
-        _decoder.Config.EndToken is { } end && !request.IgnoresEnd
-            ? request.Sampling with { StopTokens = [.. request.Sampling.StopTokens.Append(end).Distinct()] }
-            : request.Sampling;
+    /// <param name="most">The most tokens of prompt and answer.</param>
+    private DecodingSequence Search(
+        GenerationRequest request, PendingGeneration pending, SamplingOptions sampling, int[] prompt, int most) =>
+        new BeamAnswers(
+            pending, request, sampling, prompt, most, _decoder, _prompts.MostTokens, _tokenizer, _metrics).First;
+
+    /// <param name="most">The most tokens of prompt and answer.</param>
+    private DecodingSequence[] Draw(
+        GenerationRequest request, PendingGeneration pending, SamplingOptions sampling, int[] prompt, int most)
+    {
+        var choice =
+            request.BestOf > 0 ? new AnswerChoice(pending, request.Drawn, request.Answers) : null;
+        var drawn = choice is null ? sampling : sampling with { LogProbabilities = true };
+        var sequences = new DecodingSequence[request.Drawn];
+        for (var answer = 0; answer < sequences.Length; answer++)
+        {
+            sequences[answer] = new AnswerSequence(
+                pending, request.Caller, answer, sequences[0] as AnswerSequence, most,
+                new(drawn, prompt, _decoder.Config.Vocab, _prompts.MostTokens, answer),
+                new(_tokenizer, sampling.Stop), _metrics, _decoder.BlockTokens, choice,
+                sampling.LogProbabilities || sampling.TopLogProbabilities > 0);
+        }
+
+        return sequences;
+    }
+
+    /// <summary>What the request's answers are made with.</summary>
+    private SamplingOptions WithEnd(GenerationRequest request)
+    {
+        var sampling = request.Searches ? request.Sampling.WithoutDraws() : request.Sampling;
+        return _decoder.Config.EndToken is { } end && !request.IgnoresEnd
+            ? sampling with { StopTokens = [.. sampling.StopTokens.Append(end).Distinct()] }
+            : sampling;
+    }
 
     private void ThrowUnlessValid(GenerationRequest request, SamplingOptions sampling)
     {
         sampling.ThrowUnlessValid(_decoder.Config.Vocab);
-        if (request.Answers is < 1 or > GenerationRequest.MostAnswers)
-        {
-            throw new SamplingOptionsException([new(
-                nameof(request.Answers),
-                $"It is {request.Answers}; it must be 1 to {GenerationRequest.MostAnswers}.")]);
-        }
+        var violations = GenerationChecks.Find(request);
+        if (violations.Count > 0)
+            throw new SamplingOptionsException(violations);
     }
 
     private static T Tokenize<T>(Func<T> read)
@@ -197,6 +221,14 @@ public sealed class GenerationEngine : IDisposable
         WorkItem item, DecodingSequence[] sequences, Reservation place, string option,
         CancellationToken cancellationToken)
     {
+        if (sequences[0].Branches > _options.MaxSequences || sequences[0].Tokens > _options.MaxCachedTokens)
+        {
+            throw new SamplingOptionsException([new(
+                option,
+                $"It is too much: {sequences[0].Branches} sequences of {sequences[0].Tokens} tokens in all; "
+                + $"{_options.MaxSequences} of {_options.MaxCachedTokens} run at a time. Ask for less.")]);
+        }
+
         var tokens = (long)sequences[0].Tokens * sequences.Length;
         if (tokens > _options.MaxQueuedTokens)
         {

@@ -26,7 +26,11 @@ public sealed record GenerationPart(int Answer, string Text, IReadOnlyList<Answe
 
 /// <summary>How an answer ended.</summary>
 /// <param name="Tokens">How many were generated, those of a stop string and a stop token included.</param>
-public sealed record AnswerEnd(FinishReason Reason, int Tokens);
+/// <param name="Score">
+/// What it was chosen by, if it was: of beam search the sum of its log-probabilities over its length to the power of
+/// the length penalty, of best-of their mean.
+/// </param>
+public sealed record AnswerEnd(FinishReason Reason, int Tokens, double? Score = null);
 
 /// <summary>A token of an answer or a scored text.</summary>
 /// <param name="LogProbability">The natural logarithm of the model's probability, before all sampling.</param>

@@ -1,4 +1,5 @@
 using Serving.Decoding;
+using Serving.Decoding.Beams;
 
 namespace Serving.Inference.Generation;
 
@@ -37,6 +38,23 @@ public sealed record GenerationRequest : DecoderRequest
 
     /// <summary>How many answers are wanted: 1 to <see cref="MostAnswers"/>. Each has draws of its own.</summary>
     public int Answers { get; init; } = 1;
+
+    /// <summary>
+    /// Draws so many answers and gives the most probable ones, by the mean of their log-probabilities, once all are
+    /// complete; up to <see cref="MostAnswers"/>. 0 draws those that are wanted.
+    /// </summary>
+    public int BestOf { get; init; }
+
+    /// <summary>
+    /// With more than one beam, up to <see cref="MostAnswers"/>, answers are searched, not drawn, and come when they are
+    /// complete, the best first. There are no more answers than beams.
+    /// </summary>
+    public BeamOptions Beams { get; init; } = new(1);
+
+    internal bool Searches => Beams.Count > 1;
+
+    /// <summary>How many answers are written.</summary>
+    internal int Drawn => Math.Max(Answers, BestOf);
 }
 
 /// <summary>A text whose tokens' probabilities are wanted.</summary>

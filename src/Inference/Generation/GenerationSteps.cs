@@ -103,8 +103,9 @@ internal sealed class GenerationSteps : IEngine, IDisposable
         foreach (var sequence in _joining)
         {
             sequence.Began = _time.GetTimestamp();
-            _blocks.Promise(sequence);
-            _running.Add(sequence);
+            Join(sequence);
+            foreach (var other in sequence.Others)
+                Join(other);
         }
 
         if (_running.Count == 0)
@@ -130,7 +131,17 @@ internal sealed class GenerationSteps : IEngine, IDisposable
     {
         _queue.NoteSpeed(_stepTokens, computed);
         foreach (var sequence in _step)
-            _blocks.NoteFilled(sequence);
+        {
+            if (!sequence.IsReplaced)
+                _blocks.NoteFilled(sequence);
+        }
+
+        foreach (var sequence in _running) // Once all is known that they may share next.
+        {
+            if (sequence.IsReplaced)
+                _blocks.Restart(sequence);
+        }
+
         Sweep();
     }
 
@@ -163,13 +174,20 @@ internal sealed class GenerationSteps : IEngine, IDisposable
         foreach (var sequence in _running)
         {
             sequence.Item.Fail(exception);
-            sequence.Item.FinishUnits(1);
+            if (sequence.IsUnit)
+                sequence.Item.FinishUnits(1);
         }
 
         _running.Clear();
     }
 
     public void Dispose() => _runner.Dispose();
+
+    private void Join(DecodingSequence sequence)
+    {
+        _blocks.Promise(sequence);
+        _running.Add(sequence);
+    }
 
     /// <summary>Lets go of the sequences that are done, given up or late, and of their blocks.</summary>
     private void Sweep()
@@ -191,7 +209,8 @@ internal sealed class GenerationSteps : IEngine, IDisposable
         if (!sequence.IsDone && !item.IsOver)
             return false;
         _blocks.Release(sequence);
-        _leaving.Add(sequence);
+        if (sequence.IsUnit)
+            _leaving.Add(sequence);
         return true;
     }
 }

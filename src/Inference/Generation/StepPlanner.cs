@@ -3,7 +3,7 @@ namespace Serving.Inference.Generation;
 /// <summary>Divides a step among the sequences that run.</summary>
 /// <remarks>
 /// Each gets what it has left, or an equal share of what those with less leave: generated tokens go on in every step,
-/// and of prompts the short ones don't wait for the long ones.
+/// and of prompts the short ones don't wait for the long ones. Beside generated tokens there are few of prompts.
 /// </remarks>
 internal sealed class StepPlanner(GenerationOptions options)
 {
@@ -24,7 +24,7 @@ internal sealed class StepPlanner(GenerationOptions options)
         }
 
         sequences.Sort(_leastLeft);
-        var tokens = options.MaxStepTokens;
+        var tokens = TokensOf(sequences);
         var rows = options.MaxLogitRows;
         for (var i = 0; i < sequences.Count; i++)
         {
@@ -35,5 +35,17 @@ internal sealed class StepPlanner(GenerationOptions options)
             tokens -= sequence.Planned;
             rows -= sequence.RowCount;
         }
+    }
+
+    /// <summary>How many tokens a step of some sequences has at most: one of each at least.</summary>
+    private int TokensOf(List<DecodingSequence> sequences)
+    {
+        var writing = 0;
+        foreach (var sequence in sequences)
+            writing += sequence.Left == 1 ? 1 : 0;
+        var beside = writing == 0
+            ? options.MaxStepTokens
+            : Math.Max(options.MaxPromptTokensBeside, sequences.Count - writing);
+        return Math.Min(options.MaxStepTokens, writing + beside);
     }
 }

@@ -73,8 +73,11 @@ public sealed class Gpt2Decoder : Decoder
 
         public void Embed()
         {
-            backend.EmbeddingSum(
-                _parameters.Tokens, _parameters.Positions, _parameters.Types, workspace.Tokens, _hidden);
+            var (positions, types) = (_parameters.Positions, _parameters.Types);
+            if (_config.TiesEmbeddings)
+                backend.EmbeddingSum(_parameters.Head, positions, types, workspace.Tokens, _hidden);
+            else
+                backend.EmbeddingSum(_parameters.Tokens, positions, types, workspace.Tokens, _hidden);
             trace?.Invoke("embeddings", _hidden);
         }
 

@@ -6,6 +6,7 @@ namespace Serving.Models.Gpt2;
 /// <summary>Everything that a decoder loads; freed together.</summary>
 internal sealed class Gpt2Parameters(DeviceMemory memory) : IDisposable
 {
+    /// <summary>[vocab, hidden]; none where the head is the same, and held once.</summary>
     public Tensor Tokens { get; private set; }
 
     public Tensor Positions { get; private set; }
@@ -35,15 +36,17 @@ internal sealed class Gpt2Parameters(DeviceMemory memory) : IDisposable
         try
         {
             using var reader = new ParameterReader(memory, weights, format);
-            parameters.Tokens = reader.Tensor(Gpt2Tensors.TokenEmbeddings, config.Vocab, config.Hidden);
+            if (config.TiesEmbeddings)
+                parameters.Head = reader.Weight(Gpt2Tensors.TokenEmbeddings, config.Vocab, config.Hidden);
+            else
+                parameters.Tokens = reader.Tensor(Gpt2Tensors.TokenEmbeddings, config.Vocab, config.Hidden);
             parameters.Positions =
                 reader.Tensor(Gpt2Tensors.PositionEmbeddings, config.MaxPositions, config.Hidden);
             parameters.Layers =
                 [.. Enumerable.Range(0, config.Layers).Select(layer => LoadLayer(reader, config, layer))];
             parameters.FinalNorm = reader.Norm(Gpt2Tensors.FinalNorm, config.Hidden);
-            parameters.Head = config.TiesEmbeddings
-                ? memory.PackWeight([parameters.Tokens], format)
-                : reader.Weight(Gpt2Tensors.Head, config.Vocab, config.Hidden);
+            if (!config.TiesEmbeddings)
+                parameters.Head = reader.Weight(Gpt2Tensors.Head, config.Vocab, config.Hidden);
             parameters.Types = memory.Allocate(1, config.Hidden);
             parameters.Digest = reader.Digest();
             return parameters;

@@ -22,12 +22,19 @@ public sealed class SafetensorsWriter
         Add(name, SafetensorsTypes.Float32, shape, MemoryMarshal.AsBytes(values).ToArray());
 
     /// <summary>Adds values in a format, row-major.</summary>
+    /// <exception cref="ArgumentException">The format is one of memory alone.</exception>
     public void Add(string name, ReadOnlySpan<long> shape, ReadOnlySpan<float> values, WeightFormat format)
     {
         if (format == WeightFormat.Float32)
         {
             Add(name, shape, values);
             return;
+        }
+
+        if (format != WeightFormat.BFloat16)
+        {
+            throw new ArgumentException(
+                $"'{name}' cannot be stored as {format}; {WeightFormat.Float32} or {WeightFormat.BFloat16} is needed.");
         }
 
         var halves = new ushort[values.Length];

@@ -105,10 +105,10 @@ public sealed class ServerOptions
     /// </summary>
     public ProcessRank? TrainingRank { get; set; }
 
-    /// <summary>How weights of encoders are kept in memory: Float32, the default, or BFloat16.</summary>
+    /// <summary>How weights of encoders are kept in memory: Float32, the default, BFloat16 or Int8.</summary>
     public WeightFormat WeightFormat { get; set; }
 
-    /// <summary>How weights of models that write text are kept: BFloat16, the default, or Float32.</summary>
+    /// <summary>How weights of models that write text are kept: BFloat16, the default, Float32 or Int8.</summary>
     public WeightFormat GeneratorWeightFormat { get; set; } = WeightFormat.BFloat16;
 
     /// <summary>The most inputs of a call; 256 by default.</summary>
@@ -226,10 +226,10 @@ public sealed class ServerOptions
         Require(
             TrainingRank is null || Enum.IsDefined(TrainingRank.Value), nameof(TrainingRank), TrainingRank,
             "Idle, Low or Normal");
-        Require(Enum.IsDefined(WeightFormat), nameof(WeightFormat), WeightFormat, "Float32 or BFloat16");
+        Require(Enum.IsDefined(WeightFormat), nameof(WeightFormat), WeightFormat, "Float32, BFloat16 or Int8");
         Require(
             Enum.IsDefined(GeneratorWeightFormat), nameof(GeneratorWeightFormat), GeneratorWeightFormat,
-            "Float32 or BFloat16");
+            "Float32, BFloat16 or Int8");
         RequirePositive(nameof(MaxInputs), MaxInputs);
         RequirePositive(nameof(MaxTasks), MaxTasks);
         RequirePositive(nameof(MaxBatchTokens), MaxBatchTokens);

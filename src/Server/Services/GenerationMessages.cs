@@ -32,7 +32,7 @@ internal static class GenerationMessages
     {
         Answers =
         {
-            answers.Select(end => new V1.FinishedAnswer { FinishReason = Reason(end.Reason), Tokens = end.Tokens })
+            answers.Select(Finished)
         },
         Usage = new()
         {
@@ -66,6 +66,14 @@ internal static class GenerationMessages
             Perplexity = Math.Exp(-sum / result.Tokens.Count),
             ContextTokens = result.ContextTokens
         };
+    }
+
+    private static V1.FinishedAnswer Finished(AnswerEnd end)
+    {
+        var answer = new V1.FinishedAnswer { FinishReason = Reason(end.Reason), Tokens = end.Tokens };
+        if (end.Score is { } score)
+            answer.Score = score;
+        return answer;
     }
 
     private static V1.GeneratedToken Token(AnswerToken token, GenerationEngine engine) => new()

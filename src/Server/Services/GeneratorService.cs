@@ -139,6 +139,8 @@ internal sealed class GeneratorService(TaskRouter router, ServerOptions options,
             Sampling = SamplingMessages.Options(sampling, defaults),
             IgnoresEnd = sampling.IgnoreEos,
             Answers = sampling.HasNumReturnSequences ? sampling.NumReturnSequences : 1,
+            BestOf = sampling.BestOf,
+            Beams = SamplingMessages.Beams(sampling),
             Caller = Caller(request.User, context),
             Priority = settings.Priority,
             Deadline = settings.Deadline

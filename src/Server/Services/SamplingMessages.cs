@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Grpc.Core;
 using Serving.Decoding;
+using Serving.Decoding.Beams;
 using Serving.Inference.Generation;
 
 namespace Serving.Server.Services;
@@ -29,7 +30,11 @@ internal static class SamplingMessages
         [nameof(SamplingOptions.LogitBias)] = "logit_bias",
         [nameof(SamplingOptions.Stop)] = "stop",
         [nameof(SamplingOptions.TopLogProbabilities)] = "top_logprobs",
-        [nameof(GenerationRequest.Answers)] = "num_return_sequences"
+        [nameof(GenerationRequest.Answers)] = "num_return_sequences",
+        [nameof(GenerationRequest.BestOf)] = "best_of",
+        [nameof(GenerationRequest.Beams)] = "num_beams",
+        [nameof(BeamOptions.LengthPenalty)] = "length_penalty",
+        [nameof(BeamOptions.EarlyStopping)] = "early_stopping"
     };
 
     /// <summary>What a call asks for; what it leaves out is as the model has it.</summary>
@@ -56,6 +61,14 @@ internal static class SamplingMessages
         TopLogProbabilities = message.HasTopLogprobs ? message.TopLogprobs : defaults.TopLogProbabilities
     };
 
+    /// <summary>The search that a call asks for; one beam if it asks for none.</summary>
+    public static BeamOptions Beams(V1.Sampling message) => new(
+        message.HasNumBeams ? message.NumBeams : 1,
+        message.HasLengthPenalty ? message.LengthPenalty : 1,
+        message.EarlyStopping == V1.EarlyStopping.Unspecified
+            ? EarlyStopping.WhenLikely
+            : (EarlyStopping)(message.EarlyStopping - V1.EarlyStopping.WhenLikely));
+
     /// <summary>What holds for a call, with nothing left out.</summary>
     public static V1.Sampling Effective(SamplingOptions options, GenerationRequest request) => new()
     {
@@ -78,7 +91,11 @@ internal static class SamplingMessages
         IgnoreEos = request.IgnoresEnd,
         Logprobs = options.LogProbabilities || options.TopLogProbabilities > 0,
         TopLogprobs = options.TopLogProbabilities,
-        NumReturnSequences = request.Answers
+        NumReturnSequences = request.Answers,
+        BestOf = request.BestOf,
+        NumBeams = request.Beams.Count,
+        LengthPenalty = request.Beams.LengthPenalty,
+        EarlyStopping = V1.EarlyStopping.WhenLikely + (int)request.Beams.EarlyStopping
     };
 
     /// <summary>INVALID_ARGUMENT with all that is wrong.</summary>

@@ -68,4 +68,12 @@ internal unsafe interface ISimd<TVec>
 
     /// <summary>Two vectors of bfloat16, widened.</summary>
     static abstract void LoadWidened(ushort* source, out TVec first, out TVec second);
+
+    /// <summary>Two vectors of int8, widened.</summary>
+    static abstract void LoadWidened(sbyte* source, out TVec first, out TVec second);
+
+    /// <summary>Puts two vectors through a mask: an element whose bit is 0 becomes +0.</summary>
+    /// <param name="bits">The 32 bits of the panel's row.</param>
+    /// <param name="column">Which column of the panel the first element is; a multiple of 2 * Count.</param>
+    static abstract void Keep(uint* bits, int column, ref TVec first, ref TVec second);
 }

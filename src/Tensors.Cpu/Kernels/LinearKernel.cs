@@ -31,11 +31,12 @@ internal unsafe struct LinearArguments
     /// <summary>Whether the product is added to what the output holds.</summary>
     public bool Accumulate;
 
-    public readonly int ElementBytes => Format == WeightFormat.Float32 ? sizeof(float) : sizeof(ushort);
+    /// <summary>The first weights of a slice, or its first block if they are in blocks.</summary>
+    public readonly byte* Weights(Slice slice) =>
+        (byte*)Panels + (slice.Panel * PanelBytes(InFeatures)) + PanelBytes(slice.K);
 
-    /// <summary>Bytes from the beginning of the weights to a slice.</summary>
-    public readonly nint Offset(Slice slice) =>
-        (((nint)slice.Panel * InFeatures) + slice.K) * Kernels.Panels.Width * ElementBytes;
+    /// <summary>Bytes of some terms of a panel.</summary>
+    public readonly nint PanelBytes(int terms) => Kernels.Panels.Bytes(terms, Format);
 }
 
 /// <summary>The loops around <see cref="GemmTile{TSimd,TVec}"/>.</summary>
@@ -70,9 +71,21 @@ internal static unsafe class LinearKernel<TSimd, TVec>
             RunNarrowPanel(job, block, wholePanels);
     }
 
-    /// <summary>Twice as many as fit into the cache beside a copy of them, where none is made.</summary>
+    /// <summary>Whether a block is one tile, which reads weights once, from the first to the last.</summary>
+    private static bool ReadsOnce(in LinearArguments job, RowBlock block) =>
+        TileColumns == Panels.Width
+        && block.EndRow - block.FirstRow <= TSimd.MaxRows
+        && block.EndSegment - block.FirstSegment == 1
+        && job.Segments[block.FirstSegment].Bits == null;
+
+    /// <summary>
+    /// All where weights are read once; else twice as many as fit into the cache beside a copy of them, where none is
+    /// made.
+    /// </summary>
     private static int BlockTerms(in LinearArguments job, RowBlock block)
     {
+        if (ReadsOnce(job, block))
+            return job.InFeatures;
         var cached = LinearBlocking.CachedFloats / TileColumns;
         for (var s = block.FirstSegment; s < block.EndSegment; s++)
         {
@@ -105,7 +118,7 @@ internal static unsafe class LinearKernel<TSimd, TVec>
                 {
                     var rows = TileRows(end - row);
                     var output = job.Output + (row * job.OutputStride) + (slice.Panel * Panels.Width) + column;
-                    var ahead = FetchAhead(job, block, row, rows, column, next);
+                    var ahead = FetchAhead(job, block, row, rows, column, slice, next);
                     var product = new TileProduct<TSimd, TVec>(
                         job, row, rows, slice, output, job.OutputStride, ahead);
                     if (isCopied)
@@ -167,18 +180,21 @@ internal static unsafe class LinearKernel<TSimd, TVec>
 
     /// <summary>Each tile fetches its share of the next slice.</summary>
     /// <returns>What the tile must fetch while it is computed; nothing if it is on its way already.</returns>
-    private static Ahead FetchAhead(in LinearArguments job, RowBlock block, int row, int rows, int column, Slice next)
+    private static Ahead FetchAhead(
+        in LinearArguments job, RowBlock block, int row, int rows, int column, Slice slice, Slice next)
     {
+        if (ReadsOnce(job, block)) // Panels lie one after another. What is behind the last is not read, but no error.
+            return new(job.Weights(slice) + LinearBlocking.AheadBytes, job.PanelBytes(slice.Terms) / slice.Terms);
         if (next.K >= job.InFeatures)
             return default;
-        var bytes = (long)next.Terms * Panels.Width * job.ElementBytes;
+        var bytes = (long)job.PanelBytes(next.Terms);
         var blockRows = block.EndRow - block.FirstRow;
         var tileRows = (long)blockRows * (Panels.Width / TileColumns);
         var before = ((long)column / TileColumns * blockRows) + row - block.FirstRow;
-        var share = (byte*)job.Panels + job.Offset(next) + (nint)(bytes * before / tileRows);
+        var share = job.Weights(next) + (nint)(bytes * before / tileRows);
         if (blockRows <= LinearBlocking.MaxRowsToPrefetch)
             return new(share, (nint)(((bytes * rows / tileRows) + next.Terms - 1) / next.Terms));
-        if ((long)job.OutFeatures * job.InFeatures * job.ElementBytes > LinearBlocking.NearBytes)
+        if (Panels.Count(job.OutFeatures) * job.PanelBytes(job.InFeatures) > LinearBlocking.NearBytes)
             Cache.PrefetchFar(share, (int)(bytes * rows / tileRows));
         return default;
     }
@@ -251,6 +267,9 @@ internal static class LinearBlocking
     /// Up to this many rows, memory limits a product, so the next weights are prefetched with every term.
     /// </summary>
     public const int MaxRowsToPrefetch = 64;
+
+    /// <summary>How far ahead weights are fetched that are read once, one after another.</summary>
+    public const int AheadBytes = 4096;
 
     /// <summary>Weights of up to this many bytes stay in the second-level cache by themselves.</summary>
     public const int NearBytes = 1 << 20;

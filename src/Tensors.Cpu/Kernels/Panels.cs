@@ -14,13 +14,27 @@ internal static unsafe class Panels
 
     public static int Count(int outFeatures) => (outFeatures + Width - 1) / Width;
 
+    /// <summary>Bytes of some terms of a panel; those of int8 are whole blocks.</summary>
+    public static nint Bytes(int terms, WeightFormat format) => format switch
+    {
+        WeightFormat.Float32 => (nint)terms * Width * sizeof(float),
+        WeightFormat.BFloat16 => (nint)terms * Width * sizeof(ushort),
+        _ => (nint)Int8Blocks.Count(terms) * Int8Panels.BlockBytes
+    };
+
     /// <summary>Puts rows of weights into their panels.</summary>
     /// <param name="source">[rows, inFeatures], rows lie `stride` floats apart.</param>
-    /// <param name="panels">Float or bfloat16, as the format says.</param>
+    /// <param name="panels">In the format's type.</param>
     /// <param name="firstRow">The output feature of the first row.</param>
     public static void PackWeight(
         float* source, nint stride, int firstRow, int rows, int inFeatures, void* panels, WeightFormat format)
     {
+        if (format == WeightFormat.Int8)
+        {
+            Int8Panels.PackWeight(source, stride, firstRow, rows, inFeatures, (byte*)panels);
+            return;
+        }
+
         for (var row = 0; row < rows; row++)
         {
             var feature = firstRow + row;

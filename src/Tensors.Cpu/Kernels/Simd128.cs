@@ -106,6 +106,22 @@ internal unsafe struct Simd128 : ISimd<Vector128<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadWidened(sbyte* source, out Vector128<float> first, out Vector128<float> second)
+    {
+        var values = Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(long*)source).AsSByte());
+        first = Vector128.ConvertToSingle(Vector128.WidenLower(values));
+        second = Vector128.ConvertToSingle(Vector128.WidenUpper(values));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Keep(uint* bits, int column, ref Vector128<float> first, ref Vector128<float> second)
+    {
+        KeptLanes(bits, column, out var keepFirst, out var keepSecond);
+        first = Vector128.ConditionalSelect(keepFirst, first, Vector128<float>.Zero);
+        second = Vector128.ConditionalSelect(keepSecond, second, Vector128<float>.Zero);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void KeptLanes(uint* bits, int column, out Vector128<float> first, out Vector128<float> second)
     {
         var byteBits = Vector128.Create((uint)((byte*)bits)[column / 8]);

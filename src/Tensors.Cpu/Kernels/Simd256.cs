@@ -103,6 +103,21 @@ internal unsafe struct Simd256 : ISimd<Vector256<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadWidened(sbyte* source, out Vector256<float> first, out Vector256<float> second)
+    {
+        first = Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(source));
+        second = Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(source + 8));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Keep(uint* bits, int column, ref Vector256<float> first, ref Vector256<float> second)
+    {
+        KeptLanes(bits, column, out var keepFirst, out var keepSecond);
+        first &= keepFirst;
+        second &= keepSecond;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void KeptLanes(uint* bits, int column, out Vector256<float> first, out Vector256<float> second)
     {
         var word = Vector256.Create(*bits);

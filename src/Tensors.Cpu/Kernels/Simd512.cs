@@ -109,6 +109,21 @@ internal unsafe struct Simd512 : ISimd<Vector512<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadWidened(sbyte* source, out Vector512<float> first, out Vector512<float> second)
+    {
+        first = Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(Vector128.Load(source)));
+        second = Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(Vector128.Load(source + 16)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Keep(uint* bits, int column, ref Vector512<float> first, ref Vector512<float> second)
+    {
+        var word = Vector512.Create(*bits);
+        first = Keep(first, word, FirstShifts);
+        second = Keep(second, word, SecondShifts);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> Widen(ushort* source) =>
         (Vector512.WidenLower(Vector256.Load(source).ToVector512Unsafe()) << 16).AsSingle();
 

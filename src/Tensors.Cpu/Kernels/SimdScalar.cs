@@ -68,5 +68,17 @@ internal unsafe struct SimdScalar : ISimd<float>
         second = BFloat16.ToSingle(source[1]);
     }
 
+    public static void LoadWidened(sbyte* source, out float first, out float second)
+    {
+        first = source[0];
+        second = source[1];
+    }
+
+    public static void Keep(uint* bits, int column, ref float first, ref float second)
+    {
+        first = IsKept(*bits, column) ? first : 0f;
+        second = IsKept(*bits, column + 1) ? second : 0f;
+    }
+
     private static bool IsKept(uint bits, int column) => ((bits >> column) & 1) != 0;
 }

@@ -13,7 +13,7 @@ internal interface IWeightUse<TVec>
 /// <summary>The weights of a slice in a tile's columns, through a mask or plain.</summary>
 internal readonly unsafe struct SliceColumns
 {
-    private readonly void* _weights;
+    private readonly byte* _weights;
     private readonly uint* _words;
     private readonly WeightFormat _format;
     private readonly int _column;
@@ -22,7 +22,7 @@ internal readonly unsafe struct SliceColumns
     /// <param name="column">Which column of the panel is the tile's first.</param>
     public SliceColumns(in LinearArguments job, Slice slice, uint* bits, int column)
     {
-        _weights = (byte*)job.Panels + job.Offset(slice) + (column * job.ElementBytes);
+        _weights = job.Weights(slice);
         _words = bits == null ? null : bits + ((nint)slice.Panel * job.InFeatures) + slice.K;
         _format = job.Format;
         _column = column;
@@ -39,9 +39,16 @@ internal readonly unsafe struct SliceColumns
         where TVec : struct
         where TUse : struct, IWeightUse<TVec>
     {
-        if (_format == WeightFormat.Float32)
+        if (_format == WeightFormat.Int8)
         {
-            var weights = (float*)_weights;
+            if (_words == null)
+                use.Use(new Int8PanelSource<TSimd, TVec>(_weights, _column));
+            else
+                use.Use(new MaskedInt8PanelSource<TSimd, TVec>(_weights, _words, _column));
+        }
+        else if (_format == WeightFormat.Float32)
+        {
+            var weights = (float*)_weights + _column;
             if (_words == null)
                 use.Use(new FloatSource<TSimd, TVec>(weights, Panels.Width));
             else
@@ -49,7 +56,7 @@ internal readonly unsafe struct SliceColumns
         }
         else
         {
-            var weights = (ushort*)_weights;
+            var weights = (ushort*)_weights + _column;
             if (_words == null)
                 use.Use(new BFloat16PanelSource<TSimd, TVec>(weights));
             else

@@ -108,6 +108,24 @@ public sealed class CompanyTests
     }
 
     [Fact]
+    public async Task Generate_ALongPromptBesideAWriter_IsReadInParts()
+    {
+        using var fixture = new GenerationFixture(new() { MaxPromptTokensBeside = 10 });
+        fixture.Backend.Close();
+        var writing = fixture.RunAsync(Request("a", new() { MaxTokens = 8 }));
+        await fixture.Backend.PassBeganAsync();
+        var reading = fixture.RunAsync(Request(new string('#', 42), new() { MaxTokens = 1 }));
+        fixture.Backend.Open();
+        await Task.WhenAll(writing, reading);
+
+        // A token of the one, and 10 of the other's prompt, until it is read; by itself it is read at once.
+        Assert.Equal([1, 11, 11, 11, 11, 3, 1, 1], fixture.Backend.Passes);
+        fixture.Backend.ForgetPasses();
+        await fixture.RunAsync(Request(new string('b', 42), new() { MaxTokens = 1 }));
+        Assert.Equal([42], fixture.Backend.Passes);
+    }
+
+    [Fact]
     public async Task Generate_Cancelled_LeavesAfterItsStep_AndFreesItsBlocks()
     {
         using var fixture = new GenerationFixture();
@@ -143,16 +161,22 @@ public sealed class CompanyTests
     }
 
     [Fact]
-    public async Task Generate_HundredsWithRandomCancellations_LeaveNothingBehind()
+    public async Task Generate_TenThousandWithRandomCancellations_LeaveNothingBehind()
     {
         using var fixture = new GenerationFixture(
-            new() { MaxSequences = 5, MaxStepTokens = 16, MaxCachedTokens = 320, MaxQueuedRequests = 1000 },
+            new() { MaxSequences = 5, MaxStepTokens = 16, MaxCachedTokens = 320 },
             hasLanes: true);
         var random = new Random(7);
-        var running = Enumerable.Range(0, 600).Select(i =>
+        var running = Enumerable.Range(0, 10_000).Select(i =>
         {
             var after = random.Next(3) == 0 ? random.Next(6) : int.MaxValue;
-            return (after, RunAsync(Request("the cat", new() { MaxTokens = 8, Seed = (ulong)i }), after));
+            var request = Request("the cat", new() { MaxTokens = 8, Seed = (ulong)i }) with
+            {
+                Beams = new(i % 20 == 0 ? 3 : 1),
+                BestOf = i % 20 == 1 ? 2 : 0,
+                IsPaced = true
+            };
+            return (after, RunAsync(request, after));
         }).ToList();
 
         foreach (var (after, outcome) in running)

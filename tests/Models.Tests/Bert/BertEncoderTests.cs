@@ -19,7 +19,8 @@ public sealed class BertEncoderTests
         { 2, 2, WeightFormat.Float32 },
         { 7, 2, WeightFormat.Float32 },
         { 64, 2, WeightFormat.Float32 },
-        { 7, 2, WeightFormat.BFloat16 }
+        { 7, 2, WeightFormat.BFloat16 },
+        { 7, 2, WeightFormat.Int8 }
     };
 
     [Theory]

@@ -51,3 +51,11 @@ public sealed class CachedDecodingTests()
         }
     }
 }
+
+/// <summary>The same with weights of 16 bits.</summary>
+public sealed class BFloat16DecodingTests()
+    : DecodingSuite(backend => new Gpt2Folder(Golden.At("gpt2")).LoadDecoder(backend, WeightFormat.BFloat16));
+
+/// <summary>The same with weights of 8 bits.</summary>
+public sealed class Int8DecodingTests()
+    : DecodingSuite(backend => new Gpt2Folder(Golden.At("gpt2")).LoadDecoder(backend, WeightFormat.Int8));

@@ -4,6 +4,7 @@ using Serving.Models.Gpt2;
 using Serving.Models.Kinds;
 using Serving.Models.Parameters;
 using Serving.Models.Safetensors;
+using Serving.Tensors;
 using Serving.Tensors.Cpu;
 using Serving.Testing;
 using Serving.Text.Bpe;
@@ -33,6 +34,33 @@ public sealed class Gpt2FolderTests : IDisposable
     [Fact]
     public void Folder_IsOfAKnownKind() => Assert.Equal(
         new("gpt2", 2, 40, 4, 61, 48), Assert.IsType<Gpt2Folder>(ModelKinds.Open(_folder.Path)).ReadShape());
+
+    [Theory]
+    [InlineData(WeightFormat.Float32)]
+    [InlineData(WeightFormat.Int8)]
+    public void LoadDecoder_NonNumbers_AreRefusedByName(WeightFormat format)
+    {
+        var damaged = new SafetensorsWriter();
+        using (var file = SafetensorsFile.Open(Golden.At("gpt2/model.safetensors")))
+        {
+            foreach (var entry in file.Entries.Values)
+            {
+                var bytes = file.Bytes(entry.Name).ToArray();
+                if (entry.Name.EndsWith("h.1.mlp.c_fc.weight", StringComparison.Ordinal))
+                    BitConverter.TryWriteBytes(bytes.AsSpan(40), float.NaN);
+                damaged.Add(entry.Name, entry.Type, [.. entry.Shape], bytes);
+            }
+        }
+
+        using (var stream = File.Create(_folder.At(ModelFiles.Weights)))
+            damaged.Write(stream);
+
+        var refusal = Assert.Throws<ModelFileException>(() => Model.LoadDecoder(_backend, format));
+
+        Assert.Contains("h.1.mlp.c_fc.weight'", refusal.Message);
+        Assert.Contains("no finite numbers", refusal.Message);
+        Assert.Equal(0, _backend.AllocatedBytes);
+    }
 
     [Fact]
     public void Weights_WithoutThePrefixAndInShards_AreTheSame()

@@ -107,6 +107,79 @@ public abstract class LinearSuite<TBackends>
 
     [Theory]
     [MemberData(nameof(Names))]
+    public void Linear_Int8_IsTheProductWithRoundedWeights(string name)
+    {
+        const int inFeatures = 65; // A block, and one of a single weight.
+        (float[] First, float Alone, float[] Rounded)[] rows =
+        [
+            ([127, 1.5f, 2.5f, -0.5f, 0.49f, -126.6f], 3, [127, 2, 2, 0, 0, -127]), // A scale of 1, ties to even.
+            ([0, 0, 0, 0, 0, 0], 0, [0, 0, 0, 0, 0, 0]),
+            ([4, -1270, 5, 15, 16, -26], -8, [0, -1270, 0, 20, 20, -30]), // An outlier makes the scale 10.
+            ([1e-45f, 0, 0, 0, 0, 0], 1, [0, 0, 0, 0, 0, 0]) // Too little for a scale.
+        ];
+        using var backend = TBackends.Create(name);
+        var w = new float[rows.Length * inFeatures];
+        var x = new float[inFeatures * inFeatures]; // The identity: the product is the weights.
+        for (var k = 0; k < inFeatures; k++)
+            x[(k * inFeatures) + k] = 1;
+        for (var row = 0; row < rows.Length; row++)
+        {
+            rows[row].First.CopyTo(w, row * inFeatures);
+            w[(row * inFeatures) + 64] = rows[row].Alone;
+        }
+
+        var product = Product(backend, x, w, keep: null, inFeatures, rows.Length, inFeatures, WeightFormat.Int8);
+
+        for (var row = 0; row < rows.Length; row++)
+        {
+            for (var k = 0; k < rows[row].Rounded.Length; k++)
+                Assert.Equal(rows[row].Rounded[k], product[(k * rows.Length) + row]);
+            Assert.Equal(rows[row].Alone, product[(64 * rows.Length) + row], Tolerance.Operation);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void Linear_Int8_IsOffByHalfAScaleOfEachWeightAtMost(
+        string name, int rows, int outFeatures, int inFeatures)
+    {
+        using var backend = TBackends.Create(name, threads: 2);
+        var x = Values.Random(rows * inFeatures, seed: 4);
+        var w = Values.Random(outFeatures * inFeatures, seed: 5);
+        var exact = Formula(x, w, keep: null, rows, inFeatures);
+
+        var product = Product(backend, x, w, keep: null, rows, outFeatures, inFeatures, WeightFormat.Int8);
+
+        for (var i = 0; i < product.Length; i++)
+        {
+            var inputs = x.Skip(i / outFeatures * inFeatures).Take(inFeatures).Chunk(64);
+            var weights = w.Skip(i % outFeatures * inFeatures).Take(inFeatures).Chunk(64);
+            var most = inputs.Zip(weights, (input, weight) =>
+                input.Sum(value => (double)Math.Abs(value)) * weight.Max(Math.Abs) / 127 / 2).Sum();
+            Assert.Equal(exact[i], product[i], most + Tolerance.Product);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void PackWeight_Int8OfNonNumbers_IsRefused(string name)
+    {
+        using var backend = TBackends.Create(name);
+        foreach (var odd in new[] { float.NaN, float.PositiveInfinity, float.NegativeInfinity })
+        {
+            var values = Values.Random(70 * 3, seed: 6);
+            values[100] = odd;
+            using var dense = Values.Tensor(backend, 3, 70, values);
+            var before = backend.AllocatedBytes;
+
+            Assert.Throws<NotFiniteNumberException>(() => backend.PackWeight([dense], WeightFormat.Int8));
+
+            Assert.Equal(before, backend.AllocatedBytes);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
     public void Linear_DroppedNonNumbers_CountAsZero(string name)
     {
         const int outFeatures = 40;
@@ -125,7 +198,7 @@ public abstract class LinearSuite<TBackends>
             zeroed[i] = 0f;
         }
 
-        foreach (var format in Enum.GetValues<WeightFormat>())
+        foreach (var format in new[] { WeightFormat.Float32, WeightFormat.BFloat16 }) // int8 has numbers only.
         {
             Assert.Equal(
                 Values.Bits(Product(backend, x, zeroed, keep: null, 3, outFeatures, inFeatures, format)),

@@ -21,6 +21,9 @@ internal static class Operations
             o.Tensor(19, 70), o.Weight(45, 70, WeightFormat.BFloat16), default,
             [new(2, null), new(16, o.Mask(45, 70)), new(0, null), new(1, o.Mask(45, 70))], Activation.Tanh, default,
             o.Tensor(19, 45)),
+        ["Linear, masks, int8"] = o => o.Backend.Linear(
+            o.Tensor(19, 70), o.Weight(45, 70, WeightFormat.Int8), o.Tensor(1, 45),
+            [new(2, null), new(17, o.Mask(45, 70))], Activation.None, default, o.Tensor(19, 45)),
         ["Linear, tanh form of GELU"] = o => o.Backend.Linear(
             o.Tensor(19, 70), o.Weight(45, 70), o.Tensor(1, 45), [], Activation.GeluTanh, o.Tensor(19, 45),
             o.Tensor(19, 45)),
@@ -49,6 +52,9 @@ internal static class Operations
         ["EmbeddingSum"] = o => o.Backend.EmbeddingSum(
             o.Tensor(5, 33), o.Tensor(4, 33), o.Tensor(2, 33), o.Tokens(new(4, 0, 1), new(0, 3, 0), new(4, 1, 1)),
             o.Tensor(3, 33)),
+        ["EmbeddingSum, packed"] = o => o.Backend.EmbeddingSum(
+            o.Weight(45, 70, WeightFormat.BFloat16), o.Tensor(4, 70), o.Tensor(2, 70),
+            o.Tokens(new(44, 0, 1), new(0, 3, 0), new(31, 1, 1)), o.Tensor(3, 70)),
         ["Attention"] = o => o.Backend.Attention(
             o.Tensor(10, 36), o.Indices(QueryOffsets), o.Tensor(41, 36), o.Tensor(41, 36), o.Indices(KeyOffsets), 3,
             o.Tensor(10, 36)),

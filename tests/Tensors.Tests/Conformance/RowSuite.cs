@@ -40,6 +40,34 @@ public abstract class RowSuite<TBackends>
 
     [Theory]
     [MemberData(nameof(Names))]
+    public void EmbeddingSum_OfAPackedTable_HasItsRowsAsProductsSeeThem(string name)
+    {
+        const int vocab = 70;
+        const int hidden = 131; // Two blocks of int8, and three more.
+        using var backend = TBackends.Create(name, threads: 2);
+        using var dense = Values.Tensor(backend, vocab, hidden, Values.Random(vocab * hidden, seed: 7));
+        using var zeros = backend.Allocate(1, hidden);
+        using var ones = Values.Tensor(backend, hidden, hidden, [.. Enumerable.Range(0, hidden * hidden)
+            .Select(i => i / hidden == i % hidden ? 1f : 0f)]);
+        int[] rows = [0, 69, 31, 32, 64];
+        using var ids = Values.Tokens(backend, [.. rows.Select(row => new TokenIds(row, 0, 0))]);
+        foreach (var format in Enum.GetValues<WeightFormat>())
+        {
+            using var table = backend.PackWeight([dense], format);
+            using var product = backend.Allocate(hidden, vocab);
+            backend.Linear(ones, table, default, [], Activation.None, default, product); // Its transpose.
+            using var output = backend.Allocate(rows.Length, hidden);
+
+            backend.EmbeddingSum(table, zeros, zeros, ids, output);
+
+            var (expected, actual) = (product.ToArray(), output.ToArray());
+            for (var i = 0; i < actual.Length; i++)
+                Assert.Equal(expected[(i % hidden * vocab) + rows[i / hidden]], actual[i]);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
     public void EmbeddingSum_AddsTheThreeRows(string name)
     {
         using var backend = TBackends.Create(name, threads: 2);

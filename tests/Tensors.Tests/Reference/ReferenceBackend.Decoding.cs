@@ -2,6 +2,18 @@ namespace Serving.Tensors.Tests.Reference;
 
 internal sealed partial class ReferenceBackend
 {
+    public override void EmbeddingSum(
+        PackedWeight tokens, Tensor positions, Tensor types, IndexBuffer ids, Tensor output)
+    {
+        Shapes.EmbeddingSum(tokens, positions, types, ids, output);
+        var table = (ReferencePackedWeight)tokens;
+        Set(output, (row, column) =>
+        {
+            var id = ids.Tokens[row];
+            return (double)table[id.Token, column] + At(positions, id.Position, column) + At(types, id.Type, column);
+        });
+    }
+
     public override void ScatterRows(Tensor x, IndexBuffer rows, Tensor output)
     {
         Shapes.ScatterRows(x, rows, output);

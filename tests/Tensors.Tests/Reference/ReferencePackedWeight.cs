@@ -9,8 +9,13 @@ internal sealed class ReferencePackedWeight : PackedWeight
     public ReferencePackedWeight(ReferenceLedger ledger, int outFeatures, float[] values, WeightFormat format)
         : base(outFeatures, values.Length / outFeatures, format)
     {
-        _values = format == WeightFormat.BFloat16 ? [.. values.Select(Rounded)] : values;
-        _allocation = new(ledger, (long)values.Length * (format == WeightFormat.BFloat16 ? 2 : 4));
+        _values = format switch
+        {
+            WeightFormat.BFloat16 => [.. values.Select(Rounded)],
+            WeightFormat.Int8 => [.. values.Chunk(InFeatures).SelectMany(row => row.Chunk(64)).SelectMany(In8Bits)],
+            _ => values
+        };
+        _allocation = new(ledger, format.Bytes(values.Length));
     }
 
     public override long Bytes => _allocation.Bytes;
@@ -25,6 +30,16 @@ internal sealed class ReferencePackedWeight : PackedWeight
     public float this[int outFeature, int inFeature] => _values[(outFeature * InFeatures) + inFeature];
 
     public override void Dispose() => _allocation.Dispose();
+
+    /// <summary>A block of weights of a row as whole numbers, 127 for the largest, times what is one.</summary>
+    private static IEnumerable<float> In8Bits(float[] block)
+    {
+        if (block.FirstOrDefault(value => !float.IsFinite(value)) is var odd && odd != 0)
+            throw new NotFiniteNumberException(odd);
+        var one = block.Max(Math.Abs) / 127;
+        return block.Select(value =>
+            one == 0 ? 0 : one * (float)Math.Round((double)(value / one), MidpointRounding.ToEven));
+    }
 
     /// <summary>The nearest float whose lower 16 bits are zero; ties go to the even one.</summary>
     private static float Rounded(float value)

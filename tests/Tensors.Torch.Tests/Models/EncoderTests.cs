@@ -22,6 +22,7 @@ public sealed class EncoderTests
     [Theory]
     [InlineData(WeightFormat.Float32, 0)]
     [InlineData(WeightFormat.BFloat16, 0)]
+    [InlineData(WeightFormat.Int8, 0)]
     [InlineData(WeightFormat.Float32, 1 << 20)]
     public void Forward_ManyTasks_GivesWhatTheCpuGives(WeightFormat format, long maskedWeightBytes)
     {

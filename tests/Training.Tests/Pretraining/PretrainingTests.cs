@@ -115,7 +115,7 @@ public sealed class PretrainingTests
         using var folder = new TemporaryFolder();
         using var original = BertEncoder.Load(backend, model.Config, model);
         var tokenizer = new BertTokenizer(Words, lowercase: false);
-        foreach (var format in Enum.GetValues<WeightFormat>())
+        foreach (var format in new[] { WeightFormat.Float32, WeightFormat.BFloat16 })
         {
             var path = Path.Combine(folder.Path, format.ToString());
             BertFolderWriter.Write(path, model.Config, tokenizer, model.Tensors(), model, format);

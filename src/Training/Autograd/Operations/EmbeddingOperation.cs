@@ -2,7 +2,10 @@ using Serving.Tensors;
 
 namespace Serving.Training.Autograd.Operations;
 
-/// <summary>Sums of embeddings, see <see cref="TensorBackend.EmbeddingSum"/>.</summary>
+/// <summary>
+/// Sums of embeddings, see
+/// <see cref="TensorBackend.EmbeddingSum(Tensor, Tensor, Tensor, IndexBuffer, Tensor)"/>.
+/// </summary>
 public static class EmbeddingOperation
 {
     /// <param name="tokens">[vocab, hidden]</param>
