@@ -64,8 +64,8 @@ internal sealed class MaskFile(SafetensorsFile file) : IDisposable
         if (!kept.TryGetValue(name, out var expected) || found != expected)
         {
             throw new ModelFileException(
-                $"{file.Path}: the mask of '{name}' keeps {found} weights, {VersionFiles.ManifestFile} says {expected}. "
-                + "It is damaged; import the task again.");
+                $"{file.Path}: the mask of '{name}' keeps {found} weights, {VersionFiles.ManifestFile} says "
+                + $"{expected}. It is damaged; import the task again.");
         }
     }
 
