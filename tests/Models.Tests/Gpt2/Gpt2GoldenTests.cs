@@ -72,7 +72,8 @@ public sealed class Gpt2GoldenTests
     }
 
     private static List<(CachedSequence, int[])> Parts(SafetensorsFile golden) =>
-        [.. Enumerable.Range(0, Sequences).Select(sequence => (new CachedSequence(KeyValueCache.BlockTokens), Tokens(golden, sequence)))];
+        [.. Enumerable.Range(0, Sequences).Select(
+            sequence => (new CachedSequence(KeyValueCache.BlockTokens), Tokens(golden, sequence)))];
 
     private static float[] Floats(SafetensorsFile golden, string name)
     {
