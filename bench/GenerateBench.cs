@@ -8,7 +8,7 @@ using Serving.Tensors;
 
 namespace Serving.Bench;
 
-/// <summary>The engine under load: a long prompt that joins, requests that come as they like, and cancellations.</summary>
+/// <summary>The engine under load: a long prompt that joins, and requests that come as they like.</summary>
 internal static class GenerateBench
 {
     private const int Running = 8;

@@ -11,7 +11,7 @@ internal static unsafe class MemoryBandwidth
     private static long _sink;
 
     /// <summary>The best of some runs, in 10^9 bytes a second.</summary>
-    /// <param name="bytes">What is read: as much as a step reads of weights, of which caches hold the same part.</param>
+    /// <param name="bytes">What is read: as much as a step reads of weights.</param>
     public static double Measure(long bytes, int threads)
     {
         var part = (nuint)(bytes / threads / 256 * 256);

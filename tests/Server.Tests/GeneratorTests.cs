@@ -145,7 +145,8 @@ public sealed class GeneratorTests
 
         responses = await RunAsync(server, With(new() { MaxNewTokens = 6, Seed = 4, BestOf = 8 }));
         var best = Assert.Single(responses[^1].Finished.Answers);
-        responses = await RunAsync(server, With(new() { MaxNewTokens = 6, Seed = 4, BestOf = 8, NumReturnSequences = 8 }));
+        responses = await RunAsync(
+            server, With(new() { MaxNewTokens = 6, Seed = 4, BestOf = 8, NumReturnSequences = 8 }));
         Assert.Equal(best.Score, responses[^1].Finished.Answers.Max(answer => answer.Score));
         responses = await RunAsync(server, With(new() { MaxNewTokens = 6, Seed = 4 }));
         Assert.False(responses[^1].Finished.Answers[0].HasScore);

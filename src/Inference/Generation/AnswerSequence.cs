@@ -19,7 +19,7 @@ internal sealed class AnswerSequence : DecodingSequence
     /// <param name="answer">Which of the answers to the prompt.</param>
     /// <param name="first">The first of them; null for itself.</param>
     /// <param name="mostTokens">Of prompt and answer.</param>
-    /// <param name="choice">Takes it when it is complete; null where each answer goes to its reader as it comes.</param>
+    /// <param name="choice">Takes it when it is complete; null where an answer goes to its reader as it comes.</param>
     /// <param name="showsTokens">Whether log-probabilities are wanted.</param>
     public AnswerSequence(
         PendingGeneration request, string caller, int answer, AnswerSequence? first, int mostTokens,

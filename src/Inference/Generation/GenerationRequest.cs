@@ -46,8 +46,8 @@ public sealed record GenerationRequest : DecoderRequest
     public int BestOf { get; init; }
 
     /// <summary>
-    /// With more than one beam, up to <see cref="MostAnswers"/>, answers are searched, not drawn, and come when they are
-    /// complete, the best first. There are no more answers than beams.
+    /// With more than one beam, up to <see cref="MostAnswers"/>, answers are searched, not drawn, and come when they
+    /// are complete, the best first. There are no more answers than beams.
     /// </summary>
     public BeamOptions Beams { get; init; } = new(1);
 

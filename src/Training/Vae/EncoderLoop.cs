@@ -1,8 +1,8 @@
+using Serving.Tensors;
 using Serving.Training.Autograd;
 using Serving.Training.Layers;
 using Serving.Training.Loop;
 using Serving.Training.Optimization;
-using Serving.Tensors;
 using Purpose = Serving.Training.RandomPurposes.Vae;
 
 namespace Serving.Training.Vae;

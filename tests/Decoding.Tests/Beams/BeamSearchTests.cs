@@ -57,7 +57,8 @@ public sealed class BeamSearchTests
             var best = AllTexts(seed, maxTokens, penalty).OrderByDescending(text => text.Score).Take(10).ToList();
 
             var found = Run(
-                new(400, penalty, EarlyStopping.WhenCertain), new() { MaxTokens = maxTokens, StopTokens = [End] }, seed);
+                new(400, penalty, EarlyStopping.WhenCertain), new() { MaxTokens = maxTokens, StopTokens = [End] },
+                seed);
 
             Assert.Equal(best.Select(text => text.Tokens), found.Take(10).Select(text => text.Tokens));
             Assert.Equal(best[0].Score, found[0].Score, 1e-5);
