@@ -76,7 +76,8 @@ public sealed class ModelStoreTests : IDisposable
         var config = Path.Combine(Model, "config.json");
         File.WriteAllText(config, File.ReadAllText(config).Replace("\"bert\"", "\"mamba\""));
         Assert.Null(Open().ReadShape(DataFolder.Model, out var problem));
-        Assert.EndsWith("config.json: model_type is 'mamba'; known are bert, gpt2.", problem, StringComparison.Ordinal);
+        Assert.EndsWith(
+            "config.json: model_type is 'mamba'; known are bert, gpt2, lstm.", problem, StringComparison.Ordinal);
     }
 
     private ModelStore Open() => new(Path.Combine(_data.Path, "models"), chosen: null, DiskFileSystem.Instance);

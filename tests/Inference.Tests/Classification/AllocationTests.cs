@@ -8,7 +8,7 @@ namespace Serving.Inference.Tests.Classification;
 [CollectionDefinition(nameof(AloneCollection), DisableParallelization = true)]
 public sealed class AloneCollection;
 
-/// <summary>What requests allocate on the managed heap.</summary>
+/// <summary>What requests allocate on the managed heap, and versions of tasks leave there.</summary>
 [Collection(nameof(AloneCollection))]
 public sealed class AllocationTests
 {
@@ -45,5 +45,27 @@ public sealed class AllocationTests
         const int runs = 50;
         var bytes = Allocations.OnceWarm(() => tokenizer.Encode(text), runs);
         AllocationBudget.AssertWithin("tokenizer.encode.bytesPerToken", (double)bytes / runs / tokens);
+    }
+
+    [Fact]
+    public async Task LoadAndUnload_TenThousandTimes_LeavesNothing()
+    {
+        using var fixture = new EngineFixture();
+        var folder = fixture.WriteTask(seed: 1);
+        async Task CycleAsync()
+        {
+            var version = await fixture.Engine.LoadTaskAsync("t", folder);
+            fixture.Engine.ActivateTask("t", version);
+            await fixture.Engine.UnloadTaskAsync("t", version);
+        }
+
+        await CycleAsync();
+        var device = fixture.Backend.AllocatedBytes;
+        var managed = GC.GetTotalMemory(forceFullCollection: true);
+        for (var i = 0; i < 10_000; i++)
+            await CycleAsync();
+
+        Assert.Equal(device, fixture.Backend.AllocatedBytes);
+        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - managed, long.MinValue, 1 << 20);
     }
 }

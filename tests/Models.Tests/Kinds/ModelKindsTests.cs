@@ -29,8 +29,8 @@ public sealed class ModelKindsTests : IDisposable
     }
 
     [Theory]
-    [InlineData("{\"model_type\": \"mamba\"}", "config.json: model_type is 'mamba'; known are bert, gpt2.")]
-    [InlineData("{\"model_type\": null}", "config.json: model_type is null; known are bert, gpt2.")]
+    [InlineData("{\"model_type\": \"mamba\"}", "config.json: model_type is 'mamba'; known are bert, gpt2, lstm.")]
+    [InlineData("{\"model_type\": null}", "config.json: model_type is null; known are bert, gpt2, lstm.")]
     [InlineData("{\"model_type\": 3}", "config.json: model_type is 3; text is needed.")]
     [InlineData("[", "config.json is no configuration of a model")]
     [InlineData(null, "config.json is missing. A model is a folder with config.json, vocab.txt and model.safetensors.")]
