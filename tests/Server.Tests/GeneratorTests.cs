@@ -182,6 +182,8 @@ public sealed class GeneratorTests
         ("sampling.num_return_sequences", With(new() { NumBeams = 2, NumReturnSequences = 3 })),
         ("sampling.length_penalty", With(new() { NumBeams = 2, LengthPenalty = double.NaN })),
         ("sampling.early_stopping", With(new() { NumBeams = 2, EarlyStopping = (EarlyStopping)9 })),
+        ("sampling.temperature", With(new() { NumBeams = 2, Temperature = double.NaN })),
+        ("sampling.top_p", With(new() { NumBeams = 2, TopP = 5 })),
         ("sampling.top_logprobs", With(new() { NumBeams = 2, TopLogprobs = 1 })),
         ("sampling.best_of", With(new() { BestOf = 17 })),
         ("sampling.best_of", With(new() { BestOf = 2, NumReturnSequences = 3 })),

@@ -40,12 +40,13 @@ public sealed record ModelHostOptions
     {
         var blocks = decoder.BlocksOf(decoder.Config.MaxPositions);
         var longest = blocks * decoder.BlockTokens;
+        var states = (int)Math.Min(int.MaxValue, (long)MaxSequences * longest);
         return new()
         {
             Model = model,
             MaxSequences = MaxSequences,
             MaxStepTokens = Math.Max(MaxStepTokens, MaxSequences),
-            MaxCachedTokens = Math.Max(MaxCachedTokens, blocks == 1 ? MaxSequences * longest : longest),
+            MaxCachedTokens = Math.Max(MaxCachedTokens, blocks == 1 ? states : longest),
             MaxQueuedRequests = MaxQueuedRequests,
             MaxQueuedTokens = Math.Max(MaxQueuedTokens, longest)
         };

@@ -47,6 +47,8 @@ internal sealed class AnswerSequence : DecodingSequence
         && first._sampler.Generated == 0
         && first.KnownBlocks < first.MostShared / BlockTokens;
 
+    public override bool IsWriting => _sampler.Generated > 0;
+
     protected override ReadOnlySpan<int> All => _sampler.Tokens;
 
     protected override int FirstWanted => _sampler.Tokens.Length - 1;

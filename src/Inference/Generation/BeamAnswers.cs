@@ -95,7 +95,8 @@ internal sealed class BeamAnswers
             BeamEnd.StopString => FinishReason.Stop,
             _ => FinishReason.Length
         };
-        return new(answer, text.TakeText(), text.TakeTokens(), new(reason, found.Tokens.Length, found.Score));
+        double? score = double.IsFinite(found.Score) ? found.Score : null; // Of a text that there is.
+        return new(answer, text.TakeText(), text.TakeTokens(), new(reason, found.Tokens.Length, score));
     }
 
     private bool HasStop(int[] tokens)

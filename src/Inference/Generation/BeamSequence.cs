@@ -24,6 +24,8 @@ internal sealed class BeamSequence(
 
     public override bool IsReplaced => answers.IsReplaced(slot);
 
+    public override bool IsWriting => All.Length > answers.PromptTokens;
+
     protected override ReadOnlySpan<int> All => answers.TokensOf(slot);
 
     protected override int FirstWanted => All.Length - 1;

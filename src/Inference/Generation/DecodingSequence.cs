@@ -12,6 +12,8 @@ namespace Serving.Inference.Generation;
 /// <param name="blockTokens">Of a block of the cache.</param>
 internal abstract class DecodingSequence(WorkItem item, string caller, int mostTokens, int blockTokens) : IWorkUnit
 {
+    private bool _hasRestarted;
+
     public WorkItem Item { get; } = item;
 
     public string FairKey { get; } = caller;
@@ -46,8 +48,11 @@ internal abstract class DecodingSequence(WorkItem item, string caller, int mostT
     /// <summary>What those hold, as a number; see <see cref="Prefixes"/>.</summary>
     public long Prefix { get; private set; } = Prefixes.Empty;
 
-    /// <summary>How many of its tokens others had computed.</summary>
+    /// <summary>How many of its tokens others had computed before it began.</summary>
     public int SharedTokens { get; private set; }
+
+    /// <summary>Whether an answer of it is being written.</summary>
+    public virtual bool IsWriting => false;
 
     /// <summary>Up to where its tokens need not be computed, if others have: logits are of its own.</summary>
     public int MostShared => FirstWanted;
@@ -96,13 +101,14 @@ internal abstract class DecodingSequence(WorkItem item, string caller, int mostT
     {
         Prefix = prefix;
         KnownBlocks++;
-        if (isShared)
+        if (isShared && !_hasRestarted)
             SharedTokens += BlockTokens;
     }
 
     /// <summary>Begins anew, without blocks.</summary>
     public virtual void Restart()
     {
+        _hasRestarted = true;
         Cache.Clear();
         KnownBlocks = 0;
         Prefix = Prefixes.Empty;

@@ -94,8 +94,9 @@ public sealed class GenerationEngine : IDisposable
     {
         using (place) // Does nothing once the request is queued.
         {
-            var sampling = WithEnd(request);
-            ThrowUnlessValid(request, sampling);
+            ThrowUnlessValid(request, WithEnd(request.Sampling, request.IgnoresEnd));
+            var sampling = WithEnd(
+                request.Searches ? request.Sampling.WithoutDraws() : request.Sampling, request.IgnoresEnd);
             var prompt = Tokenize(() => _prompts.Read(request));
             var pending = new PendingGeneration(request, _time);
             var most = (int)Math.Min((long)prompt.Ids.Length + sampling.MaxTokens, _prompts.MostTokens);
@@ -103,7 +104,9 @@ public sealed class GenerationEngine : IDisposable
                 ? [Search(request, pending, sampling, prompt.Ids, most)]
                 : Draw(request, pending, sampling, prompt.Ids, most);
             Enqueue(
-                pending, sequences, place, request.Searches ? nameof(request.Beams) : nameof(request.Answers),
+                pending, sequences, place,
+                request.Searches ? nameof(request.Beams)
+                    : request.BestOf > 0 ? nameof(request.BestOf) : nameof(request.Answers),
                 cancellationToken);
             return new(pending, prompt, sampling);
         }
@@ -193,14 +196,11 @@ public sealed class GenerationEngine : IDisposable
         return sequences;
     }
 
-    /// <summary>What the request's answers are made with.</summary>
-    private SamplingOptions WithEnd(GenerationRequest request)
-    {
-        var sampling = request.Searches ? request.Sampling.WithoutDraws() : request.Sampling;
-        return _decoder.Config.EndToken is { } end && !request.IgnoresEnd
+    /// <summary>With the model's own end among what ends an answer.</summary>
+    private SamplingOptions WithEnd(SamplingOptions sampling, bool ignoresEnd) =>
+        _decoder.Config.EndToken is { } end && !ignoresEnd
             ? sampling with { StopTokens = [.. sampling.StopTokens.Append(end).Distinct()] }
             : sampling;
-    }
 
     private void ThrowUnlessValid(GenerationRequest request, SamplingOptions sampling)
     {

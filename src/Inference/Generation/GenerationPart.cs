@@ -28,7 +28,7 @@ public sealed record GenerationPart(int Answer, string Text, IReadOnlyList<Answe
 /// <param name="Tokens">How many were generated, those of a stop string and a stop token included.</param>
 /// <param name="Score">
 /// What it was chosen by, if it was: of beam search the sum of its log-probabilities over its length to the power of
-/// the length penalty, of best-of their mean.
+/// the length penalty, of best-of their mean; null for an answer of a search that found fewer texts.
 /// </param>
 public sealed record AnswerEnd(FinishReason Reason, int Tokens, double? Score = null);
 

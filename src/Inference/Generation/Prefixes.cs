@@ -3,7 +3,7 @@ namespace Serving.Inference.Generation;
 /// <summary>Full blocks by what they hold: their tokens, and all tokens before them.</summary>
 /// <remarks>
 /// What stands before a block is known by a number that no other content gets, so that two blocks are the same only if
-/// all their tokens are; hashes alone decide nothing. Allocates nothing on the managed heap once it is made.
+/// all their tokens are; hashes alone decide nothing. Allocates nothing on the managed heap once a block was known.
 /// </remarks>
 internal sealed class Prefixes
 {
@@ -62,13 +62,14 @@ internal sealed class Prefixes
     private sealed class Contents(int blocks, int blockTokens)
         : IEqualityComparer<int>, IAlternateEqualityComparer<Probe, int>
     {
-        private readonly int[] _tokens = new int[blocks * blockTokens];
+        private int[]? _tokens; // Where blocks are never full, there is none.
 
         public long[] Before { get; } = new long[blocks];
 
         public long[] Ids { get; } = new long[blocks];
 
-        public Span<int> Tokens(int block) => _tokens.AsSpan(block * blockTokens, blockTokens);
+        public Span<int> Tokens(int block) =>
+            (_tokens ??= new int[blocks * blockTokens]).AsSpan(block * blockTokens, blockTokens);
 
         public bool Equals(int one, int other) => Equals(Of(one), other);
 

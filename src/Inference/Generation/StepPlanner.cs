@@ -24,7 +24,7 @@ internal sealed class StepPlanner(GenerationOptions options)
         }
 
         sequences.Sort(_leastLeft);
-        var tokens = TokensOf(sequences);
+        var tokens = TokensOf(running, sequences);
         var rows = options.MaxLogitRows;
         for (var i = 0; i < sequences.Count; i++)
         {
@@ -38,14 +38,24 @@ internal sealed class StepPlanner(GenerationOptions options)
     }
 
     /// <summary>How many tokens a step of some sequences has at most: one of each at least.</summary>
-    private int TokensOf(List<DecodingSequence> sequences)
+    /// <param name="running">Those that wait among them: the next token of a beam is held up by others' prompts, too.
+    /// </param>
+    private int TokensOf(List<DecodingSequence> running, List<DecodingSequence> sequences)
     {
-        var writing = 0;
+        var isWriting = false;
+        foreach (var sequence in running)
+            isWriting |= sequence.IsWriting;
+        if (!isWriting)
+            return options.MaxStepTokens;
+        var (written, prompts) = (0, 0);
         foreach (var sequence in sequences)
-            writing += sequence.Left == 1 ? 1 : 0;
-        var beside = writing == 0
-            ? options.MaxStepTokens
-            : Math.Max(options.MaxPromptTokensBeside, sequences.Count - writing);
-        return Math.Min(options.MaxStepTokens, writing + beside);
+        {
+            if (sequence.IsWriting)
+                written += sequence.Left; // One, or what a beam computes again.
+            else
+                prompts++;
+        }
+
+        return Math.Min(options.MaxStepTokens, written + Math.Max(options.MaxPromptTokensBeside, prompts));
     }
 }

@@ -65,9 +65,13 @@ internal static class SamplingMessages
     public static BeamOptions Beams(V1.Sampling message) => new(
         message.HasNumBeams ? message.NumBeams : 1,
         message.HasLengthPenalty ? message.LengthPenalty : 1,
-        message.EarlyStopping == V1.EarlyStopping.Unspecified
-            ? EarlyStopping.WhenLikely
-            : (EarlyStopping)(message.EarlyStopping - V1.EarlyStopping.WhenLikely));
+        message.EarlyStopping switch
+        {
+            V1.EarlyStopping.Unspecified => EarlyStopping.WhenLikely,
+            var known when Enum.IsDefined(known) => (EarlyStopping)(known - V1.EarlyStopping.WhenLikely),
+            var other => throw Errors.InvalidArgument(
+                $"{Field}.early_stopping", $"{(int)other} is no way to stop early; see the enumeration.")
+        });
 
     /// <summary>What holds for a call, with nothing left out.</summary>
     public static V1.Sampling Effective(SamplingOptions options, GenerationRequest request) => new()

@@ -45,10 +45,20 @@ public sealed class BeamAnswersTests
     {
         using var fixture = new GenerationFixture();
         await fixture.RunAsync(Search(Prompt, new(4), maxTokens: 2));
-        // The prompt; then a token of the first beam, and of three others the 9 behind the blocks that they share, in
-        // two steps.
-        Assert.Equal([40, 1 + (3 * 8), 3], fixture.Backend.Passes);
+        // The prompt; then a token of the first beam, and of three others the 9 behind the blocks that they share.
+        Assert.Equal([40, 1 + (3 * 9)], fixture.Backend.Passes);
         await fixture.NothingIsLeftAsync();
+    }
+
+    [Fact]
+    public async Task Generate_Beams_CountWhatWasThereOfTheirPrompt_NotWhatTheyShareLater()
+    {
+        using var fixture = new GenerationFixture();
+        var cold = fixture.Engine.Generate(Search(Prompt, new(4), maxTokens: 20));
+        await ReadAsync(cold).Within();
+        var warm = fixture.Engine.Generate(Search(Prompt, new(4), maxTokens: 20));
+        await ReadAsync(warm).Within();
+        Assert.Equal((0, 32), (cold.CachedTokens, warm.CachedTokens));
     }
 
     [Fact]

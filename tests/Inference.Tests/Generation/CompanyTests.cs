@@ -166,11 +166,14 @@ public sealed class CompanyTests
         using var fixture = new GenerationFixture(
             new() { MaxSequences = 5, MaxStepTokens = 16, MaxCachedTokens = 320 },
             hasLanes: true);
+        // Some fill blocks that others share, and that go when room is needed.
+        string[] prompts =
+            ["the cat", "abcdefghijklmnopqrst", "abcdefghijklmnopqrstuvwxyzabcdefghijk", "bcdefghijklmnopqrstu"];
         var random = new Random(7);
         var running = Enumerable.Range(0, 10_000).Select(i =>
         {
             var after = random.Next(3) == 0 ? random.Next(6) : int.MaxValue;
-            var request = Request("the cat", new() { MaxTokens = 8, Seed = (ulong)i }) with
+            var request = Request(prompts[random.Next(prompts.Length)], new() { MaxTokens = 8, Seed = (ulong)i }) with
             {
                 Beams = new(i % 20 == 0 ? 3 : 1),
                 BestOf = i % 20 == 1 ? 2 : 0,
