@@ -71,7 +71,8 @@ internal sealed class ExposureBiasEvaluator(
         using var ofTeacher = new TextDecoder(backend, teacher);
         var taught = Draw(ofTeacher, Beginnings(), length, Key(TeacherPrefixes), cancellationToken);
         var distances = new[] { taught, own, Shuffled(taught, Key(Shuffling)), random }
-            .Select(prefixes => Distances(decoder, ofTeacher, prefixes, cancellationToken)).ToList();
+            .Select(prefixes => prefixes.Chunk(TextDecoder.MostSequences)
+                .SelectMany(part => Distances(decoder, ofTeacher, part, cancellationToken)).ToList()).ToList();
         ExposureBiasOf CompareBy(Func<(double Variation, double Divergence), double> distance) => Of(
             [.. distances.Skip(1).Select(other => ExposureBias.Consistency(
                 [.. other.Select(distance)], [.. distances[0].Select(distance)], options.Resamples, Key(Bootstrap)))]);
@@ -118,6 +119,7 @@ internal sealed class ExposureBiasEvaluator(
     }
 
     /// <summary>Of each prefix, how far the two distributions of the next token are from each other.</summary>
+    /// <param name="prefixes">Few: the distributions of all are in memory at once.</param>
     private List<(double Variation, double Divergence)> Distances(
         TextDecoder one, TextDecoder other, IReadOnlyList<int[]> prefixes, CancellationToken cancellationToken)
     {

@@ -14,7 +14,8 @@ internal delegate int TokenChoice(int text, int at, ReadOnlySpan<float> logits);
 /// <summary>Continues texts as the model is served: frozen, over cached keys.</summary>
 internal sealed class TextDecoder : IDisposable
 {
-    private const int MostSequences = 64; // At once, which limits the cache.
+    /// <summary>At once, which limits the cache.</summary>
+    public const int MostSequences = 64;
 
     private readonly Decoder _decoder;
 

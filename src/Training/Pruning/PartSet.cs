@@ -16,6 +16,14 @@ public sealed class PartSet
 
     public int FeedForward => _feedForward.Count(isKept => isKept);
 
+    private List<(int Layer, int Head)> KeptHeads =>
+    [
+        .. _heads.SelectMany((layer, i) => Enumerable.Range(0, layer.Length)
+            .Where(head => layer[head]).Select(head => (i, head)))
+    ];
+
+    private List<int> KeptLayers => [.. Enumerable.Range(0, _feedForward.Length).Where(layer => _feedForward[layer])];
+
     /// <summary>All but what is left out.</summary>
     /// <param name="pruned">Null for nothing.</param>
     public static PartSet Of(BertConfig config, PrunedParts? pruned) => new(
@@ -27,9 +35,9 @@ public sealed class PartSet
     /// <param name="heads">How many, or all that are left.</param>
     public PartSet Prune(PartImportance importance, int heads, int feedForward)
     {
-        var lowestHeads = Units(_heads, isKept: true)
+        var lowestHeads = KeptHeads
             .OrderBy(unit => importance.Heads[unit.Layer][unit.Head]).Take(heads).ToHashSet();
-        var lowestLayers = Enumerable.Range(0, _feedForward.Length).Where(layer => _feedForward[layer])
+        var lowestLayers = KeptLayers
             .OrderBy(layer => importance.FeedForward[layer]).Take(feedForward).ToHashSet();
         return Where(
             (layer, head) => _heads[layer][head] && !lowestHeads.Contains((layer, head)),
@@ -37,13 +45,12 @@ public sealed class PartSet
     }
 
     /// <summary>As many parts, by chance.</summary>
-    public PartSet Random(ulong seed)
+    /// <param name="source">What this was pruned from; the parts are of those that it keeps.</param>
+    public PartSet Random(ulong seed, PartSet source)
     {
-        var all = Units(_heads, isKept: null);
-        var heads = CounterRandom.Permutation(all.Count, CounterRandom.Key(seed, Purpose.Heads)).Take(Heads)
-            .Select(i => all[i]).ToHashSet();
-        var layers = CounterRandom.Permutation(_feedForward.Length, CounterRandom.Key(seed, Purpose.FeedForward))
-            .Take(FeedForward).ToHashSet();
+        var heads = Shuffled(source.KeptHeads, CounterRandom.Key(seed, Purpose.Heads)).Take(Heads).ToHashSet();
+        var layers = Shuffled(source.KeptLayers, CounterRandom.Key(seed, Purpose.FeedForward)).Take(FeedForward)
+            .ToHashSet();
         return Where((layer, head) => heads.Contains((layer, head)), layers.Contains);
     }
 
@@ -51,16 +58,16 @@ public sealed class PartSet
     /// As many parts of those that this one leaves out; where they are too few, with others of its own, by chance
     /// (Prasanna et al. 2020, sec. 4).
     /// </summary>
-    public PartSet Bad(ulong seed)
+    /// <param name="source">What this was pruned from; the parts are of those that it keeps.</param>
+    public PartSet Bad(ulong seed, PartSet source)
     {
         var heads = Prefer(
-            Units(_heads, isKept: false), Units(_heads, isKept: true), Heads,
+            [.. source.KeptHeads.Except(KeptHeads)], KeptHeads, Heads,
             CounterRandom.Key(seed, Purpose.Heads)).ToHashSet();
-        var layers = Enumerable.Range(0, _feedForward.Length).ToList();
-        var chosen = Prefer(
-            layers.FindAll(layer => !_feedForward[layer]), layers.FindAll(layer => _feedForward[layer]), FeedForward,
+        var layers = Prefer(
+            [.. source.KeptLayers.Except(KeptLayers)], KeptLayers, FeedForward,
             CounterRandom.Key(seed, Purpose.FeedForward)).ToHashSet();
-        return Where((layer, head) => heads.Contains((layer, head)), chosen.Contains);
+        return Where((layer, head) => heads.Contains((layer, head)), layers.Contains);
     }
 
     /// <summary>What is left out.</summary>
@@ -78,10 +85,4 @@ public sealed class PartSet
 
     private static IEnumerable<T> Shuffled<T>(List<T> items, ulong key) =>
         CounterRandom.Permutation(items.Count, key).Select(i => items[i]);
-
-    private static List<(int Layer, int Head)> Units(bool[][] heads, bool? isKept) =>
-    [
-        .. heads.SelectMany((layer, i) => Enumerable.Range(0, layer.Length)
-            .Where(head => isKept is null || layer[head] == isKept).Select(head => (i, head)))
-    ];
 }

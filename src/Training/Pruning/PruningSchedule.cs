@@ -48,11 +48,12 @@ public sealed record PruningSchedule(PruningCurve Curve, double Sparsity, int Ro
     public void Validate()
     {
         var most = SparsityAfter(Rounds);
-        if (Rate is not { } rate || most >= Sparsity)
+        if (Rate is not { } rate || (decimal)most >= (decimal)Sparsity) // Three rounds of 0.3 are 0.9.
             return;
-        var needed = Curve == PruningCurve.Linear
-            ? Math.Ceiling(Sparsity / rate)
-            : Math.Ceiling(Math.Log(1 - Sparsity) / Math.Log(1 - rate));
+        var rounds = Curve == PruningCurve.Linear
+            ? Sparsity / rate
+            : Math.Log(1 - Sparsity) / Math.Log(1 - rate);
+        var needed = Math.Ceiling(Math.Round(rounds, 9));
         throw new SettingException(nameof(Rounds), string.Create(
             CultureInfo.InvariantCulture,
             $"{Rounds} rounds at a rate of {rate} come to a sparsity of {most:F4}, and {Sparsity} is asked for; "

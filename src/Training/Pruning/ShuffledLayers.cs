@@ -11,10 +11,11 @@ public sealed class ShuffledLayers : IParameterSource
     private readonly IParameterSource _weights;
     private readonly Dictionary<string, string> _sources = new(StringComparer.Ordinal);
 
+    /// <param name="config">Of two layers or more.</param>
     public ShuffledLayers(IParameterSource weights, BertConfig config, ulong seed)
     {
         _weights = weights;
-        var order = CounterRandom.Permutation(config.Layers, CounterRandom.Bits(seed, 0));
+        var order = Order(config.Layers, seed);
         for (var layer = 0; layer < config.Layers; layer++)
         {
             foreach (var matrix in Enum.GetValues<BertMatrix>())
@@ -24,4 +25,16 @@ public sealed class ShuffledLayers : IParameterSource
 
     public void Read(string name, int rows, int columns, int firstRow, Span<float> values) =>
         _weights.Read(_sources.GetValueOrDefault(name, name), rows, columns, firstRow, values);
+
+    /// <summary>The first drawn that is not the order of before.</summary>
+    private static int[] Order(int layers, ulong seed)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(layers, 2);
+        for (var draw = 0UL; ; draw++)
+        {
+            var order = CounterRandom.Permutation(layers, CounterRandom.Bits(seed, draw));
+            if (order.Index().Any(each => each.Item != each.Index))
+                return order;
+        }
+    }
 }

@@ -52,22 +52,30 @@ public sealed record ExposureBiasRecipe : Recipe
 
     public override IReadOnlyList<string> DatasetNames => [Dataset];
 
-    private int Longest => PrefixLengths.Max() + ContinuationLength;
+    private int LongestPrefix => PrefixLengths.Max();
+
+    private long Longest => (long)LongestPrefix + ContinuationLength;
 
     public override void Validate(IRecipeInputs inputs)
     {
         SettingSet.Check(this);
         if (PrefixLengths.Count == 0)
             throw new SettingException(nameof(PrefixLengths), "There is none; give at least one number of tokens.");
+        SettingException.ThrowUnless(
+            NGram <= ContinuationLength, nameof(NGram), NGram,
+            $"1 to {ContinuationLength}, the tokens of a continuation");
         foreach (var (name, setting) in Teacher is null
             ? [(Model, nameof(Model))]
             : ((string, string)[])[(Model, nameof(Model)), (Teacher, nameof(Teacher))])
         {
             var config = GenerativeModel.Require(inputs, name, setting);
             SettingException.ThrowUnless(
+                LongestPrefix < config.MaxPositions, nameof(PrefixLengths), $"up to {LongestPrefix}",
+                $"1 to {config.MaxPositions - 1}, so that '{name}' can read a continuation behind it");
+            SettingException.ThrowUnless(
                 Longest <= config.MaxPositions, nameof(ContinuationLength), ContinuationLength,
-                $"1 to {config.MaxPositions - PrefixLengths.Max()}, what '{name}' can read behind "
-                + $"{PrefixLengths.Max()} tokens");
+                $"1 to {config.MaxPositions - LongestPrefix}, what '{name}' can read behind "
+                + $"{LongestPrefix} tokens");
         }
 
         if (Teacher is not null && !Tokens(inputs, Model).SequenceEqual(Tokens(inputs, Teacher)))
@@ -134,7 +142,7 @@ public sealed record ExposureBiasRecipe : Recipe
         List<int[]> texts =
         [
             .. CorpusRows.Read(inputs, [Dataset]).Select(row => tokenizer.Encode(row.Text))
-                .Where(tokens => tokens.Count >= Longest).Select(tokens => tokens.Take(Longest).ToArray())
+                .Where(tokens => tokens.Count >= Longest).Select(tokens => tokens.Take((int)Longest).ToArray())
         ];
         if (texts.Count < 2 * LeastTexts)
         {

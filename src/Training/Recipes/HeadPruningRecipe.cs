@@ -1,3 +1,4 @@
+using System.Globalization;
 using Serving.Models.Bert;
 using Serving.Training.Classification;
 using Serving.Training.Pruning;
@@ -12,7 +13,7 @@ namespace Serving.Training.Recipes;
 /// </remarks>
 [Recipe(
     "head_pruning", "train prune-heads",
-    "Prunes attention heads by strategies, then fine-tunes: a smaller model, and how strategies compare.",
+    "Prunes attention heads by strategies, then fine-tunes: a model where they are zero, and how strategies compare.",
     Setting = "base.method", Value = TrainingMethod.Finetune)]
 public sealed record HeadPruningRecipe : Recipe
 {
@@ -25,7 +26,7 @@ public sealed record HeadPruningRecipe : Recipe
     [Setting("Which heads are pruned; several are compared with the first.")]
     public IReadOnlyList<HeadStrategy> Strategies { get; init; } = [HeadStrategy.Random];
 
-    [Setting("The part of all heads that is pruned.", Min = 0, Max = 1)]
+    [Setting("The part of all heads that is pruned, one head at least.", Above = 0, Max = 1)]
     public double Share { get; init; } = 0.25;
 
     [Setting("Strategies are equivalent if their metrics surely differ by less.", Above = 0, Below = 1)]
@@ -61,6 +62,12 @@ public sealed record HeadPruningRecipe : Recipe
             trainings <= MostTrainings, nameof(Seeds), $"{trainings} trainings with the strategies",
             $"at most {MostTrainings}");
         SettingException.Within("base", () => Base.Validate(inputs));
+        var config = new BertFolder(inputs.ModelFolder(Base.Model)).LoadConfig();
+        var heads = config.Layers * config.Heads;
+        SettingException.ThrowUnless(
+            Count(config) > 0, nameof(Share),
+            string.Create(CultureInfo.InvariantCulture, $"{Share}, 0 of {heads} heads"),
+            string.Create(CultureInfo.InvariantCulture, $"above {Math.Ceiling(5000.0 / heads) / 10_000}"));
     }
 
     /// <summary>How many heads are pruned: halves go to even.</summary>

@@ -105,7 +105,9 @@ internal sealed class HeadPruningRun
         {
             if (Directory.Exists(ModelFolder)) // Of an attempt that was interrupted.
                 Directory.Delete(ModelFolder, recursive: true);
-            BertFolderWriter.Write(ModelFolder, _config, _tokenizer, trainer.Model.Tensors(), trainer.Model);
+            BertFolderWriter.Write(
+                ModelFolder, _config, _tokenizer, trainer.Model.Tensors(),
+                new PrunedParameters(trainer.Model, _config, pruned!)); // The network that is judged.
         }
 
         var needsImportance = strategy is null && _recipe.Strategies.Any(each => each.NeedsImportance());

@@ -105,6 +105,14 @@ public sealed record PruningRecipe : Recipe, IComparableRecipe
             trainings <= MostTrainings, nameof(Rounds), $"{trainings} trainings with controls and seeds",
             $"at most {MostTrainings}");
         SettingException.Within("base", () => Base.Validate(inputs));
+        if (Controls.Contains(PruningControl.ShuffledLayers)
+            && new BertFolder(inputs.ModelFolder(Base.Model)).LoadConfig().Layers < 2)
+        {
+            throw new SettingException(
+                nameof(Controls),
+                $"'{Base.Model}' has one layer, which has no other order; leave shuffled_layers out.");
+        }
+
         ThrowUnlessSource(inputs);
     }
 

@@ -118,8 +118,8 @@ internal sealed class TaskPruningRun : IDisposable
         metrics["feed_forward"] = good.FeedForward;
         Compare(
             metrics,
-            seed => Evaluate(_classifier.Pack, good.Random(seed).ToPruned()),
-            seed => Evaluate(_classifier.Pack, good.Bad(seed).ToPruned()));
+            seed => Evaluate(_classifier.Pack, good.Random(seed, start).ToPruned()),
+            seed => Evaluate(_classifier.Pack, good.Bad(seed, start).ToPruned()));
         WriteReport(metrics, pruned, first);
         WriteHeatmap(first);
         if (good.Heads + good.FeedForward == 0)

@@ -34,5 +34,8 @@ internal sealed class StepRecords(string path) : IDisposable
         return records;
     }
 
+    /// <summary>Puts what is written on the disk, as a checkpoint that counts on it needs.</summary>
+    public void Flush() => _file.Flush(flushToDisk: true);
+
     public void Dispose() => _file.Dispose();
 }

@@ -23,7 +23,7 @@ internal sealed class VaeLearner : ILearner<Sentence, Metrics, VaeState>, IDispo
     private readonly StepRecords? _records;
     private Step? _step;
     private bool _isAggressive;
-    private double _mutualInformation = double.NegativeInfinity;
+    private double? _mutualInformation;
 
     /// <param name="model">Where training begins; the learner owns it.</param>
     /// <param name="steps">How many there will be.</param>
@@ -94,24 +94,30 @@ internal sealed class VaeLearner : ILearner<Sentence, Metrics, VaeState>, IDispo
         };
         if (_isAggressive)
         {
-            var rises = metrics[VaeEvaluator.MutualInformation] >= _mutualInformation;
-            (_isAggressive, _mutualInformation) = (rises, metrics[VaeEvaluator.MutualInformation]);
+            var information = metrics[VaeEvaluator.MutualInformation];
+            _isAggressive = _mutualInformation is not { } before || information >= before;
+            _mutualInformation = information;
         }
 
         return new(metrics, metrics, VaeEvaluator.Score(metrics));
     }
 
-    public VaeState ToCheckpoint(RunState<Metrics> state) => new()
+    /// <summary>The steps before it are on the disk then, so that a run that resumes finds them.</summary>
+    public VaeState ToCheckpoint(RunState<Metrics> state)
     {
-        Step = state.Step,
-        Last = state.Last,
-        Best = state.Best,
-        BestStep = state.BestStep,
-        SinceBest = state.SinceBest,
-        EncoderSteps = _optimizer.Steps,
-        IsAggressive = _isAggressive,
-        MutualInformation = double.IsFinite(_mutualInformation) ? _mutualInformation : -1
-    };
+        _records?.Flush();
+        return new()
+        {
+            Step = state.Step,
+            Last = state.Last,
+            Best = state.Best,
+            BestStep = state.BestStep,
+            SinceBest = state.SinceBest,
+            EncoderSteps = _optimizer.Steps,
+            IsAggressive = _isAggressive,
+            MutualInformation = _mutualInformation
+        };
+    }
 
     public RunState<Metrics> Resume(VaeState checkpoint)
     {

@@ -27,8 +27,8 @@ public sealed record VaeState
     /// <summary>Whether the encoder has a loop of its own.</summary>
     public bool IsAggressive { get; init; }
 
-    /// <summary>Of the last evaluation while it had.</summary>
-    public double MutualInformation { get; init; }
+    /// <summary>Of the last evaluation while it had; null before the first.</summary>
+    public double? MutualInformation { get; init; }
 
     internal RunState<Metrics> ToRun() => new()
     {

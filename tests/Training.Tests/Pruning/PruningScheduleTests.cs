@@ -42,6 +42,17 @@ public sealed class PruningScheduleTests
     public void Rate_DoesNotPruneMoreThanTheSparsity() =>
         Assert.Equal([300, 600, 700, 700], Pruned(new(PruningCurve.Linear, 0.7, 4, Rate: 0.3), 1000));
 
+    /// <summary>As numbers of two to a power, three times 0.3 is less than 0.9.</summary>
+    [Fact]
+    public void Rounds_ThatReachTheSparsityInDecimals_AreAccepted()
+    {
+        var schedule = new PruningSchedule(PruningCurve.Linear, 0.9, 3, Rate: 0.3);
+        schedule.Validate();
+        Assert.Equal([300, 600, 900], Pruned(schedule, 1000));
+        var error = Assert.Throws<SettingException>((schedule with { Rounds = 2 }).Validate);
+        Assert.Contains("; 3 rounds do", error.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(PruningCurve.Linear, "come to a sparsity of 0.3000, and 0.7 is asked for; 7 rounds do")]
     [InlineData(PruningCurve.Geometric, "come to a sparsity of 0.2710, and 0.7 is asked for; 12 rounds do")]

@@ -34,6 +34,21 @@ public sealed class ShuffledTests
             Read(shuffled, BertTensors.PoolerWeight, hidden, hidden));
     }
 
+    /// <summary>Of two layers half of all orders are that of before.</summary>
+    [Fact]
+    public void Layers_AreNeverInTheirOwnOrder()
+    {
+        var two = Small.Config with { Layers = 2 };
+        for (var seed = 0UL; seed < 10; seed++)
+        {
+            Assert.Equal(
+                Read(Weights, 1, BertMatrix.Query), Read(new ShuffledLayers(Weights, two, seed), 0, BertMatrix.Query));
+        }
+
+        Assert.Throws<ArgumentOutOfRangeException>(
+            () => new ShuffledLayers(Weights, two with { Layers = 1 }, seed: 0));
+    }
+
     [Fact]
     public void Weights_StayInTheirMatrix_InAnotherOrder()
     {

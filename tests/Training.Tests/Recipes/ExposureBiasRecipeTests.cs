@@ -70,7 +70,7 @@ public sealed class ExposureBiasRecipeTests : RecipeFixture
     {
         Run("student", Student);
 
-        var result = Run("job", Recipe with { Teacher = "student", PrefixLengths = [5] });
+        var result = Run("job", Recipe with { Teacher = "student", PrefixLengths = [5], MostPrefixes = 80 });
 
         Assert.Equal(["diversity_5", "quality_5"], result.Metrics.Keys.Order());
         var variation = Report("job").GetProperty("lengths")[0].GetProperty("total_variation").GetProperty("own");
@@ -85,6 +85,13 @@ public sealed class ExposureBiasRecipeTests : RecipeFixture
         Refused(Recipe with { PrefixLengths = [] }, "prefix_lengths: There is none; give at least one number");
         Refused(
             Recipe with { PrefixLengths = [30] }, "continuation_length: It is 10; it must be 1 to 2, what 'student'");
+        Refused(
+            Recipe with { PrefixLengths = [5, 32] }, "prefix_lengths: It is up to 32; it must be 1 to 31, so that");
+        Refused(
+            Recipe with { PrefixLengths = [1], ContinuationLength = int.MaxValue },
+            "continuation_length: It is 2147483647; it must be 1 to 31");
+        Refused(
+            Recipe with { ContinuationLength = 2, NGram = 3 }, "n_gram: It is 3; it must be 1 to 2, the tokens of a");
         Refused(Recipe with { Model = "backbone" }, "'backbone' does not continue text; ");
         Refused(Recipe with { Teacher = "other" }, "teacher: 'other' has other tokens than 'student'");
         var few = Assert.Throws<SettingException>(

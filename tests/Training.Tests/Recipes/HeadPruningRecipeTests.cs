@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Serving.Models.Bert;
 using Serving.Models.Versions;
 using Serving.Training.Classification;
 using Serving.Training.Pruning;
@@ -23,7 +24,11 @@ public sealed class HeadPruningRecipeTests : RecipeFixture
         var result = Run("job", Pruning);
 
         using (var pack = VersionFiles.Open(result.TaskVersion!, Path.GetFileName(result.TaskVersion)))
+        {
             Assert.Equal(2, pack.Manifest.Pruned!.HeadCount());
+            AssertZero(result.Model!, pack.Manifest.Pruned!);
+        }
+
         Assert.Equal(2, result.Metrics["pruned_heads"]);
         var evaluation = Run("again", new EvaluationRecipe
         {
@@ -44,6 +49,23 @@ public sealed class HeadPruningRecipeTests : RecipeFixture
         Assert.Equal(JsonValueKind.Object, strategies[2].GetProperty("difference").ValueKind);
         Assert.Equal(8, report.GetProperty("trainings").GetArrayLength());
         Assert.True(File.Exists(Path.Combine(JobFolder("job"), "artifacts", "head-pruning.svg")));
+    }
+
+    /// <summary>The columns that read what pruned heads say, and no others.</summary>
+    private static void AssertZero(string model, PrunedParts pruned)
+    {
+        var folder = new BertFolder(model);
+        var config = folder.LoadConfig();
+        var (hidden, ofHead) = (config.Hidden, config.Hidden / config.Heads);
+        using var files = folder.OpenWeights();
+        var weights = new CheckpointParameters(files);
+        for (var layer = 0; layer < config.Layers; layer++)
+        {
+            var values = new float[hidden * hidden];
+            weights.Read(BertTensors.Weight(layer, BertMatrix.AttentionOutput), hidden, hidden, 0, values);
+            for (var i = 0; i < values.Length; i++)
+                Assert.Equal(pruned.Heads[layer].Contains(i % hidden / ofHead), values[i] == 0);
+        }
     }
 
     [Fact]
@@ -74,7 +96,8 @@ public sealed class HeadPruningRecipeTests : RecipeFixture
     [Fact]
     public void Recipe_ThatCannotBe_IsRefused()
     {
-        Refused("share: It is 1.5; it must be 0 to 1.", Pruning with { Share = 1.5 });
+        Refused("share: It is 1.5; it must be above 0, at most 1.", Pruning with { Share = 1.5 });
+        Refused("share: It is 0.125, 0 of 4 heads; it must be above 0.125.", Pruning with { Share = 0.125 });
         Refused("strategies: It is a list of 0", Pruning with { Strategies = [] });
         Refused("strategies: It is a list of 2, 1", Pruning with { Strategies = [HeadStrategy.Top, HeadStrategy.Top] });
         Refused("seeds: It is a list of 0", Pruning with { Seeds = [] });

@@ -233,6 +233,12 @@ public sealed class PruningRecipeTests : RecipeFixture
         Refused("come to a sparsity of 0.1500, and 0.6 is asked for; 12 rounds do", Pruning with { Rate = 0.05 });
         Refused("base: A ticket is trained by all", Pruning with { Base = Classifier(TrainingMethod.Mask) });
         Refused("seeds: It is a list of 2, 1 of them different", Pruning with { Seeds = [1, 1] });
+        Run("flat", Pretraining with { Layers = 1, Settings = Pretraining.Settings with { Steps = 1 } });
+        Refused("controls: 'flat' has one layer, which has no other order", Pruning with
+        {
+            Base = Pruning.Base with { Model = "flat" },
+            Controls = [PruningControl.ShuffledLayers]
+        });
         Refused("source: A transfer needs", Pruning with { Method = PruningMethod.Transfer });
         Refused(
             "rounds: It is 1016 trainings",

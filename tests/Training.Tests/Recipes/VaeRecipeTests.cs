@@ -82,6 +82,28 @@ public sealed class VaeRecipeTests : RecipeFixture
         Assert.Equal(Steps("whole"), Steps("cut"));
     }
 
+    /// <summary>What is on the disk behind a checkpoint is enough, whatever the process had yet to write.</summary>
+    [Fact]
+    public void Run_KilledBehindACheckpoint_ResumesWithAllItsSteps()
+    {
+        var recipe = Recipe with
+        {
+            Hidden = 8,
+            Settings = Recipe.Settings with { Epochs = 1, CheckpointInterval = 3 }
+        };
+        var steps = 0;
+        var whole = recipe.Run(Context("whole", () =>
+        {
+            if (++steps == 7)
+                CopyFolder(JobFolder("whole"), JobFolder("killed"));
+        }));
+
+        var resumed = Run("killed", recipe);
+
+        Assert.Equal(Weights(whole), Weights(resumed));
+        Assert.Equal(Steps("whole"), Steps("killed"));
+    }
+
     /// <summary>The number of the encoder's steps is what their code can come to; there is a first one, and an end.
     /// </summary>
     [Fact]
@@ -137,6 +159,16 @@ public sealed class VaeRecipeTests : RecipeFixture
         Assert.Contains(
             "'vae' is an autoencoder", Assert.Throws<SettingException>(() => more.Validate(this)).Message,
             StringComparison.Ordinal);
+    }
+
+    private static void CopyFolder(string from, string to)
+    {
+        foreach (var file in Directory.GetFiles(from, "*", SearchOption.AllDirectories))
+        {
+            var copy = Path.Combine(to, Path.GetRelativePath(from, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
     }
 
     private string[] Steps(string job) =>
