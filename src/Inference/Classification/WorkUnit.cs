@@ -14,5 +14,7 @@ internal readonly record struct WorkUnit(
 
     public int Tokens => Request.Sequence.Tokens.Count * BranchCount;
 
+    public int Room => Tokens;
+
     public int Branches => BranchCount;
 }

@@ -21,8 +21,11 @@ internal abstract class DecodingSequence(WorkItem item, string caller, int mostT
     /// <summary>Blocks of the cache that it may come to need.</summary>
     public int Blocks { get; } = (mostTokens + blockTokens - 1) / blockTokens;
 
-    /// <summary>The tokens that those hold, and those of what joins with it.</summary>
-    public int Tokens => Blocks * BlockTokens * Branches;
+    /// <summary>The tokens that it may come to, and those of what joins with it.</summary>
+    public int Tokens => mostTokens * Branches;
+
+    /// <summary>The tokens that the blocks of all of them hold.</summary>
+    public int Room => Blocks * BlockTokens * Branches;
 
     public int Branches => 1 + Others.Count;
 

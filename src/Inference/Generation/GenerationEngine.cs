@@ -221,11 +221,11 @@ public sealed class GenerationEngine : IDisposable
         WorkItem item, DecodingSequence[] sequences, Reservation place, string option,
         CancellationToken cancellationToken)
     {
-        if (sequences[0].Branches > _options.MaxSequences || sequences[0].Tokens > _options.MaxCachedTokens)
+        if (sequences[0].Branches > _options.MaxSequences || sequences[0].Room > _options.MaxCachedTokens)
         {
             throw new SamplingOptionsException([new(
                 option,
-                $"It is too much: {sequences[0].Branches} sequences of {sequences[0].Tokens} tokens in all; "
+                $"It is too much: {sequences[0].Branches} sequences with room for {sequences[0].Room} tokens in all; "
                 + $"{_options.MaxSequences} of {_options.MaxCachedTokens} run at a time. Ask for less.")]);
         }
 

@@ -11,6 +11,9 @@ internal interface IWorkUnit
     /// <summary>Its tokens, counted over branches.</summary>
     int Tokens { get; }
 
+    /// <summary>Tokens that it needs room for: its own, or those of whole blocks.</summary>
+    int Room { get; }
+
     /// <summary>Sequences that it adds to a batch: texts times tasks, for example.</summary>
     int Branches { get; }
 

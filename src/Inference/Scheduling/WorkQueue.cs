@@ -147,14 +147,14 @@ internal sealed class WorkQueue<TUnit>(LanePool lanes, QueueLoad limits, EngineM
     public void Take(List<TUnit> units, in BatchRoom room)
     {
         var now = time.GetUtcNow();
-        var tokens = 0;
+        var taken = 0;
         var branches = 0;
         while (_queue.TryPeek(out var unit))
         {
             var item = unit.Item;
             FailIfLate(item, now);
             var runs = !item.IsOver;
-            var fits = tokens + unit.Tokens <= room.Tokens
+            var fits = taken + unit.Room <= room.Tokens
                 && branches + unit.Branches <= room.Branches
                 && (room.IsWide || !unit.NeedsWholeDevice);
             if (runs && !fits && (units.Count > 0 || !room.TakesOne))
@@ -167,7 +167,7 @@ internal sealed class WorkQueue<TUnit>(LanePool lanes, QueueLoad limits, EngineM
             }
 
             item.Start();
-            tokens += unit.Tokens;
+            taken += unit.Room;
             branches += unit.Branches;
             units.Add(unit);
         }

@@ -140,7 +140,7 @@ public sealed class BeamAnswersTests
         var refusal = Assert.Throws<SamplingOptionsException>(
             () => fixture.Engine.Generate(Search("y", new(5), maxTokens: 60)));
         Assert.Equal(
-            "It is too much: 5 sequences of 320 tokens in all; 8 of 256 run at a time. Ask for less.",
+            "It is too much: 5 sequences with room for 320 tokens in all; 8 of 256 run at a time. Ask for less.",
             Assert.Single(refusal.Violations).Reason);
     }
 

@@ -18,6 +18,8 @@ internal sealed class TestItem(
 
     public int Tokens { get; } = tokens;
 
+    public int Room => Tokens;
+
     public int Branches => 1;
 
     public bool NeedsWholeDevice { get; } = needsWholeDevice;

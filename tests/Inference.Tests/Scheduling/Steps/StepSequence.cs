@@ -17,6 +17,8 @@ internal sealed class StepSequence(string name, int prompt, int steps, TimeProvi
     /// <summary>What its cache takes at its longest: it never runs out half-way.</summary>
     public int Tokens { get; } = prompt + steps;
 
+    public int Room => Tokens;
+
     public int Branches => 1;
 
     public bool NeedsWholeDevice => false;
